@@ -3,7 +3,13 @@
 add_library(meridian_warnings INTERFACE)
 target_compile_options(meridian_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wswitch-enum -Wnon-virtual-dtor -Werror)
-if(MERIDIAN_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # GCC 12 reports initialised members as maybe uninitialised once sanitizers rewrite the code.
-  target_compile_options(meridian_warnings INTERFACE -Wno-maybe-uninitialized)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 sees overlapping copies in `"text" + string` (GCC bug 105329).
+  target_compile_options(meridian_warnings INTERFACE -Wno-restrict)
+  if(MERIDIAN_SANITIZE)
+    # Once sanitizers rewrite the code, GCC 12 also misjudges what is initialised and how large
+    # inlined objects are. The other presets keep these warnings, the sanitizers check for real.
+    target_compile_options(meridian_warnings INTERFACE
+      -Wno-maybe-uninitialized -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
+  endif()
 endif()
