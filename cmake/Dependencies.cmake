@@ -14,3 +14,4 @@ find_package(Protobuf REQUIRED)       # protobuf::libprotobuf protobuf::protoc
 find_package(gRPC CONFIG REQUIRED)    # gRPC::grpc++ gRPC::grpc++_reflection gRPC::grpc_cpp_plugin
 find_package(GTest REQUIRED)          # GTest::gtest_main GTest::gmock
 find_package(benchmark REQUIRED)      # benchmark::benchmark_main
+find_package(prometheus-cpp REQUIRED)     # prometheus-cpp::core
