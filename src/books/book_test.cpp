@@ -88,6 +88,13 @@ TEST(Book, amounts_are_inferred_in_every_commodity_and_at_cost) {
   EXPECT_EQ(balances_of("2024-01-01 x\n  a\n"), "");
 }
 
+TEST(Book, two_unpriced_commodities_of_opposite_sign_are_an_exchange) {
+  EXPECT_EQ(balances_of("2024-01-01 x\n  a  3 X\n  a  4 X\n  b  -1 Y\n  c  2 Z\n  c  -2 Z\n"),
+            "a\tX\t7\nb\tY\t-1\n");
+  EXPECT_EQ(transfers_of("2024-01-01 x\n  a  3 X\n  b  -1 Y\n"),
+            "a < Equity:Conversion 3 X\nEquity:Conversion < b 1 Y\n\n");
+}
+
 TEST(Book, assertions_hold_in_order_of_date) {
   const std::string late = "2024-01-02 x\n  a  1 A = 2 A\n  b\n";
   EXPECT_EQ(error_of(late + "2024-01-01 y\n  a  1 A\n  b\n"), "no error");
