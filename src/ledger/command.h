@@ -1,0 +1,204 @@
+// The commands of a cell: what a client may ask and what the replica adds (docs/formats/entry.md).
+//
+// Plain 128-byte values with the exact bytes that are proposed, stored and hashed from; a batch is
+// used in place, never copied or rebuilt. Transfers and accounts have the fields, sizes and order
+// that double entry made standard (TigerBeetle's), so existing encoders work.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/u128.h"
+#include "crypto/sha256.h"
+
+namespace meridian::ledger {
+
+enum class RecordIndex : std::uint64_t {};  ///< Position of a record in its cell: 0-based, dense.
+inline constexpr RecordIndex no_record{~std::uint64_t{0}};
+constexpr std::uint64_t raw(RecordIndex index) { return static_cast<std::uint64_t>(index); }
+
+enum class CommandKind : std::uint8_t {
+  create_account = 1,
+  create_transfer = 2,
+  append_event = 3,
+  delete_stream = 4,
+  open_generation = 16,
+  set_feature_level = 17,
+  expire_pending = 18,
+  state_digest = 19,
+  time_advance = 20,
+  erase_subject = 21,
+  door_refusals = 22,
+  dropped_tail = 23,
+};
+constexpr bool made_by_clients(CommandKind kind) { return static_cast<std::uint8_t>(kind) <= 4; }
+
+inline constexpr std::size_t command_size = 128;
+
+namespace account_flags {
+inline constexpr std::uint16_t linked = 1 << 0;
+inline constexpr std::uint16_t debits_must_not_exceed_credits = 1 << 1;
+inline constexpr std::uint16_t credits_must_not_exceed_debits = 1 << 2;
+inline constexpr std::uint16_t history = 1 << 3;
+inline constexpr std::uint16_t imported = 1 << 4;
+inline constexpr std::uint16_t closed = 1 << 5;
+inline constexpr std::uint16_t all = (1 << 6) - 1;
+}  // namespace account_flags
+
+namespace transfer_flags {
+inline constexpr std::uint16_t linked = 1 << 0;
+inline constexpr std::uint16_t pending = 1 << 1;
+inline constexpr std::uint16_t post_pending_transfer = 1 << 2;
+inline constexpr std::uint16_t void_pending_transfer = 1 << 3;
+inline constexpr std::uint16_t balancing_debit = 1 << 4;
+inline constexpr std::uint16_t balancing_credit = 1 << 5;
+inline constexpr std::uint16_t closing_debit = 1 << 6;
+inline constexpr std::uint16_t closing_credit = 1 << 7;
+inline constexpr std::uint16_t imported = 1 << 8;
+inline constexpr std::uint16_t all = (1 << 9) - 1;
+}  // namespace transfer_flags
+
+inline constexpr std::uint16_t event_flag_linked = 1 << 0;
+
+struct Account {
+  u128 id;
+  u128 debits_pending;
+  u128 debits_posted;
+  u128 credits_pending;
+  u128 credits_posted;
+  u128 user_data_128;
+  std::uint64_t user_data_64;
+  std::uint32_t user_data_32;
+  std::uint32_t reserved;
+  std::uint32_t ledger;
+  std::uint16_t code;
+  std::uint16_t flags;
+  std::uint64_t timestamp;
+  bool operator==(const Account&) const = default;
+};
+
+struct Transfer {
+  u128 id;
+  u128 debit_account_id;
+  u128 credit_account_id;
+  u128 amount;
+  u128 pending_id;
+  u128 user_data_128;
+  std::uint64_t user_data_64;
+  std::uint32_t user_data_32;
+  std::uint32_t timeout;  ///< Seconds; 0 = never.
+  std::uint32_t ledger;
+  std::uint16_t code;
+  std::uint16_t flags;
+  std::uint64_t timestamp;  ///< Nanoseconds; zero in a command unless imported.
+  bool operator==(const Transfer&) const = default;
+};
+
+enum class Expected : std::uint8_t { any = 0, none = 1, exists = 2, exact = 3 };
+enum class ContentType : std::uint8_t { bytes = 1, json = 2 };
+inline constexpr std::uint64_t no_revision = ~std::uint64_t{0};
+
+struct AppendEvent {
+  u128 event_id;
+  u128 stream;
+  u128 category;
+  u128 type;
+  crypto::Digest commitment;
+  std::uint64_t expected_revision;
+  std::uint32_t payload_size;
+  std::uint32_t payload_offset;
+  std::uint16_t flags;
+  Expected expected;
+  ContentType content_type;
+  std::uint8_t classification;
+  std::uint8_t retention;
+  std::array<Byte, 10> zero;
+  bool operator==(const AppendEvent&) const = default;
+};
+
+struct DeleteStream {
+  u128 event_id;
+  u128 stream;
+  std::array<Byte, 64> zero_a;
+  std::uint64_t expected_revision;
+  std::array<Byte, 8> zero_b;
+  std::uint16_t flags;
+  Expected expected;
+  std::array<Byte, 13> zero_c;
+  bool operator==(const DeleteStream&) const = default;
+};
+
+struct OpenGeneration {
+  u128 cell;
+  std::uint64_t generation;
+  std::uint64_t predecessor_size;
+  crypto::Digest predecessor_root;
+  std::uint32_t feature_level;
+  std::uint32_t zero_a;
+  std::uint64_t lost_count;
+  std::array<Byte, 48> zero;
+};
+
+struct SetFeatureLevel {
+  std::uint32_t feature_level;
+  std::array<Byte, 124> zero;
+};
+
+struct ExpirePending {
+  u128 transfer_id;
+  std::array<Byte, 112> zero;
+};
+
+struct StateDigest {
+  std::uint64_t record_index;  ///< The state is that after all records below this index.
+  std::uint64_t zero_a;
+  crypto::Digest digest;
+  std::array<Byte, 80> zero;
+};
+
+struct TimeAdvance {
+  std::uint64_t time;
+  std::array<Byte, 120> zero;
+};
+
+struct EraseSubject {
+  u128 subject;
+  u128 proposal;
+  std::array<Byte, 32> classes;  ///< Bit n: retention class n erased.
+  std::uint32_t keys_destroyed;
+  std::uint32_t epoch;  ///< The epoch whose key was destroyed.
+  std::array<Byte, 56> zero;
+};
+
+struct DoorRefusals {
+  u128 actor;
+  std::uint64_t minute;  ///< Minutes since 1970.
+  std::uint64_t count;
+  std::uint32_t reason;
+  std::uint32_t action;
+  std::array<Byte, 88> zero;
+};
+
+struct DroppedTail {
+  std::uint64_t wal_index;
+  std::uint64_t bytes;
+  std::uint32_t reason;
+  std::array<Byte, 108> zero;
+};
+
+static_assert(sizeof(Account) == command_size && sizeof(Transfer) == command_size);
+static_assert(sizeof(AppendEvent) == command_size && sizeof(DeleteStream) == command_size);
+static_assert(sizeof(OpenGeneration) == command_size && sizeof(SetFeatureLevel) == command_size);
+static_assert(sizeof(ExpirePending) == command_size && sizeof(StateDigest) == command_size);
+static_assert(sizeof(TimeAdvance) == command_size && sizeof(EraseSubject) == command_size);
+static_assert(sizeof(DoorRefusals) == command_size && sizeof(DroppedTail) == command_size);
+
+/// The command whose 128 bytes stand at `bytes` (any alignment). A copy: 128 bytes, registers.
+template <typename Command>
+Command load_command(const Byte* bytes) {
+  static_assert(sizeof(Command) == command_size);
+  return load_le<Command>(bytes);
+}
+
+}  // namespace meridian::ledger

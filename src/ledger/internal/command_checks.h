@@ -1,0 +1,53 @@
+// Which kinds exist, and which bytes of a command are reserved (docs/formats/entry.md).
+//
+// Shared by the entry's and the header's decoder, so that what one accepts the other does. Pure.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "base/bytes.h"
+#include "ledger/command.h"
+
+namespace meridian::ledger {
+
+inline bool all_zero(Bytes bytes) {
+  return std::ranges::all_of(bytes, [](Byte byte) { return byte == 0; });
+}
+
+/// False for a number from outside that names no kind.
+constexpr bool is_known(CommandKind kind) {
+  auto number = static_cast<std::uint8_t>(kind);
+  return (number >= 1 && number <= 4) || (number >= 16 && number <= 23);
+}
+
+/// Where the last field of a command of `kind` ends; the rest is reserved.
+constexpr std::size_t fields_end(CommandKind kind) {
+  switch (kind) {
+    case CommandKind::open_generation: return offsetof(OpenGeneration, zero);
+    case CommandKind::set_feature_level: return offsetof(SetFeatureLevel, zero);
+    case CommandKind::expire_pending: return offsetof(ExpirePending, zero);
+    case CommandKind::state_digest: return offsetof(StateDigest, zero);
+    case CommandKind::time_advance: return offsetof(TimeAdvance, zero);
+    case CommandKind::erase_subject: return offsetof(EraseSubject, zero);
+    case CommandKind::door_refusals: return offsetof(DoorRefusals, zero);
+    case CommandKind::dropped_tail: return offsetof(DroppedTail, zero);
+    case CommandKind::create_account:
+    case CommandKind::create_transfer:
+    case CommandKind::append_event:
+    case CommandKind::delete_stream: return command_size;  // a client's: apply judges and records
+  }
+  return command_size;
+}
+
+/// `command` has command_size bytes.
+inline bool reserved_bytes_are_zero(CommandKind kind, const Byte* command) {
+  std::size_t end = fields_end(kind);
+  if (!all_zero(Bytes(command + end, command_size - end))) return false;
+  if (kind == CommandKind::open_generation)
+    return load_command<OpenGeneration>(command).zero_a == 0;
+  if (kind == CommandKind::state_digest) return load_command<StateDigest>(command).zero_a == 0;
+  return true;
+}
+
+}  // namespace meridian::ledger

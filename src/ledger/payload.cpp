@@ -1,0 +1,207 @@
+// payload     = version(1)=1 count(1) zero(2) compartment*                (docs/formats/payload.md)
+// compartment = subject id(16) retention(1) key_kind(1) zero(2) key_version(4) nonce(12)
+//               commitment(32) sealed_size(4) [wrapped_key(40) if key_kind = 2] sealed
+// envelope    = version(1)=1 then five of: size(4) bytes
+#include "ledger/payload.h"
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "ledger/entry.h"
+
+namespace meridian::ledger {
+namespace {
+
+constexpr std::uint8_t payload_version = 1;
+constexpr std::uint8_t envelope_version = 1;
+constexpr std::size_t payload_header_size = 4;
+constexpr std::size_t compartment_header_size = 72;
+constexpr std::size_t sealed_size_min = sizeof(crypto::Digest) + crypto::aead_tag_size;
+constexpr Byte commitment_prefix = 0x02;
+constexpr Byte fold_prefix = 0x03;
+
+static_assert(std::tuple_size_v<crypto::Nonce> == 12);
+static_assert(std::tuple_size_v<crypto::WrappedKey> == 40);
+
+Error wrong(std::string message) { return fail(Code::invalid_argument, "payload: " + message); }
+
+template <typename Integer>
+std::array<Byte, sizeof(Integer)> le_bytes(Integer value) {
+  std::array<Byte, sizeof(Integer)> bytes;
+  store_le(bytes.data(), value);
+  return bytes;
+}
+
+Result<Compartment> read_compartment(ByteReader& reader, unsigned number) {
+  auto at = [&](std::string_view rest) {
+    return wrong(fmt::format("compartment {}: {}", number, rest));
+  };
+  Compartment compartment;
+  compartment.subject = reader.id();
+  compartment.retention = reader.u8();
+  compartment.key_kind = KeyKind{reader.u8()};
+  std::uint16_t reserved = reader.u16();
+  compartment.key_version = reader.u32();
+  compartment.nonce = reader.array<12>();
+  compartment.commitment = reader.array<32>();
+  std::uint32_t sealed_size = reader.u32();
+  if (!reader.ok()) return at("its fields are cut short");
+  if (compartment.key_kind != KeyKind::subject && compartment.key_kind != KeyKind::own)
+    return at(
+        fmt::format("key_kind {} is not 1 or 2", static_cast<unsigned>(compartment.key_kind)));
+  if (reserved != 0) return at("a reserved byte is not zero");
+  if (compartment.key_kind == KeyKind::own && compartment.subject != 0)
+    return at("subject must be zero if key_kind is own");
+  if (compartment.key_kind == KeyKind::subject && compartment.subject == 0)
+    return at("subject is zero although key_kind is subject");
+  if (compartment.key_kind == KeyKind::own) compartment.wrapped_key = reader.array<40>();
+  if (!reader.ok()) return at("wrapped_key is cut short");
+  if (sealed_size < sealed_size_min)
+    return at(
+        fmt::format("sealed_size is {}, at least {} (salt and tag)", sealed_size, sealed_size_min));
+  if (sealed_size > reader.remaining())
+    return at(
+        fmt::format("sealed_size is {}, but {} bytes are left", sealed_size, reader.remaining()));
+  compartment.sealed = to_buffer(reader.take(sealed_size));
+  return compartment;
+}
+
+}  // namespace
+
+std::size_t Payload::encoded_size() const {
+  std::size_t size = payload_header_size;
+  for (const Compartment& compartment : compartments) {
+    size += compartment_header_size + compartment.sealed.size();
+    if (compartment.key_kind == KeyKind::own) size += compartment.wrapped_key.size();
+  }
+  return size;
+}
+
+void Payload::encode(Buffer& out) const {
+  ASSERT(!compartments.empty());
+  ASSERT(compartments.size() <= compartments_max);
+  std::size_t size = encoded_size();
+  ASSERT(size <= payload_size_max);
+  std::size_t start = out.size();
+  out.reserve(start + size);
+  ByteWriter writer(out);
+  writer.u8(payload_version);
+  writer.u8(static_cast<std::uint8_t>(compartments.size()));
+  writer.u16(0);
+  for (const Compartment& compartment : compartments) {
+    bool own = compartment.key_kind == KeyKind::own;
+    ASSERT(own == (compartment.subject == 0));
+    ASSERT(compartment.sealed.size() >= sealed_size_min);
+    writer.id(compartment.subject);
+    writer.u8(compartment.retention);
+    writer.u8(static_cast<std::uint8_t>(compartment.key_kind));
+    writer.u16(0);
+    writer.u32(compartment.key_version);
+    writer.bytes(compartment.nonce);
+    writer.bytes(compartment.commitment);
+    writer.u32(static_cast<std::uint32_t>(compartment.sealed.size()));
+    if (own) writer.bytes(compartment.wrapped_key);
+    writer.bytes(compartment.sealed);
+  }
+  ASSERT(out.size() == start + size);
+}
+
+Result<Payload> Payload::decode(Bytes bytes) {
+  if (bytes.size() > payload_size_max)
+    return wrong(fmt::format("{} bytes, at most {}", bytes.size(), payload_size_max));
+  ByteReader reader(bytes);
+  unsigned version = reader.u8();
+  unsigned count = reader.u8();
+  std::uint16_t reserved = reader.u16();
+  if (!reader.ok())
+    return wrong(
+        fmt::format("{} bytes, the start alone has {}", bytes.size(), payload_header_size));
+  if (version != payload_version)
+    return wrong(fmt::format("version is {}, this build reads {}", version, payload_version));
+  if (count == 0 || count > compartments_max)
+    return wrong(fmt::format("count is {}, must be 1 to {}", count, compartments_max));
+  if (reserved != 0) return wrong("a reserved byte is not zero");
+  Payload payload;
+  payload.compartments.reserve(count);
+  for (unsigned number = 0; number < count; ++number)
+    payload.compartments.push_back(TRY(read_compartment(reader, number)));
+  if (!reader.done())
+    return wrong(fmt::format("{} bytes follow the last compartment", reader.remaining()));
+  return payload;
+}
+
+Buffer compartment_aad(u128 cell, u128 command_id, std::uint8_t number, u128 subject,
+                       std::uint8_t retention) {
+  Buffer aad;
+  ByteWriter writer(aad);
+  writer.bytes(as_bytes("meridian/payload/1"));
+  writer.id(cell);
+  writer.id(command_id);
+  writer.u8(number);
+  writer.id(subject);
+  writer.u8(retention);
+  return aad;
+}
+
+crypto::Digest commitment_salt(const crypto::HmacKey& commit_key, u128 cell, u128 command_id,
+                               std::uint8_t number) {
+  return commit_key.mac(
+      {as_bytes("meridian/commit/1"), le_bytes(cell), le_bytes(command_id), Bytes(&number, 1)});
+}
+
+crypto::Digest commit(const crypto::Digest& salt, Bytes content) {
+  return crypto::Sha256().update(commitment_prefix).update(salt).update(content).finish();
+}
+
+crypto::Digest fold_commitments(std::span<const crypto::Digest> commitments) {
+  ASSERT(!commitments.empty());
+  ASSERT(commitments.size() <= compartments_max);
+  crypto::Sha256 sha;
+  sha.update(fold_prefix).update(static_cast<Byte>(commitments.size()));
+  for (const crypto::Digest& commitment : commitments) sha.update(commitment);
+  return sha.finish();
+}
+
+void Envelope::encode(Buffer& out) const {
+  ByteWriter writer(out);
+  writer.u8(envelope_version);
+  for (Bytes field :
+       {as_bytes(stream_name), as_bytes(type_name), as_bytes(content_type_name), metadata, data}) {
+    ASSERT(field.size() <= payload_size_max);
+    writer.u32(static_cast<std::uint32_t>(field.size()));
+    writer.bytes(field);
+  }
+}
+
+Result<Envelope> Envelope::decode(Bytes bytes) {
+  auto bad = [](std::string message) {
+    return fail(Code::invalid_argument, "envelope: " + message);
+  };
+  if (bytes.size() > payload_size_max)
+    return bad(fmt::format("{} bytes, at most {}", bytes.size(), payload_size_max));
+  ByteReader reader(bytes);
+  unsigned version = reader.u8();
+  if (!reader.ok()) return bad("it is empty");
+  if (version != envelope_version)
+    return bad(fmt::format("version is {}, this build reads {}", version, envelope_version));
+  std::array<Bytes, 5> fields;
+  constexpr std::array names{"stream_name", "type_name", "content_type_name", "metadata", "data"};
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    fields[i] = reader.take(reader.u32());
+    if (!reader.ok()) return bad(fmt::format("{} is cut short", names[i]));
+  }
+  if (!reader.done()) return bad(fmt::format("{} bytes follow data", reader.remaining()));
+  return Envelope{as_text(fields[0]), as_text(fields[1]), as_text(fields[2]), fields[3], fields[4]};
+}
+
+u128 opaque_id(const crypto::HmacKey& index_key, std::string_view label, std::string_view name) {
+  constexpr Byte separator = 0;
+  crypto::Digest mac = index_key.mac({as_bytes(label), Bytes(&separator, 1), as_bytes(name)});
+  return load_le<u128>(mac.data());
+}
+
+std::string_view category_of(std::string_view stream_name) {
+  return stream_name.substr(0, stream_name.find('-'));
+}
+
+}  // namespace meridian::ledger
