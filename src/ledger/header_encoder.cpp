@@ -21,7 +21,7 @@ struct BodyEnd {
   std::uint8_t retention = 0;
   u128 requested_amount = 0;
   std::uint64_t imported_time = 0;
-  crypto::Digest commitment{};
+  const Byte* commitment = nullptr;  // in the command, if section bit 6 is set
 };
 
 BodyEnd put_applied(BodyEnd body, const Effect& effect) {
@@ -101,7 +101,7 @@ BodyEnd put_event(Byte* at, const Byte* command, const Effect& effect) {
   BodyEnd body{.at = at, .classification = event.classification, .retention = event.retention};
   if (!all_zero(event.commitment)) {
     body.sections |= layout::payload;
-    body.commitment = event.commitment;
+    body.commitment = command + offsetof(AppendEvent, commitment);
   }
   return body;
 }
@@ -187,7 +187,8 @@ std::size_t HeaderEncoder::encode(std::uint32_t number, CommandKind kind,
     sections |= layout::client_signature;
     at = put_bytes(at, request.signature_digest);
   }
-  if (sections & layout::payload) at = put_bytes(at, body.commitment);
+  if (sections & layout::payload)
+    at = put_bytes(at, Bytes(body.commitment, sizeof(crypto::Digest)));
 
   start[layout::kind_at] = static_cast<Byte>(kind);
   store_le(start + layout::sections_at, sections);

@@ -14,6 +14,11 @@ namespace meridian::ledger {
 inline bool all_zero(Bytes bytes) {
   return std::ranges::all_of(bytes, [](Byte byte) { return byte == 0; });
 }
+/// Asked of every record written, so without a loop.
+inline bool all_zero(const crypto::Digest& digest) {
+  const Byte* bytes = digest.data();
+  return (load_le<u128>(bytes) | load_le<u128>(bytes + sizeof(u128))) == 0;
+}
 
 /// False for a number from outside that names no kind.
 constexpr bool is_known(CommandKind kind) {
