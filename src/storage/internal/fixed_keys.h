@@ -1,0 +1,33 @@
+// A key store of one fixed storage key: tests and fuzzers seal files with it. Never linked into a
+// program, and refuses every change.
+#pragma once
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "storage/key_store.h"
+
+namespace meridian::storage {
+
+class FixedKeys final : public KeyStore {
+ public:
+  explicit FixedKeys(Byte fill = 0x5A) { secret_.fill(fill); }
+
+  Result<Key> newest(std::string_view name) const override { return get(name, KeyVersion{1}); }
+  Result<Key> get(std::string_view name, KeyVersion version) const override {
+    if (name != "storage" || version != KeyVersion{1}) {
+      return fail(Code::not_found, "fixed keys hold version 1 of storage only");
+    }
+    return Key{version, secret_};
+  }
+  Result<KeyVersion> add(std::string_view) override { return refuse(); }
+  Status destroy(std::string_view, KeyVersion) override { return refuse(); }
+  std::vector<Listing> list() const override { return {}; }
+
+ private:
+  static Error refuse() { return fail(Code::unimplemented, "fixed keys do not change"); }
+  std::array<Byte, 32> secret_;
+};
+
+}  // namespace meridian::storage

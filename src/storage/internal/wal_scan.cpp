@@ -1,0 +1,242 @@
+// One file is read in two parts: groups until the first position where none opens (read_groups),
+// then every later block, for a group that does (look_behind_end). Across files:
+//
+//   a group after the end, contiguous  -> the end was only the end of its file
+//   a group after the end, with a gap  -> damage: entries are missing, the log does not open
+//   no group, block at the end zero    -> clean end
+//   no group, block at the end not     -> ambiguous tail
+#include "storage/internal/wal_scan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "storage/internal/read_window.h"
+
+namespace meridian::storage {
+namespace {
+
+struct Group {
+  FrameSealer::Frame frame;
+  std::vector<WalEntry> entries;  // views into frame.plain
+  std::uint64_t padded_size;
+};
+
+bool all_zero(Bytes bytes) {
+  return bytes.empty() ||
+         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+/// Size of the frame that stands at `position` by its prefix, or why there is none.
+Result<std::size_t> plausible_frame(ReadWindow& window, std::uint64_t position) {
+  Bytes prefix = TRY(window.at(position, frame_prefix_size));
+  if (prefix.size() < frame_prefix_size) return fail(Code::data_loss, "the file ends here");
+  auto plain_size = load_le<std::uint32_t>(prefix.data());
+  auto tag_word = load_le<std::uint32_t>(prefix.data() + 4);
+  if (tag_word != wal_tag_entries && tag_word != wal_tag_vote) {
+    return fail(Code::data_loss, "no log group begins here");
+  }
+  if (plain_size > wal_group_plain_max || plain_size + frame_overhead > window.size() - position) {
+    return fail(Code::data_loss, fmt::format("a group of {} bytes does not fit here", plain_size));
+  }
+  return plain_size + frame_overhead;
+}
+
+class Scanner {
+ public:
+  Scanner(const SealedContext& context, std::uint64_t from_index, const Wal::Visit& visit,
+          const Wal::Progress& progress)
+      : context_(context), from_index_(from_index), visit_(visit), progress_(progress) {}
+
+  Result<WalScan> run(const std::vector<std::uint64_t>& numbers) {
+    TRY(open_files(numbers));
+    for (std::size_t i = 0; i < scan_.files.size(); ++i) TRY(read_file(i));
+    if (scan_.last_index != 0 && scan_.first_index > from_index_) {
+      return fail(
+          Code::data_loss,
+          fmt::format("log entries {} to {} are missing: the log in {} begins at {}", from_index_,
+                      scan_.first_index - 1, display(wal_directory), scan_.first_index));
+    }
+    if (open_end_) {
+      std::uint64_t after = scan_.last_index == 0 ? from_index_ - 1 : scan_.last_index;
+      scan_.tail = Wal::AmbiguousTail{after, open_end_->bytes, open_end_->why};
+      scan_.tail_file = open_end_->file;
+    }
+    return std::move(scan_);
+  }
+
+ private:
+  /// A position after which no group opened, so far.
+  struct OpenEnd {
+    std::size_t file;
+    std::uint64_t position;
+    std::uint64_t bytes;
+    std::string why;
+  };
+
+  std::string display(std::string_view path) { return context_.disk.display(path); }
+
+  Status open_files(const std::vector<std::uint64_t>& numbers) {
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      std::string path = wal_path(numbers[i]);
+      if (i > 0 && numbers[i] != numbers[i - 1] + 1) {
+        return fail(Code::data_loss,
+                    fmt::format("the log file {} is missing, {} is there: its entries are lost; "
+                                "restore the file or rebuild this node from a peer or a backup",
+                                display(wal_path(numbers[i - 1] + 1)), display(path)));
+      }
+      auto file = TRY(context_.disk.open(path, io::OpenMode::read_write));
+      std::uint64_t size = TRY(file->size());
+      Buffer start(2 * wal_block_size);
+      std::size_t count = TRY(file->read_at(0, start));
+      Bytes header = Bytes(start).first(std::min(count, sealed_file_header_size));
+      auto sealer = FrameSealer::open(context_, Purpose::write_ahead_log, numbers[i], header);
+      if (!sealer) {
+        if (sealer.error().code != Code::data_loss)
+          return with_context(sealer.error(), display(path));
+        bool last = i + 1 == numbers.size();
+        if (last && count == start.size() && all_zero(Bytes(start).subspan(wal_block_size))) {
+          scan_.unusable_file = numbers[i];  // holds no group, see publish() in wal_file.cpp
+          break;
+        }
+        return fail(Code::data_loss,
+                    fmt::format("the header of the log file {} is damaged, its entries cannot be "
+                                "read: {}",
+                                display(path), sealer.error().message));
+      }
+      bytes_total_ += size;
+      scan_.files.push_back(WalFile{numbers[i], std::move(file), std::move(*sealer), size});
+    }
+    return {};
+  }
+
+  Status read_file(std::size_t index) {
+    WalFile& file = scan_.files[index];
+    ReadWindow window(*file.file, file.size, 4 << 20);
+    std::string why = TRY(read_groups(index, window));
+    TRY(look_behind_end(index, window, why));
+    bytes_done_ += file.size;
+    if (progress_) progress_(bytes_done_, bytes_total_);
+    return {};
+  }
+
+  /// Hands out groups from the start of the file; returns why the last position opened none.
+  Result<std::string> read_groups(std::size_t index, ReadWindow& window) {
+    WalFile& file = scan_.files[index];
+    std::uint64_t told = 0;
+    while (true) {
+      if (progress_ && file.end - told >= (4 << 20)) {
+        told = file.end;
+        progress_(bytes_done_ + file.end, bytes_total_);
+      }
+      Result<Group> group = open_group(file, window, file.end);
+      if (!group) {
+        if (group.error().code != Code::data_loss) return group.error();
+        return group.error().message;
+      }
+      TRY(take_group(index, *group));
+    }
+  }
+
+  /// Errors: data_loss if no group opens at `position`; others stop the scan.
+  Result<Group> open_group(WalFile& file, ReadWindow& window, std::uint64_t position) {
+    std::size_t size = TRY(plausible_frame(window, position));
+    Bytes bytes = TRY(window.at(position, size));
+    Group group{TRY(file.sealer.open_frame(position, bytes)), {}, round_up_to_block(size)};
+    std::string place = fmt::format("{} at byte {}", display(wal_path(file.number)), position);
+    if (group.frame.tag_word != wal_tag_entries) {
+      return fail(Code::unimplemented,
+                  place + ": a vote of a replicated log; open it with the version that wrote it");
+    }
+    auto entries = decode_wal_group(group.frame.plain);
+    // It was sealed by us, so this is no damage of the disk and must not pass for an end.
+    if (!entries) return fail(Code::internal, place + ": " + entries.error().message);
+    group.entries = std::move(*entries);
+    return group;
+  }
+
+  Status take_group(std::size_t index, const Group& group) {
+    WalFile& file = scan_.files[index];
+    std::uint64_t first = group.entries.front().index;
+    if (scan_.last_index != 0 && first > scan_.last_index + 1) {
+      return missing(first, file, file.end);
+    }
+    open_end_.reset();  // what follows it is contiguous, so nothing was there
+    if (scan_.last_index == 0) scan_.first_index = first;
+    scan_.first_index = std::min(scan_.first_index, first);
+    for (const WalEntry& entry : group.entries) {
+      if (entry.index >= from_index_) TRY(visit_(entry));
+    }
+    scan_.last_index = group.entries.back().index;
+    scan_.current = index;
+    scan_.last_group_position = file.end;
+    scan_.last_group_size = group.frame.size;
+    file.note(first, scan_.last_index);
+    file.end += group.padded_size;
+    return {};
+  }
+
+  Error missing(std::uint64_t found, const WalFile& file, std::uint64_t position) {
+    std::string where = fmt::format("the next that opens is {}, in {} at byte {}", found,
+                                    display(wal_path(file.number)), position);
+    if (open_end_) {
+      where = fmt::format("{} at byte {} does not open ({}), {}",
+                          display(wal_path(scan_.files[open_end_->file].number)),
+                          open_end_->position, open_end_->why, where);
+    }
+    std::uint64_t first = scan_.last_index == 0 ? from_index_ : scan_.last_index + 1;
+    std::string what = found > first ? fmt::format("entries {} to {}", first, found - 1)
+                                     : fmt::format("entries from {} on", first);
+    return fail(Code::data_loss,
+                fmt::format("the log is damaged, {} are lost: {}; repair from a peer or a backup",
+                            what, where));
+  }
+
+  Status look_behind_end(std::size_t index, ReadWindow& window, const std::string& why) {
+    WalFile& file = scan_.files[index];
+    std::uint64_t end = file.end;
+    Bytes at_end = TRY(window.at(end, wal_block_size));
+    bool clean = all_zero(at_end);
+    OpenEnd here{index, end, clean ? 0 : wal_block_size, why};
+    if (!clean) {
+      Result<std::size_t> size = plausible_frame(window, end);
+      if (size) here.bytes = round_up_to_block(*size);
+      here.bytes = std::min(here.bytes, file.size - end);
+    }
+    for (std::uint64_t at = end; at < file.size; at += wal_block_size) {
+      Bytes block = TRY(window.at(at, wal_block_size));
+      if (!all_zero(block)) file.dirty_end = at + wal_block_size;
+      if (at == end) continue;
+      Result<Group> later = open_group(file, window, at);
+      if (!later) {
+        if (later.error().code != Code::data_loss) return later.error();
+        continue;
+      }
+      if (!open_end_) open_end_ = here;
+      return missing(later->entries.front().index, file, at);
+    }
+    // A clean end in the last used file is the end of the log; one in a file before a used one was
+    // its end. Either way a later file that is not clean at its start begins the tail.
+    if (!clean && !open_end_) open_end_ = here;
+    return {};
+  }
+
+  const SealedContext& context_;
+  std::uint64_t from_index_;
+  const Wal::Visit& visit_;
+  const Wal::Progress& progress_;
+  WalScan scan_;
+  std::optional<OpenEnd> open_end_;
+  std::uint64_t bytes_done_ = 0;
+  std::uint64_t bytes_total_ = 0;
+};
+
+}  // namespace
+
+Result<WalScan> scan_wal(const SealedContext& context, const std::vector<std::uint64_t>& numbers,
+                         std::uint64_t from_index, const Wal::Visit& visit,
+                         const Wal::Progress& progress) {
+  return Scanner(context, from_index, visit, progress).run(numbers);
+}
+
+}  // namespace meridian::storage

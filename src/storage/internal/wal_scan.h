@@ -1,0 +1,34 @@
+// Reads a write-ahead log after a start: where it ends, and whether the end is clean, ambiguous or
+// damaged (docs/formats/wal.md, "After a crash"). One thread; changes nothing on disk.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/internal/wal_file.h"
+#include "storage/wal.h"
+
+namespace meridian::storage {
+
+struct WalScan {
+  std::vector<WalFile> files;  ///< In order of number.
+  std::size_t current = 0;     ///< Of `files`: holds the last group, if there is any.
+  std::uint64_t first_index = 0;
+  std::uint64_t last_index = 0;           ///< 0: no group.
+  std::uint64_t last_group_position = 0;  ///< In files[current].
+  std::size_t last_group_size = 0;
+
+  std::optional<Wal::AmbiguousTail> tail;
+  std::size_t tail_file = 0;  ///< Of `files`; the tail begins at its `end`.
+  /// The last file when it was prepared and never used and its header is rotten: to be removed.
+  std::optional<std::uint64_t> unusable_file;
+};
+
+/// `numbers` ascending. Calls `visit` as Wal::open does.
+Result<WalScan> scan_wal(const SealedContext& context, const std::vector<std::uint64_t>& numbers,
+                         std::uint64_t from_index, const Wal::Visit& visit,
+                         const Wal::Progress& progress);
+
+}  // namespace meridian::storage

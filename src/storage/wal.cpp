@@ -1,0 +1,242 @@
+// states of the log:
+//   open -> tail set --drop_tail--> ready;  open -> ready --append fails--> failed (for good)
+#include "storage/wal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "base/assert.h"
+#include "storage/internal/file_names.h"
+#include "storage/internal/wal_file.h"
+#include "storage/internal/wal_scan.h"
+
+namespace meridian::storage {
+namespace {
+
+constexpr std::uint64_t file_size_min = 4 * wal_block_size;
+
+class FileWal final : public Wal {
+ public:
+  FileWal(const SealedContext& context, const WalOptions& options)
+      : context_(context), supply_(context, options.file_size) {}
+
+  Status start(std::uint64_t from_index, const Visit& visit, const Progress& progress) {
+    TRY(context_.disk.make_directory(wal_directory));
+    TRY(context_.disk.sync_directory(""));
+    std::vector<std::string> names = TRY(context_.disk.list(wal_directory));
+    TRY(supply_.adopt(names));
+    std::vector<std::uint64_t> numbers;
+    for (const std::string& name : names) {
+      if (auto number = number_of(name, ".wal")) numbers.push_back(*number);
+      number_seen_ = std::max({number_seen_, number_of(name, ".wal").value_or(0),
+                               number_of(name, ".spare").value_or(0)});
+    }
+    WalScan scan = TRY(scan_wal(context_, numbers, from_index, visit, progress));
+    if (scan.unusable_file) TRY(context_.disk.remove(wal_path(*scan.unusable_file)));
+    if (scan.last_index != 0) TRY(settle(scan));
+    TRY(context_.disk.sync_directory(wal_directory));
+    for (WalFile& file : scan.files) files_.push_back(std::move(file));
+    current_ = scan.current;
+    tail_ = std::move(scan.tail);
+    tail_file_ = scan.tail_file;
+    first_index_ = scan.first_index;
+    last_index_ = scan.last_index;
+    if (last_index_ + 1 < from_index) {
+      all_released_ = true;
+      last_index_ = from_index - 1;
+      first_index_ = 0;
+      if (!tail_) TRY(release_all());
+    }
+    return {};
+  }
+
+  const std::optional<AmbiguousTail>& ambiguous_tail() const override { return tail_; }
+  std::uint64_t first_index() const override { return first_index_; }
+  std::uint64_t last_index() const override { return last_index_; }
+  std::uint64_t file_count() const override { return files_.size(); }
+
+  Status drop_tail() override {
+    if (!tail_) return {};
+    Status dropped = overwrite_tail();
+    if (!dropped) {
+      failed_ = true;
+      return dropped;
+    }
+    tail_.reset();
+    return {};
+  }
+
+  Status append(std::span<const WalEntry> entries) override {
+    ASSERT(!tail_.has_value());
+    if (failed_) {
+      return fail(Code::failed_precondition,
+                  "the write-ahead log stopped after an error; restart the process");
+    }
+    if (entries.empty()) return {};
+    check(entries);
+    bool wrote = false;
+    while (!entries.empty()) {
+      std::size_t count = wal_group_extent(entries);
+      Status done = append_group(entries.first(count), wrote);
+      if (!done) {
+        failed_ = wrote || done.error().code != Code::resource_exhausted;
+        return done;
+      }
+      entries = entries.subspan(count);
+    }
+    return prepare_ahead();
+  }
+
+  Status release_before(std::uint64_t index) override {
+    while (current_ > 0 && files_.front().last_index < index) TRY(retire_oldest());
+    return {};
+  }
+
+ private:
+  /// Makes what was read durable. Only the last group can be in doubt: whoever wrote it may have
+  /// died before its sync, or on a failed sync, after which the kernel shows pages as clean that
+  /// the disk does not have. So it is written again, which changes nothing if it is there.
+  Status settle(WalScan& scan) {
+    WalFile& file = scan.files[scan.current];
+    Buffer bytes(scan.last_group_size);
+    std::size_t count = TRY(file.file->read_at(scan.last_group_position, bytes));
+    ASSERT(count == bytes.size());
+    TRY(file.file->write_at(scan.last_group_position, bytes));
+    return file.file->sync();
+  }
+
+  Status retire_oldest() {
+    std::uint64_t number = files_.front().number;
+    number_seen_ = std::max(number_seen_, number);
+    files_.pop_front();
+    if (current_ > 0) --current_;
+    first_index_ = files_.empty() ? 0 : files_[current_].first_index;
+    for (std::size_t i = 0; i < current_; ++i) {
+      first_index_ = std::min(first_index_, files_[i].first_index);
+    }
+    return supply_.retire(number);
+  }
+
+  /// Nothing in the log is of use: what follows starts in a file of its own, so that no gap shows.
+  Status release_all() {
+    all_released_ = false;
+    while (!files_.empty() && files_.front().last_index != 0) TRY(retire_oldest());
+    return {};
+  }
+
+  void check(std::span<const WalEntry> entries) const {
+    std::uint64_t next = entries.front().index;
+    ASSERT(next <= last_index_ + 1);
+    ASSERT(next >= (first_index_ == 0 ? last_index_ + 1 : first_index_));
+    for (const WalEntry& entry : entries) {
+      ASSERT(entry.index == next);
+      ASSERT(entry.bytes.size() <= wal_entry_size_max);
+      ++next;
+    }
+  }
+
+  Status append_group(std::span<const WalEntry> entries, bool& wrote) {
+    encode_wal_group(entries, plain_);
+    std::uint64_t padded = round_up_to_block(plain_.size() + frame_overhead);
+    WalFile& file = *TRY(file_with_room(padded));
+    sealed_.clear();
+    file.sealer.seal(file.end, wal_tag_entries, plain_, sealed_);
+    ASSERT(round_up_to_block(sealed_.size()) == padded);
+    // In a file that held something else before, a zero block after the group marks the end.
+    bool mark_end = file.end + padded < file.dirty_end;
+    sealed_.resize(padded + (mark_end ? wal_block_size : 0));
+    wrote = true;
+    TRY(file.file->write_at(file.end, sealed_));
+    TRY(file.file->sync());
+    file.end += padded;
+    file.size = std::max(file.size, file.end);
+    file.note(entries.front().index, entries.back().index);
+    if (first_index_ == 0) first_index_ = entries.front().index;
+    last_index_ = entries.back().index;
+    return {};
+  }
+
+  Result<WalFile*> file_with_room(std::uint64_t size) {
+    if (!files_.empty()) {
+      WalFile& file = files_[current_];
+      bool unused = file.last_index == 0;  // then a group larger than the file makes it grow
+      if (unused || file.end + size <= file.size) return &file;
+      if (current_ + 1 < files_.size()) return &files_[++current_];
+    }
+    files_.push_back(TRY(supply_.take(number_next())));
+    current_ = files_.size() - 1;
+    return &files_[current_];
+  }
+
+  /// Dense as long as there are files; never one that a spare still bears.
+  std::uint64_t number_next() const {
+    return (files_.empty() ? number_seen_ : files_.back().number) + 1;
+  }
+
+  /// Has the next file ready before this one is full: from half on, each append prepares four times
+  /// what it wrote.
+  Status prepare_ahead() {
+    const WalFile& file = files_[current_];
+    if (current_ + 1 < files_.size() || file.end < file.size / 2) return {};
+    Status done =
+        supply_.prepare_some(number_next(), std::max<std::uint64_t>(4 * sealed_.size(), 1 << 20));
+    if (!done) failed_ = true;
+    return done;
+  }
+
+  Status overwrite_tail() {
+    WalFile& file = files_[tail_file_];
+    const Buffer zeros(1 << 20);
+    // The first block last: until all behind it is zero, the tail stays what it was.
+    std::uint64_t second = file.end + wal_block_size;
+    for (std::uint64_t at = second; at < file.dirty_end;) {
+      auto step =
+          static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), file.dirty_end - at));
+      TRY(file.file->write_at(at, Bytes(zeros).first(step)));
+      at += step;
+    }
+    TRY(file.file->sync());
+    auto first = static_cast<std::size_t>(
+        std::min<std::uint64_t>(wal_block_size, std::max(file.size, file.end) - file.end));
+    TRY(file.file->write_at(file.end, Bytes(zeros).first(first)));
+    TRY(file.file->sync());
+    file.dirty_end = std::min(file.dirty_end, file.end);
+    while (files_.size() > tail_file_ + 1) {  // newest first: a missing number would be damage
+      TRY(context_.disk.remove(wal_path(files_.back().number)));
+      TRY(context_.disk.sync_directory(wal_directory));
+      files_.pop_back();
+    }
+    return all_released_ ? release_all() : Status{};
+  }
+
+  SealedContext context_;
+  WalSupply supply_;
+  std::deque<WalFile> files_;  // used ones, then prepared ones
+  std::size_t current_ = 0;    // of files_, if there are any
+  std::uint64_t number_seen_ = 0;
+  std::uint64_t first_index_ = 0;
+  std::uint64_t last_index_ = 0;
+  std::optional<AmbiguousTail> tail_;
+  std::size_t tail_file_ = 0;
+  bool all_released_ = false;  // but not done yet, as the tail is still there
+  bool failed_ = false;
+  Buffer plain_;  // reused by every append
+  Buffer sealed_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Wal>> Wal::open(const SealedContext& context, const WalOptions& options,
+                                       std::uint64_t from_index, const Visit& visit,
+                                       const Progress& progress) {
+  ASSERT(options.file_size >= file_size_min);
+  ASSERT(options.file_size % wal_block_size == 0);
+  ASSERT(from_index >= 1);
+  auto wal = std::make_unique<FileWal>(context, options);
+  TRY(wal->start(from_index, visit, progress));
+  return wal;
+}
+
+}  // namespace meridian::storage
