@@ -83,6 +83,10 @@ Result<std::shared_ptr<Segment>> Segment::recover(const SealedContext& context, 
   auto segment = TRY(open_file(context, kind, number, io::OpenMode::read_write));
   std::uint64_t size = TRY(segment->file_->size());
   TRY(segment->recover_frames(size, record_count));
+  if (kind == SegmentKind::headers && TRY(segment->record_end()) > record_count) {
+    TRY(segment->replace_without_rest(context, record_count));
+    return recover(context, kind, number, record_count);
+  }
   TRY(segment->cut(size));
   return segment;
 }

@@ -82,6 +82,7 @@ class Segment {
   Status recover_frames(std::uint64_t size, std::uint64_t record_count);
   Status check_rest(ReadWindow& window, std::uint64_t from, std::uint64_t next_record,
                     std::uint64_t record_count, const Error& why) const;
+  Status replace_without_rest(const SealedContext& context, std::uint64_t record_count);
   Status cut(std::uint64_t size);
   std::uint32_t tag_records() const;
   std::uint32_t tag_directory() const;

@@ -64,6 +64,14 @@ Bytes HeaderFrame::header(std::uint64_t record) const {
   return Bytes(plain_).subspan(offsets_[i] + 2, offsets_[i + 1] - offsets_[i] - 2);
 }
 
+Buffer HeaderFrame::first_part(std::uint64_t part_end) const {
+  ASSERT(part_end > first() && part_end <= end());
+  auto count = static_cast<std::size_t>(part_end - first_);
+  Buffer part = to_buffer(Bytes(plain_).first(offsets_[count]));
+  store_le(&part[8], static_cast<std::uint32_t>(count));
+  return part;
+}
+
 void encode_payload_frame(std::uint64_t record, Bytes payload, Buffer& out) {
   out.clear();
   ByteWriter writer(out);

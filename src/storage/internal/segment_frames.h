@@ -46,6 +46,8 @@ class HeaderFrame {
   std::uint64_t end() const { return first_ + offsets_.size() - 1; }
   /// Of a record in [first(), end()).
   Bytes header(std::uint64_t record) const;
+  /// The plaintext of a frame with the records below `end` only; first() < end <= end().
+  Buffer first_part(std::uint64_t end) const;
 
  private:
   std::uint64_t first_ = 0;

@@ -104,10 +104,7 @@ Status Segment::recover_frames(std::uint64_t size, std::uint64_t record_count) {
         after = first + 1;
         if (first >= record_count) return {};
       }
-      bool in_order = dense ? first <= next && after > next : first >= next;
-      if (!directory_.frames.empty()) {
-        in_order = in_order && first > directory_.frames.back().first_record;
-      }
+      bool in_order = dense ? first == next : first >= next;
       if (!in_order) {
         return damaged(position, fail(Code::data_loss, fmt::format("record {} is missing", next)));
       }
@@ -151,6 +148,27 @@ Status Segment::check_rest(ReadWindow& window, std::uint64_t from, std::uint64_t
     position = *found + frame.size;
   }
   return {};
+}
+
+// A checkpoint inside the last frame: a copy without that frame's rest takes the file's place.
+// (Were the rest left there to be overruled by what follows, damage of that would bring it back.)
+Status Segment::replace_without_rest(const SealedContext& context, std::uint64_t record_count) {
+  std::string path = segment_path(kind_, number_);
+  std::string copy_path = path + ".new";
+  if (TRY(context.disk.exists(copy_path))) TRY(context.disk.remove(copy_path));
+  SealedWriter copy = TRY(SealedWriter::create(context, copy_path, Purpose::headers, number_));
+  std::uint64_t end = 0;
+  std::vector<FramePlace> all = frames(end);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    Located located{all[i], i + 1 < all.size() ? all[i + 1].position : end};
+    Buffer plain = TRY(read_frame(located));
+    if (i + 1 == all.size())
+      plain = TRY(HeaderFrame::decode(std::move(plain), number_)).first_part(record_count);
+    TRY(copy.append(tag_headers, plain));
+  }
+  TRY(copy.sync());
+  TRY(context.disk.rename(copy_path, path));
+  return context.disk.sync_directory(segment_directory(kind_));
 }
 
 Status Segment::cut(std::uint64_t size) {

@@ -148,7 +148,6 @@ Result<bool> SegmentSet::scan(std::uint64_t first, std::uint64_t last,
     TRY(hole_up_to(std::min(frame->first(), last)));
     error.reset();
     std::uint64_t stop = std::min(frame->end(), last);
-    if (!is_last) stop = std::min(stop, (at + 1)->first_record);
     for (; next < stop; ++next) {
       if (!visit(next, frame->header(next))) return false;
     }
