@@ -1,0 +1,90 @@
+#include "storage/internal/key_rows.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "storage/key_table.h"
+#include "storage/sealed_file.h"
+
+namespace meridian::storage {
+namespace {
+
+constexpr std::size_t frame_head_size = 8;
+constexpr std::size_t row_size = 104;
+
+bool is_zero(const crypto::WrappedKey& key) {
+  return std::ranges::all_of(key, [](Byte byte) { return byte == 0; });
+}
+
+/// Which of the two keys a row has follows from its retention.
+bool is_well_formed(const KeyRow& row) {
+  switch (row.retention) {
+    case KeyTable::commit_row: return row.version == 1 && is_zero(row.seal) && !is_zero(row.commit);
+    case forgotten_row: return row.version == 0 && is_zero(row.seal) && is_zero(row.commit);
+    default: return row.version > 0 && !is_zero(row.seal) && is_zero(row.commit);
+  }
+}
+
+}  // namespace
+
+Buffer encode_rows(std::span<const KeyRow> rows, std::uint32_t epoch) {
+  Buffer plain;
+  plain.reserve(frame_head_size + rows.size() * row_size);
+  ByteWriter writer(plain);
+  writer.u32(static_cast<std::uint32_t>(rows.size()));
+  writer.u32(epoch);
+  for (const KeyRow& row : rows) {
+    writer.id(row.subject);
+    writer.u8(row.retention);
+    writer.zeros(3);
+    writer.u32(row.version);
+    writer.bytes(row.seal);
+    writer.bytes(row.commit);
+  }
+  return plain;
+}
+
+Result<RowsFrame> decode_rows(std::uint32_t tag_word, Bytes plain) {
+  if (tag_word != rows_tag)
+    return fail(Code::data_loss,
+                fmt::format("a frame with tag word {} in the key table, where only {} stands",
+                            tag_word, rows_tag));
+  ByteReader reader(plain);
+  std::uint32_t count = reader.u32();
+  RowsFrame frame{reader.u32(), {}};
+  if (!reader.ok() || frame.epoch == 0 || reader.remaining() != std::uint64_t{count} * row_size)
+    return fail(Code::data_loss, fmt::format("a frame of {} bytes cannot hold {} rows of epoch {}",
+                                             plain.size(), count, frame.epoch));
+  frame.rows.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    KeyRow row;
+    row.subject = reader.id();
+    row.retention = reader.u8();
+    Bytes zeros = reader.take(3);
+    row.version = reader.u32();
+    row.seal = reader.array<std::tuple_size_v<crypto::WrappedKey>>();
+    row.commit = reader.array<std::tuple_size_v<crypto::WrappedKey>>();
+    if (!std::ranges::all_of(zeros, [](Byte byte) { return byte == 0; }) || !is_well_formed(row))
+      return fail(Code::data_loss, fmt::format("row {} of a frame of {} is malformed", i, count));
+    frame.rows.push_back(row);
+  }
+  return frame;
+}
+
+bool may_be_rows(Bytes frame) {
+  if (frame.size() < frame_overhead) return false;
+  std::uint32_t plain_size = load_le<std::uint32_t>(frame.data());
+  return load_le<std::uint32_t>(frame.data() + 4) == rows_tag && plain_size >= frame_head_size &&
+         (plain_size - frame_head_size) % row_size == 0 &&
+         plain_size <= frame.size() - frame_overhead;
+}
+
+Result<KeyRow> rewrap(KeyRow row, Bytes old_kek, Bytes new_kek) {
+  crypto::WrappedKey& wrapped = row.retention == KeyTable::commit_row ? row.commit : row.seal;
+  crypto::Secret key = TRY(crypto::unwrap_key(old_kek, wrapped));
+  wrapped = crypto::wrap_key(new_kek, key.bytes());
+  return row;
+}
+
+}  // namespace meridian::storage

@@ -1,0 +1,69 @@
+// The node's root secrets, in one file sealed under a passphrase (docs/formats/keys.md).
+//
+// A resource, changed by one thread; const calls may run in any thread meanwhile.
+// Every change rewrites the file whole before it returns: new file, sync, rename. If that fails
+// half way (an error other than a full disk), every later change is refused: stop the process; what
+// is on disk is the old or the new store. A PKCS#11 store will stand behind the same calls.
+// Cost: a look-up 50 ns; opening is one scrypt (0.4 s), a change two syncs.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "crypto/kdf.h"
+#include "crypto/secret.h"
+#include "io/clock.h"
+#include "io/disk.h"
+#include "io/entropy.h"
+
+namespace meridian::storage {
+
+enum class KeyVersion : std::uint32_t {};
+
+class KeyStore {
+ public:
+  static constexpr std::size_t keys_max = 65'536;
+
+  struct Io {
+    io::Disk& disk;
+    io::Clock& clock;
+    io::Entropy& entropy;
+  };
+  /// Makes `keys/store` with fresh keys storage, payload, commit, index, log, cosign and epoch 1.
+  /// Errors: already_exists if it is there.
+  /// Errors: invalid_argument if the passphrase is empty or scrypt refuses the cost.
+  static Result<std::unique_ptr<KeyStore>> create(Io io, Bytes passphrase,
+                                                  crypto::ScryptCost cost = {17, 8, 1});
+  /// Errors: not_found; permission_denied if the passphrase is wrong; data_loss if it is damaged.
+  static Result<std::unique_ptr<KeyStore>> open(Io io, Bytes passphrase);
+  virtual ~KeyStore() = default;
+
+  struct Key {
+    KeyVersion version;
+    Bytes secret;  ///< Valid while the store lives and the key is not destroyed.
+  };
+  /// The newest version of `name`. Errors: not_found.
+  virtual Result<Key> newest(std::string_view name) const = 0;
+  virtual Result<Key> get(std::string_view name, KeyVersion version) const = 0;
+  /// Adds a next version of `name` with a fresh secret; durable when it returns. Versions start at
+  /// 1 and are never used again. Errors: invalid_argument unless `name` is 1 to 32 of a-z 0-9 - _;
+  /// resource_exhausted at keys_max or with a full disk (then nothing was added).
+  virtual Result<KeyVersion> add(std::string_view name) = 0;
+  /// Destroys one version: the store is rewritten without it, and the file that held it is
+  /// overwritten. Durable when it returns. Errors: not_found; failed_precondition for the newest
+  /// version of a name (add the next one first).
+  virtual Status destroy(std::string_view name, KeyVersion version) = 0;
+
+  struct Listing {
+    std::string name;
+    KeyVersion version;
+    std::uint64_t created_ns;
+  };
+  virtual std::vector<Listing> list() const = 0;
+};
+
+}  // namespace meridian::storage
