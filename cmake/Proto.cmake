@@ -7,6 +7,8 @@ function(meridian_proto target)
   set(generated "${PROJECT_BINARY_DIR}/proto")
   set(root "${PROJECT_SOURCE_DIR}/proto")
   set(sources "")
+  set(inputs ${ARGN})  # files import each other, so a change of one remakes all
+  list(TRANSFORM inputs PREPEND "${root}/")
   file(MAKE_DIRECTORY "${generated}")
   foreach(proto IN LISTS ARGN)
     string(REGEX REPLACE "\\.proto$" "" stem "${proto}")
@@ -19,7 +21,7 @@ function(meridian_proto target)
       COMMAND protobuf::protoc "--proto_path=${root}" "--cpp_out=${generated}"
               "--grpc_out=${generated}"
               "--plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin>" "${root}/${proto}"
-      DEPENDS "${root}/${proto}"
+      DEPENDS ${inputs}
       COMMENT "protoc ${proto}"
       VERBATIM)
     list(APPEND sources ${outputs})

@@ -1,0 +1,113 @@
+#include "api/convert.h"
+#include "api/internal/answers.h"
+#include "api/internal/unary_call.h"
+#include "api/services.h"
+#include "meridian/v1/ledger.grpc.pb.h"
+
+namespace meridian::api {
+namespace {
+
+using Context = grpc::CallbackServerContext;
+using Reactor = grpc::ServerUnaryReactor;
+using internal::UnaryCall;
+
+class AccountsService final : public v1::Accounts::CallbackService {
+ public:
+  explicit AccountsService(Backend& backend) : backend_(backend) {}
+
+  Reactor* Create(Context* context, const v1::CreateAccountsRequest* request,
+                  v1::CreateReply* reply) override {
+    UnaryCall call(backend_, context, reply, write_deadline_message);
+    Result<Buffer> commands = pack(*request);
+    if (!commands) return call.refused(commands.error());
+    constexpr auto kind = ledger::CommandKind::create_account;
+    backend_.cell.submit_packed(backend_.actor, kind, *commands,
+                                internal::answer_create(backend_, call, {kind}));
+    return call.reactor();
+  }
+
+  Reactor* CreatePacked(Context* context, const v1::PackedRequest* request,
+                        v1::PackedReply* reply) override {
+    UnaryCall call(backend_, context, reply, write_deadline_message);
+    if (Status sound = check_packed(request->commands()); !sound)
+      return call.refused(sound.error());
+    backend_.cell.submit_packed(backend_.actor, ledger::CommandKind::create_account,
+                                as_bytes(request->commands()), internal::answer_packed(call));
+    return call.reactor();
+  }
+
+  Reactor* Lookup(Context* context, const v1::LookupRequest* request,
+                  v1::LookupAccountsReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    Result<std::vector<u128>> ids = parse_ids(*request);
+    if (!ids) return call.refused(ids.error());
+    backend_.cell.lookup_accounts(std::move(*ids), answer_states(call));
+    return call.reactor();
+  }
+
+  Reactor* List(Context* context, const v1::ListAccountsRequest* request,
+                v1::LookupAccountsReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    Result<std::uint64_t> limit = check_max(request->limit(), lookup_ids_max, "limit");
+    if (!limit) return call.refused(limit.error());
+    backend_.cell.list_accounts(request->first(), *limit == 0 ? 100 : *limit, answer_states(call));
+    return call.reactor();
+  }
+
+  Reactor* Query(Context* context, const v1::QueryFilter* request,
+                 v1::LookupAccountsReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    Result<ledger::QueryFilter> filter = parse_filter(*request);
+    if (!filter) return call.refused(filter.error());
+    backend_.cell.query_accounts(*filter, internal::answer_list<ledger::Account>(
+                                              backend_, call, [](v1::LookupAccountsReply& out) {
+                                                return out.add_accounts();
+                                              }));
+    return call.reactor();
+  }
+
+  Reactor* Transfers(Context* context, const v1::AccountFilter* request,
+                     v1::AccountTransfersReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    Result<ledger::AccountFilter> filter = parse_filter(*request);
+    if (!filter) return call.refused(filter.error());
+    backend_.cell.account_transfers(
+        *filter,
+        internal::answer_list<ledger::Transfer>(
+            backend_, call, [](v1::AccountTransfersReply& out) { return out.add_transfers(); }));
+    return call.reactor();
+  }
+
+  Reactor* Balances(Context* context, const v1::AccountFilter* request,
+                    v1::AccountBalancesReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    Result<ledger::AccountFilter> filter = parse_filter(*request);
+    if (!filter) return call.refused(filter.error());
+    backend_.cell.account_balances(*filter, internal::answer_list<ledger::AccountBalance>(
+                                                backend_, call, [](v1::AccountBalancesReply& out) {
+                                                  return out.add_balances();
+                                                }));
+    return call.reactor();
+  }
+
+ private:
+  std::function<void(std::vector<ledger::AccountState>)> answer_states(
+      UnaryCall<v1::LookupAccountsReply> call) {
+    return [this, call](std::vector<ledger::AccountState> states) {
+      internal::write_list(backend_, call, std::move(states),
+                           [](const ledger::AccountState& state, v1::LookupAccountsReply& out) {
+                             fill(state.account, *out.add_accounts());
+                           });
+    };
+  }
+
+  Backend& backend_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> make_accounts_service(Backend& backend) {
+  return std::make_unique<AccountsService>(backend);
+}
+
+}  // namespace meridian::api

@@ -1,0 +1,69 @@
+#include "api/backend.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace meridian::api {
+
+CallCounts::CallCounts(metrics::Registry& registry, const std::string& interface) {
+  auto make = [&](std::string_view code) {
+    return &registry.counter("meridian_api_calls_total", "Calls ended, by interface and status.",
+                             {{"interface", interface}, {"code", std::string(code)}});
+  };
+  counters_[0] = make("ok");
+  for (std::size_t i = 0; i < code_count; ++i) counters_[1 + i] = make(name(static_cast<Code>(i)));
+}
+
+Backend::Backend(cell::LocalCell& the_cell, io::Clock& the_clock, io::Executor& work_executor,
+                 metrics::Registry& registry, u128 id_of_cell)
+    : cell(the_cell),
+      clock(the_clock),
+      work(work_executor),
+      metrics(registry),
+      cell_id(id_of_cell),
+      actor(the_cell.door().actor_id("local")),
+      grpc_calls(registry, "grpc"),
+      http_calls(registry, "http") {}
+
+Result<std::uint64_t> LiveCalls::add(std::function<void()> stop) {
+  std::lock_guard lock(mutex_);
+  if (stopped_) {
+    return fail(Code::unavailable, "the server is stopping; ask again when it is back");
+  }
+  if (stops_.size() >= live_max) {
+    return fail(
+        Code::resource_exhausted,
+        fmt::format("{} subscriptions and feeds are open, which is the limit; end one first",
+                    live_max));
+  }
+  std::uint64_t token = next_++;
+  stops_.emplace(token, std::move(stop));
+  return token;
+}
+
+void LiveCalls::remove(std::uint64_t token) {
+  std::function<void()> dying;  // what it captured may end calls of its own: not under the lock
+  std::lock_guard lock(mutex_);
+  auto found = stops_.find(token);
+  if (found == stops_.end()) return;
+  dying = std::move(found->second);
+  stops_.erase(found);
+}
+
+void LiveCalls::stop_all() {
+  std::unordered_map<std::uint64_t, std::function<void()>> stops;
+  {
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+    stops.swap(stops_);
+  }
+  for (auto& [token, stop] : stops) stop();
+}
+
+std::size_t LiveCalls::count() {
+  std::lock_guard lock(mutex_);
+  return stops_.size();
+}
+
+}  // namespace meridian::api

@@ -1,0 +1,79 @@
+// What every interface of this process works with, and the list of calls that stay open.
+//
+// Made by main before the servers and kept until after them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "base/u128.h"
+#include "cell/local_cell.h"
+#include "io/clock.h"
+#include "io/executor.h"
+#include "metrics/registry.h"
+
+namespace meridian::api {
+
+inline constexpr std::string_view version = "0.1.0";
+
+/// Subscriptions and feeds, whichever interface they came by, so that a stopping server can end
+/// them. Thread-safe.
+class LiveCalls {
+ public:
+  static constexpr std::size_t live_max = 1'024;
+
+  /// `stop` is called at most once, from stop_all(). Errors: resource_exhausted if live_max are
+  /// open; unavailable once stop_all() was called.
+  Result<std::uint64_t> add(std::function<void()> stop);
+  /// After this returns `stop` is not called any more, unless it is being called now.
+  void remove(std::uint64_t token);
+  void stop_all();
+  std::size_t count();
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::uint64_t, std::function<void()>> stops_;
+  std::uint64_t next_ = 1;
+  bool stopped_ = false;
+};
+
+/// Calls ended, by interface and how: meridian_api_calls_total{interface, code}.
+class CallCounts {
+ public:
+  CallCounts(metrics::Registry& registry, const std::string& interface);
+  void ok() { counters_[0]->increment(); }
+  void failed(Code code) { counters_[1 + static_cast<std::size_t>(code)]->increment(); }
+
+ private:
+  static constexpr std::size_t code_count = static_cast<std::size_t>(Code::internal) + 1;
+  std::array<metrics::Counter*, 1 + code_count> counters_{};
+};
+
+struct Backend {
+  Backend(cell::LocalCell& the_cell, io::Clock& the_clock, io::Executor& work_executor,
+          metrics::Registry& registry, u128 id_of_cell);
+
+  cell::LocalCell& cell;
+  io::Clock& clock;
+  io::Executor& work;  ///< Reads of history and long conversions: never a stage of the replica.
+  metrics::Registry& metrics;
+  const u128 cell_id;
+  const u128 actor;  ///< Who all callers are until they have identities.
+  CallCounts grpc_calls;
+  CallCounts http_calls;
+  LiveCalls live;
+};
+
+/// What a caller learns when its deadline passes before the answer.
+inline constexpr std::string_view write_deadline_message =
+    "the outcome is unknown: ask Transactions.Outcome with the same id, or send it again";
+inline constexpr std::string_view read_deadline_message =
+    "the deadline passed before the answer was ready; ask again with more time";
+
+}  // namespace meridian::api

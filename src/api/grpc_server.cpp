@@ -1,0 +1,93 @@
+#include "api/grpc_server.h"
+
+#include <fmt/format.h>
+#include <grpc/support/time.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/codegen/service_type.h>
+#include <grpcpp/resource_quota.h>
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "api/services.h"
+
+namespace meridian::api {
+namespace {
+
+class Server final : public GrpcServer {
+ public:
+  Server(Backend& backend, ListenAddress address)
+      : backend_(backend), address_(std::move(address)) {
+    services_.push_back(make_accounts_service(backend));
+    services_.push_back(make_transfers_service(backend));
+    services_.push_back(make_streams_service(backend));
+    services_.push_back(make_transactions_service(backend));
+    services_.push_back(make_proofs_service(backend));
+    services_.push_back(make_feed_service(backend));
+    services_.push_back(make_subjects_service(backend));
+    services_.push_back(make_admin_service(backend));
+  }
+  ~Server() override { stop(io::seconds(0)); }
+
+  Status start() {
+    // gRPC keeps these two switches in globals; setting them again changes nothing.
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    grpc::ResourceQuota quota("meridian");
+    quota.Resize(memory_bytes_max);
+    builder.SetResourceQuota(quota);
+    builder.SetMaxReceiveMessageSize(receive_bytes_max);
+    builder.SetMaxSendMessageSize(-1);  // replies are bounded by what makes them
+    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, metadata_bytes_max);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, streams_per_connection_max);
+    // Two servers on one port would share its connections between two ledgers.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    int port = 0;
+    builder.AddListeningPort(format_listen_address(address_), grpc::InsecureServerCredentials(),
+                             &port);
+    for (const auto& service : services_) builder.RegisterService(service.get());
+    server_ = builder.BuildAndStart();
+    if (!server_ || port == 0) {
+      return fail(Code::unavailable,
+                  fmt::format("cannot listen on {}: it is in use, or not an address of this "
+                              "machine. Choose another with --grpc, or port 0 for any free one",
+                              format_listen_address(address_)));
+    }
+    address_.port = static_cast<std::uint16_t>(port);
+    return {};
+  }
+
+  const ListenAddress& address() const override { return address_; }
+
+  void stop(io::Duration patience) override {
+    if (!server_) return;
+    if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(false);
+    backend_.live.stop_all();
+    server_->Shutdown(
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                     gpr_time_from_nanos(static_cast<std::int64_t>(patience), GPR_TIMESPAN)));
+    server_->Wait();
+    server_.reset();
+  }
+
+ private:
+  Backend& backend_;
+  ListenAddress address_;
+  std::vector<std::unique_ptr<grpc::Service>> services_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<GrpcServer>> GrpcServer::start(Backend& backend,
+                                                      const ListenAddress& address) {
+  auto server = std::make_unique<Server>(backend, address);
+  TRY(server->start());
+  return std::unique_ptr<GrpcServer>(std::move(server));
+}
+
+}  // namespace meridian::api

@@ -1,0 +1,123 @@
+#include "api/http_api.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "api/convert_json.h"
+#include "api/internal/http_routes.h"
+
+namespace meridian::api {
+namespace {
+
+void get_health(Backend&, const HttpApi::CallRef& call) {
+  call->reply_json(R"({"status":"serving"})");
+}
+
+void get_metrics(Backend& backend, const HttpApi::CallRef& call) {
+  call->reply({.content_type = std::string(metrics::Registry::text_content_type),
+               .body = backend.metrics.text()});
+}
+
+std::vector<std::string_view> split_route(std::string_view path) {
+  std::vector<std::string_view> parts;
+  for (std::size_t at = 0; at <= path.size();) {
+    std::size_t end = std::min(path.find('/', at), path.size());
+    parts.push_back(path.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
+}
+
+bool matches(std::string_view route, const std::vector<std::string>& segments,
+             std::vector<std::string>& arguments) {
+  std::vector<std::string_view> parts = split_route(route);
+  if (parts.size() != segments.size()) return false;
+  arguments.clear();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i] == "*") {
+      arguments.push_back(segments[i]);
+    } else if (parts[i] != segments[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool is_json(std::string_view content_type) {
+  return content_type.substr(0, content_type.find(';')) == "application/json";
+}
+
+}  // namespace
+
+unsigned http_status(Code code) {
+  switch (code) {
+    case Code::invalid_argument: return 400;
+    case Code::not_found: return 404;
+    case Code::already_exists: return 409;
+    case Code::failed_precondition: return 409;
+    case Code::out_of_range: return 404;
+    case Code::permission_denied: return 403;
+    case Code::resource_exhausted: return 429;
+    case Code::unavailable: return 503;
+    case Code::deadline_exceeded: return 504;
+    case Code::data_loss: return 500;
+    case Code::unimplemented: return 501;
+    case Code::internal: return 500;
+  }
+  return 500;
+}
+
+HttpReply error_reply(const Error& error) {
+  return {.status = http_status(error.code), .body = error_json_text(error), .error = error.code};
+}
+
+void HttpApi::Call::reply_json(std::string text) const {
+  text += '\n';
+  respond(HttpReply{.body = std::move(text)});
+}
+
+HttpApi::HttpApi(Backend& backend) : backend_(backend) {
+  routes_.push_back({HttpMethod::get, "health", get_health});
+  routes_.push_back({HttpMethod::get, "metrics", get_metrics});
+  internal::add_write_routes(routes_);
+  internal::add_read_routes(routes_);
+  internal::add_event_routes(routes_);
+  internal::add_proof_routes(routes_);
+}
+
+void HttpApi::handle(HttpRequest request, Respond respond) {
+  Result<HttpTarget> target = parse_http_target(request.target);
+  if (!target) return respond(error_reply(target.error()));
+  auto call =
+      std::make_shared<Call>(Call{std::move(request), std::move(*target), std::move(respond), {}});
+  if (call->request.method == HttpMethod::get && call->target.path.starts_with("/log/tile/")) {
+    return internal::serve_tile(backend_, call);
+  }
+  std::string allow;
+  for (const Route& route : routes_) {
+    if (!matches(route.path, call->target.segments, call->arguments)) continue;
+    if (route.method == call->request.method) {
+      // Any page of any site may send a form or plain text here; JSON it may not.
+      if (route.method == HttpMethod::post && !is_json(call->request.content_type)) {
+        HttpReply reply = error_reply(
+            fail(Code::invalid_argument, "send the body with Content-Type: application/json"));
+        reply.status = 415;
+        return call->reply(std::move(reply));
+      }
+      return route.handler(backend_, call);
+    }
+    allow += fmt::format("{}{}", allow.empty() ? "" : ", ",
+                         route.method == HttpMethod::get ? "GET, HEAD" : "POST");
+  }
+  if (allow.empty()) {
+    return call->refuse(fail(Code::not_found, "there is no such path; see docs/api.md"));
+  }
+  HttpReply reply =
+      error_reply(fail(Code::invalid_argument, fmt::format("this path answers {} only", allow)));
+  reply.status = 405;
+  reply.allow = allow;
+  call->reply(std::move(reply));
+}
+
+}  // namespace meridian::api

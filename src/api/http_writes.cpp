@@ -1,0 +1,105 @@
+// Accounts, transfers, events, transactions and erasures by POST.
+#include <utility>
+
+#include "api/convert_json.h"
+#include "api/internal/http_routes.h"
+#include "ledger/describe.h"
+
+namespace meridian::api::internal {
+namespace {
+
+using Call = HttpApi::CallRef;
+using Json = nlohmann::ordered_json;
+
+/// Large answers are written on the work executor: the callback may come on a replica's stage.
+replica::Replica::Answered answer(Backend& backend, const Call& call,
+                                  std::vector<ledger::CommandKind> kinds) {
+  return [&backend, call, kinds = std::move(kinds)](Result<replica::Answer> result) {
+    if (!result) return call->refuse(result.error());
+    backend.work.post([call, kinds, result = std::move(*result)] {
+      call->reply_json(answer_json(result, kinds).dump());
+    });
+  };
+}
+
+void submit(Backend& backend, const Call& call, Result<Drafts> drafts) {
+  if (!drafts) return call->refuse(drafts.error());
+  backend.cell.submit(backend.actor, std::move(drafts->commands),
+                      answer(backend, call, std::move(drafts->kinds)));
+}
+
+void submit_packed(Backend& backend, const Call& call, ledger::CommandKind kind,
+                   const Result<Buffer>& commands) {
+  if (!commands) return call->refuse(commands.error());
+  backend.cell.submit_packed(backend.actor, kind, *commands, answer(backend, call, {kind}));
+}
+
+void post_accounts(Backend& backend, const Call& call) {
+  submit_packed(backend, call, ledger::CommandKind::create_account,
+                parse_accounts_json(call->request.body));
+}
+
+void post_transfers(Backend& backend, const Call& call) {
+  submit_packed(backend, call, ledger::CommandKind::create_transfer,
+                parse_transfers_json(call->request.body));
+}
+
+void post_events(Backend& backend, const Call& call) {
+  submit(backend, call, parse_events_json(call->request.body));
+}
+
+void post_deletions(Backend& backend, const Call& call) {
+  submit(backend, call, parse_deletion_json(call->request.body));
+}
+
+void post_transactions(Backend& backend, const Call& call) {
+  submit(backend, call, parse_transactions_json(call->request.body));
+}
+
+void post_forget(Backend& backend, const Call& call) {
+  Result<std::string> subject = parse_subject_json(call->request.body);
+  if (!subject) return call->refuse(subject.error());
+  backend.cell.forget(backend.actor, std::move(*subject), [call](Result<cell::ForgetAnswer> done) {
+    if (!done) return call->refuse(done.error());
+    call->reply_json(Json{{"subject_id", ledger::opaque_hex(done->subject)},
+                          {"keys_destroyed", done->keys_destroyed},
+                          {"epoch", done->epoch},
+                          {"classes_erased", done->classes},
+                          {"record_index", std::to_string(raw(done->record))}}
+                         .dump());
+  });
+}
+
+// A POST, since the name of a person belongs into no URL, log or history.
+void post_subject_status(Backend& backend, const Call& call) {
+  Result<std::string> subject = parse_subject_json(call->request.body);
+  if (!subject) return call->refuse(subject.error());
+  backend.cell.subject_status(
+      std::move(*subject), [call](Result<door::Door::SubjectStatus> status) {
+        if (!status) return call->refuse(status.error());
+        call->reply_json(Json{{"subject_id", ledger::opaque_hex(status->subject)},
+                              {"known", status->known},
+                              {"forgotten", status->forgotten},
+                              {"classes", status->classes}}
+                             .dump());
+      });
+}
+
+void post_settle(Backend& backend, const Call& call) {
+  backend.cell.replica().settle([call] { call->reply_json("{}"); });
+}
+
+}  // namespace
+
+void add_write_routes(std::vector<HttpApi::Route>& routes) {
+  routes.push_back({HttpMethod::post, "v1/accounts", post_accounts});
+  routes.push_back({HttpMethod::post, "v1/transfers", post_transfers});
+  routes.push_back({HttpMethod::post, "v1/events", post_events});
+  routes.push_back({HttpMethod::post, "v1/deletions", post_deletions});
+  routes.push_back({HttpMethod::post, "v1/transactions", post_transactions});
+  routes.push_back({HttpMethod::post, "v1/subjects/forget", post_forget});
+  routes.push_back({HttpMethod::post, "v1/subjects/status", post_subject_status});
+  routes.push_back({HttpMethod::post, "v1/settle", post_settle});
+}
+
+}  // namespace meridian::api::internal

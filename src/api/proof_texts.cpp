@@ -1,0 +1,66 @@
+#include "api/proof_texts.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "proof/policy.h"
+#include "proof/receipt.h"
+
+namespace meridian::api {
+namespace {
+
+std::string_view noun(ledger::CommandKind kind) {
+  if (kind == ledger::CommandKind::create_account) return "account";
+  if (kind == ledger::CommandKind::append_event) return "event";
+  return "transfer";
+}
+
+}  // namespace
+
+Result<KeyTexts> key_texts(replica::Replica& replica) {
+  KeyTexts texts{replica.origin(), replica.log_vkey(), replica.cosigner_vkey(), {}};
+  proof::Policy policy;
+  proof::PolicyLog log;
+  log.key = TRY(proof::parse_vkey(texts.log_vkey));
+  policy.logs.push_back(std::move(log));
+  proof::PolicyWitness witness;
+  witness.name = "replica";
+  witness.key = TRY(proof::parse_vkey(texts.cosigner_vkey));
+  witness.role = proof::CosignerRole::replica;
+  witness.place = "local";
+  policy.witnesses.push_back(std::move(witness));
+  policy.quorum = "replica";
+  texts.policy = proof::format_policy(policy);
+  return texts;
+}
+
+void find_record(Backend& backend, const RecordName& name,
+                 std::function<void(Result<ledger::RecordIndex>)> found) {
+  if (const auto* index = std::get_if<ledger::RecordIndex>(&name)) return found(*index);
+  const RecordOf& of = std::get<RecordOf>(name);
+  backend.cell.outcome(
+      of.kind, of.id,
+      [of, found = std::move(found)](Result<std::optional<cell::LocalCell::KnownOutcome>> outcome) {
+        if (!outcome) return found(outcome.error());
+        if (!outcome->has_value()) {
+          return found(fail(Code::not_found, fmt::format("there is no {} with id {}", noun(of.kind),
+                                                         to_decimal(of.id))));
+        }
+        found((*outcome)->header.record_index);
+      });
+}
+
+void make_receipt(Backend& backend, const RecordName& name,
+                  std::function<void(Result<std::string>)> ready) {
+  find_record(backend, name,
+              [&backend, ready = std::move(ready)](Result<ledger::RecordIndex> index) {
+                if (!index) return ready(index.error());
+                backend.cell.replica().receipt(*index, [ready](Result<proof::Receipt> receipt) {
+                  if (!receipt) return ready(receipt.error());
+                  ready(proof::format_receipt(*receipt));
+                });
+              });
+}
+
+}  // namespace meridian::api
