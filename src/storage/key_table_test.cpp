@@ -289,6 +289,50 @@ TEST(KeyTable, after_a_crash_anywhere_nothing_durable_is_lost_and_nothing_erased
   EXPECT_TRUE(seen.contains({true, false})) << "and one that had not begun";
 }
 
+// kill -9 leaves a new table that is only in the page cache; opening it then begins to destroy the
+// old KEK, and power fails at each step of that.
+TEST(KeyTable, power_failing_while_a_killed_erasure_is_finished_loses_no_survivor) {
+  TableRig whole;
+  whole.start();
+  auto six = whole.seal(6, 1);
+  whole.seal(5, 1);
+  ASSERT_TRUE(whole.table->sync().has_value());
+  std::uint64_t begin = whole.disk->mutation_count();
+  ASSERT_TRUE(whole.table->erase(5).has_value());
+  std::uint64_t end = whole.disk->mutation_count();
+  int finished_late = 0;
+  for (std::uint64_t point = begin + 1; point <= end; ++point) {
+    for (std::uint64_t step = 1; step <= 12; ++step) {
+      for (std::uint64_t seed = 0; seed < 8; ++seed) {
+        SCOPED_TRACE(testing::Message()
+                     << "point " << point << " step " << step << " seed " << seed);
+        TableRig rig;
+        rig.start();
+        ASSERT_EQ(rig.seal(6, 1), six);
+        rig.seal(5, 1);
+        ASSERT_TRUE(rig.table->sync().has_value());
+        rig.disk->crash_at_mutation(point);
+        static_cast<void>(rig.table->erase(5));
+        rig.table.reset();
+        rig.disk = rig.disk->kill_process();
+        rig.disk->crash_at_mutation(rig.disk->mutation_count() + step);
+        if (auto keys = rig.KeyRig::open()) {
+          rig.keys = *std::move(keys);
+          static_cast<void>(rig.open_table());
+        }
+        rig.disk = rig.disk->crash(seed);
+        rig.restart();
+        EXPECT_EQ(rig.opening(6, 1), six);
+        if (rig.table->is_forgotten(5)) {
+          ++finished_late;
+          EXPECT_EQ(rig.epochs().size(), 1U);
+        }
+      }
+    }
+  }
+  EXPECT_GT(finished_late, 0);
+}
+
 TEST(KeyTable, a_torn_last_frame_is_dropped_and_told_and_earlier_damage_is_refused) {
   TableRig rig;
   rig.start();
