@@ -25,7 +25,8 @@ void PendingTable::end(Position position) {
   PendingSlot& slot = at(position);
   ASSERT(slot.alive);
   slot.alive = false;
-  slot.died_frozen = frozen_ && position >= frozen_next_ && position < frozen_end_;
+  bool still_to_give = frozen_ && position >= frozen_next_ && position < frozen_end_;
+  slot.died_in_freeze = still_to_give ? freezes_ : 0;
   if (slot.transfer.timeout != 0) timeouts_.erase({expires_at(slot.transfer), position});
   by_id_.erase(slot.transfer.id);
 }
@@ -34,7 +35,7 @@ void PendingTable::revive(Position position) {
   PendingSlot& slot = at(position);
   ASSERT(!slot.alive);
   slot.alive = true;
-  slot.died_frozen = false;
+  slot.died_in_freeze = 0;
   if (slot.transfer.timeout != 0) timeouts_.emplace(expires_at(slot.transfer), position);
   by_id_.emplace(slot.transfer.id, position);
 }
@@ -71,6 +72,7 @@ std::vector<u128> PendingTable::due(std::uint64_t time, std::size_t count_max) c
 void PendingTable::freeze() {
   ASSERT(!frozen_);
   frozen_ = true;
+  ++freezes_;
   frozen_next_ = base_;
   frozen_end_ = base_ + slots_.size();
   frozen_count_ = by_id_.size();
@@ -80,7 +82,7 @@ bool PendingTable::take_frozen(std::size_t count_max, std::vector<PendingSlot>& 
   std::size_t taken = 0;
   for (; taken < count_max && frozen_next_ < frozen_end_; ++frozen_next_) {
     const PendingSlot& slot = at(frozen_next_);
-    if (!slot.alive && !slot.died_frozen) continue;
+    if (!slot.alive && slot.died_in_freeze != freezes_) continue;
     out.push_back(slot);
     ++taken;
   }

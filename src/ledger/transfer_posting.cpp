@@ -187,7 +187,7 @@ Result<Outcome> LedgerState::judge_transfer(const Transfer& command, const Comma
                   .debit_slot = debit_slot,
                   .credit_slot = credit_slot,
                   .alive = true,
-                  .died_frozen = false});
+                  .died_in_freeze = 0});
     if (chain_open) undo.push_back({.kind = Undo::Kind::pending_added});
   } else {
     debit.balances.debits_posted += amount;

@@ -11,7 +11,9 @@ namespace meridian::ledger {
 
 /// The bytes of golden file `name`, or none if it is missing or wrong.
 inline Buffer golden_bytes(const std::string& name) {
-  std::ifstream file(std::string(MERIDIAN_SOURCE_DIR) + "/docs/formats/golden/" + name);
+  std::string path = MERIDIAN_SOURCE_DIR "/docs/formats/golden/";
+  path += name;
+  std::ifstream file(path);
   std::string digits;
   for (std::string line; std::getline(file, line);)
     for (char letter : line.substr(0, line.find('#')))

@@ -31,7 +31,8 @@ struct PendingSlot {
   std::uint32_t debit_slot;
   std::uint32_t credit_slot;
   bool alive;
-  bool died_frozen;  ///< It was alive when frozen: the frozen state still has it.
+  /// The freeze that still has it although it ended since; 0 if none.
+  std::uint32_t died_in_freeze;
 };
 
 class PendingTable {
@@ -73,6 +74,7 @@ class PendingTable {
   IdMap<Position> by_id_;
   absl::btree_set<std::pair<std::uint64_t, Position>> timeouts_;
   bool frozen_ = false;
+  std::uint32_t freezes_ = 0;
   Position frozen_next_ = 0;
   Position frozen_end_ = 0;
   std::uint64_t frozen_count_ = 0;
