@@ -268,7 +268,7 @@ TEST(RecordStore, every_flipped_bit_is_found) {
     std::uint64_t size = size_of(machine, path);
     ASSERT_GT(size, 300U);
     bool large = path.ends_with("0.seg");
-    for (int i = 0; i < (large ? 20 : 150); ++i) {
+    for (int i = 0; i < (large ? 12 : 60); ++i) {
       std::uint64_t at = i < 5   ? 12 * static_cast<std::uint64_t>(i)
                          : i < 8 ? size - 1 - random.below(60)
                                  : random.below(size);
@@ -369,7 +369,7 @@ void crash_again_and_again(std::uint64_t seed) {
 }
 
 TEST(RecordStore, what_a_checkpoint_covers_survives_every_crash) {
-  for (std::uint64_t seed = 1; seed <= 150 && !testing::Test::HasFailure(); ++seed) {
+  for (std::uint64_t seed = 1; seed <= 60 && !testing::Test::HasFailure(); ++seed) {
     crash_again_and_again(seed);
   }
 }

@@ -106,7 +106,7 @@ TEST(TileStore, after_an_error_nothing_is_appended) {
 }
 
 TEST(TileStore, what_was_synced_survives_every_crash) {
-  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     sim::Random random(seed);
     auto disk = std::make_unique<sim::Disk>(sim::DiskOptions{.seed = seed});
