@@ -1,0 +1,178 @@
+#include "replica/applier.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "replica/checkpointer.h"
+
+namespace meridian::replica {
+
+Applier::Applier(const Parts& parts, Next next) : parts_(parts), next_(std::move(next)) {}
+
+void Applier::committed(std::vector<CommittedEntry> entries) {
+  parts_.executor.post([this, entries = std::move(entries)]() mutable {
+    for (CommittedEntry& entry : entries) waiting_.push_back(std::move(entry));
+    process();
+  });
+}
+
+void Applier::resume() { process(); }
+
+void Applier::process() {
+  while (!waiting_.empty() && !failed_) {
+    if (checkpointer_->is_due(parts_.ledger) && checkpointer_->is_busy()) return;
+    if (checkpointer_->is_due(parts_.ledger))
+      checkpointer_->cut(parts_.ledger, parts_.history, last_applied_);
+    CommittedEntry entry = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!apply(std::move(entry))) return;
+  }
+}
+
+bool Applier::apply(CommittedEntry entry) {
+  ASSERT(entry.index == last_applied_.index + 1);
+  const ledger::EntryPosition position{parts_.cell, entry.term, entry.index,
+                                       ledger::RecordIndex{parts_.ledger.records()}};
+  Result<ledger::EntryView> view = ledger::EntryView::decode(*entry.bytes);
+  Status done;
+  ledger::Applied applied = pool_->take();
+  if (!view) {
+    done = view.error();
+  } else {
+    done = parts_.ledger.apply(*view, applied);
+  }
+  if (!done) {
+    failed_ = true;
+    next_.fatal(with_context(done.error(), fmt::format("entry {} cannot be applied", entry.index)));
+    return false;
+  }
+  ASSERT(applied.effects.size() == view->command_count());
+  last_applied_ = {entry.index, entry.term};
+  if (Status agreed = check_state_digests(*view); !agreed) {
+    failed_ = true;
+    next_.fatal(agreed.error());
+    return false;
+  }
+  auto result = std::make_shared<const AppliedEntry>(std::move(entry), std::move(*view), position,
+                                                     std::move(applied), pool_);
+  answer(result->entry, *result);
+  parts_.history.push(result);
+  next_.applied(std::move(result));
+  watch_limits();
+  return true;
+}
+
+Status Applier::check_state_digests(const ledger::EntryView& view) {
+  std::uint32_t number = 0;
+  for (std::uint32_t i = 0; i < view.run_count(); ++i) {
+    const ledger::Run run = view.run(i);
+    if (run.kind == ledger::CommandKind::state_digest)
+      for (std::uint32_t j = 0; j < run.count; ++j)
+        TRY(checkpointer_->check(
+            ledger::load_command<ledger::StateDigest>(view.command(number + j))));
+    number += run.count;
+  }
+  return {};
+}
+
+void Applier::answer(const CommittedEntry& entry, const AppliedEntry& done) {
+  std::vector<Proposer::Waiting> waiting = parts_.proposer.take(entry.bytes);
+  std::uint64_t bytes = 0;
+  for (const Proposer::Waiting& one : waiting) {
+    Answer answer;
+    answer.entry_index = entry.index;
+    answer.term = entry.term;
+    answer.first_record = ledger::RecordIndex{done.first_record() + one.first_command};
+    answer.first_time = done.view.base_time() + one.first_command;
+    answer.results.reserve(one.command_count);
+    for (std::uint32_t i = 0; i < one.command_count; ++i) {
+      const ledger::Effect& effect = done.applied.effects[one.first_command + i];
+      answer.results.push_back({effect.outcome, effect.time, effect.revision});
+    }
+    bytes += one.bytes;
+    one.answered(std::move(answer));
+  }
+  if (!waiting.empty()) parts_.proposer.answered(waiting.size(), bytes);
+}
+
+void Applier::start_watching() {
+  parts_.executor.post([this] {
+    watch_limits();  // what a checkpoint restored may be full already
+    watch();
+  });
+}
+
+void Applier::watch() {
+  parts_.executor.post_after(watch_period, [this, alive = lifetime_.token()] {
+    if (!*alive || failed_) return;
+    expire_due();
+    watch_disk();
+    watch();
+  });
+}
+
+void Applier::expire_due() {
+  if (expiries_proposed_) return;
+  const auto now = static_cast<std::uint64_t>(parts_.clock.now().time);
+  const std::vector<u128> due = parts_.ledger.due_expiries(now, expiries_max);
+  if (due.empty()) return;
+  auto request = std::make_unique<ledger::Request>();
+  request->attester = ledger::Attester::replica;
+  for (const u128 id : due) {
+    ledger::ExpirePending command{};
+    command.transfer_id = id;
+    request->add(ledger::CommandKind::expire_pending,
+                 {reinterpret_cast<const Byte*>(&command), sizeof command});
+  }
+  expiries_proposed_ = true;
+  parts_.proposer.submit(std::move(request),
+                         [this, alive = lifetime_.token()](const Result<Answer>&) {
+                           if (*alive) parts_.executor.post([this] { expiries_proposed_ = false; });
+                         });
+}
+
+void Applier::watch_limits() {
+  const ledger::LedgerCounts counts = parts_.ledger.counts();
+  const auto percent = [](std::uint64_t used, std::uint64_t limit) { return used * 100 / limit; };
+  const std::uint64_t used = std::max(percent(counts.records, parts_.limits.records_max),
+                                      percent(counts.accounts, parts_.limits.accounts_max));
+  if (used >= 80 && !alarmed_) {
+    alarmed_ = true;
+    next_.notice(
+        fmt::format("the cell has used {} % of its declared maximum ({} records, {} "
+                    "accounts): plan a second cell",
+                    used, counts.records, counts.accounts));
+  }
+  if (used >= 100 && !at_capacity_) {
+    at_capacity_ = true;
+    next_.notice("the cell is at its declared maximum: new writes are refused");
+    tell_proposer();
+  }
+}
+
+void Applier::watch_disk() {
+  const Result<std::uint64_t> free = parts_.disk.free_bytes();
+  const bool low = free && *free < parts_.limits.bytes_reserve;
+  if (low == disk_low_) return;
+  disk_low_ = low;
+  next_.notice(low ? fmt::format("only {} bytes of disk are free: new writes are refused, reads go "
+                                 "on; free space and writes resume by themselves",
+                                 *free)
+                   : std::string("the disk has room again: writes go on"));
+  tell_proposer();
+}
+
+void Applier::tell_proposer() {
+  std::string why;
+  if (at_capacity_)
+    why =
+        "the cell is at its declared maximum of records or accounts: nothing was done; new "
+        "business needs another cell";
+  else if (disk_low_)
+    why = "the disk is nearly full: nothing was done; free space and try again";
+  parts_.proposer.refuse_clients(std::move(why));
+}
+
+}  // namespace meridian::replica

@@ -1,0 +1,90 @@
+// The apply stage: committed entries, in order, into the state machine; answers to who waits.
+//
+// Owns the ledger and its history on the apply executor. Cuts a state checkpoint at fixed record
+// indexes; while an earlier one is still being written, entries wait (and with them, through the
+// proposer's bounds, the clients). An assertion or unreadable history stops the process.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "io/clock.h"
+#include "io/disk.h"
+#include "io/executor.h"
+#include "ledger/ledger.h"
+#include "replica/applied_entry.h"
+#include "replica/id_history.h"
+#include "replica/lifetime.h"
+#include "replica/proposer.h"
+
+namespace meridian::replica {
+
+class Checkpointer;
+
+class Applier {
+ public:
+  struct Parts {
+    io::Executor& executor;
+    io::Clock& clock;
+    ledger::Ledger& ledger;
+    IdHistory& history;
+    Proposer& proposer;
+    u128 cell;
+    ReplicaLimits limits;
+    io::Disk& disk;
+  };
+  struct Next {
+    std::function<void(AppliedRef)> applied;  ///< To the prove stage, in order.
+    std::function<void(Error)> fatal;
+    std::function<void(const std::string&)> notice;
+  };
+  Applier(const Parts& parts, Next next);
+  void set_checkpointer(Checkpointer& checkpointer) { checkpointer_ = &checkpointer; }
+
+  /// From the log, any thread.
+  void committed(std::vector<CommittedEntry> entries);
+  /// A checkpoint is finished: go on if entries wait. On the executor.
+  void resume();
+  /// Begins to look, every watch_period, for pending transfers that are due and at the free disk.
+  void start_watching();
+  /// No delayed task runs from now on.
+  void stop() { lifetime_.end(); }
+
+  static constexpr io::Duration watch_period = io::milliseconds(100);
+  static constexpr std::size_t expiries_max = 4'096;
+
+  LogPosition last_applied() const { return last_applied_; }  ///< On the executor.
+  bool at_capacity() const { return at_capacity_ || disk_low_; }
+  /// True if nothing waits to be applied, or nothing ever will.
+  bool idle() const { return waiting_.empty() || failed_; }
+  /// Before anything is applied: what the state checkpoint covers.
+  void set_last_applied(LogPosition position) { last_applied_ = position; }
+
+ private:
+  void process();
+  bool apply(CommittedEntry entry);
+  Status check_state_digests(const ledger::EntryView& view);
+  void answer(const CommittedEntry& entry, const AppliedEntry& applied);
+  void watch();
+  void expire_due();
+  void watch_limits();
+  void watch_disk();
+  void tell_proposer();
+
+  Parts parts_;
+  Next next_;
+  Checkpointer* checkpointer_ = nullptr;
+  std::shared_ptr<AppliedPool> pool_ = std::make_shared<AppliedPool>();
+  std::deque<CommittedEntry> waiting_;
+  LogPosition last_applied_;
+  bool expiries_proposed_ = false;
+  bool alarmed_ = false;
+  bool at_capacity_ = false;
+  bool disk_low_ = false;
+  bool failed_ = false;
+  Lifetime lifetime_;
+};
+
+}  // namespace meridian::replica

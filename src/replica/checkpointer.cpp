@@ -1,0 +1,141 @@
+#include "replica/checkpointer.h"
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+
+namespace meridian::replica {
+
+Checkpointer::Checkpointer(const Parts& parts, Next next) : parts_(parts), next_(std::move(next)) {
+  if (const storage::StateManifest* newest = parts_.states.newest())
+    newest_ = Own{newest->record_index, newest->digest};
+}
+
+/// Asked of the state at a cut only, so that replicas which restored it agree on the next one.
+std::uint64_t Checkpointer::next_due(const ledger::Ledger& ledger) const {
+  if (parts_.interval == 0) return ledger.next_checkpoint_at();
+  return (ledger.records() / parts_.interval + 1) * parts_.interval;
+}
+
+void Checkpointer::cut(ledger::Ledger& ledger, IdHistory& history, LogPosition last_applied) {
+  ASSERT(!busy_);
+  busy_ = true;
+  due_at_ = next_due(ledger);
+  ledger_ = &ledger;
+  record_index_ = ledger.records();
+  entry_index_ = last_applied.index;
+  term_ = last_applied.term;
+  ledger.begin_checkpoint();
+  history.freeze();
+  parts_.prover.cut([this](Buffer frontier) {
+    parts_.executor.post([this, frontier = std::move(frontier)]() mutable {
+      frontier_ = std::move(frontier);
+      finish_if_complete();
+    });
+  });
+  take_piece();
+}
+
+void Checkpointer::take_piece() {
+  if (stopped_) return;
+  std::vector<ledger::StateChunk> chunks;
+  const bool last = ledger_->take_chunks(piece_bytes, chunks);
+  parts_.executor.post([this, chunks = std::move(chunks), last] { write_piece(chunks, last); });
+}
+
+void Checkpointer::write_piece(const std::vector<ledger::StateChunk>& chunks, bool last) {
+  if (failed_ || stopped_) return;
+  const auto write = [&]() -> Status {
+    if (!begun_) TRY(parts_.states.begin(record_index_));
+    begun_ = true;
+    for (const ledger::StateChunk& chunk : chunks) {
+      const storage::ChunkId id{chunk.kind, chunk.number};
+      if (chunk.unchanged) {
+        TRY(parts_.states.keep(id));
+      } else {
+        TRY(parts_.states.add(id, ledger::chunk_digest(chunk.kind, chunk.number, chunk.bytes),
+                              chunk.bytes));
+      }
+    }
+    return {};
+  };
+  if (Status written = write(); !written) return fail(written.error());
+  if (!last) {
+    // Only now the next piece: what waits here is bounded by one piece.
+    parts_.apply.post([this] { take_piece(); });
+    return;
+  }
+  chunks_complete_ = true;
+  finish_if_complete();
+}
+
+void Checkpointer::finish_if_complete() {
+  if (failed_ || stopped_ || !chunks_complete_ || !frontier_) return;
+  if (Status finished = finish(); !finished) return fail(finished.error());
+  begun_ = chunks_complete_ = false;
+  frontier_.reset();
+  parts_.apply.post([this] {
+    busy_ = false;
+    next_.finished();
+  });
+}
+
+Status Checkpointer::write_indexes(std::vector<Buffer>& parts) {
+  for (auto& runs : parts_.ids) parts.push_back(TRY(runs->write_frozen()));
+  parts.push_back(TRY(parts_.index.streams->write_frozen()));
+  parts.push_back(TRY(parts_.index.categories->write_frozen()));
+  return {};
+}
+
+Status Checkpointer::finish() {
+  std::vector<Buffer> parts;
+  parts.push_back(std::move(*frontier_));
+  TRY(write_indexes(parts));
+  ASSERT(parts.size() == part_count);
+  // Everything below the cut must be durable before the log that could write it again goes.
+  TRY(parts_.records.sync());
+  TRY(parts_.tiles.sync());
+  const crypto::Digest digest = parts_.states.digest();
+  TRY(parts_.states.commit(entry_index_, term_, std::move(parts)));
+  {
+    const std::lock_guard lock(mutex_);
+    newest_ = Own{record_index_, digest};
+  }
+  for (auto& runs : parts_.ids) TRY(runs->retire());
+  TRY(parts_.index.streams->retire());
+  TRY(parts_.index.categories->retire());
+  parts_.log.release_before(entry_index_ + 1);
+
+  ledger::StateDigest command{};
+  command.record_index = record_index_;
+  command.digest = digest;
+  auto request = std::make_unique<ledger::Request>();
+  request->attester = ledger::Attester::replica;
+  request->add(ledger::CommandKind::state_digest,
+               {reinterpret_cast<const Byte*>(&command), sizeof command});
+  parts_.proposer.submit(std::move(request), [](const Result<Answer>&) {});
+  return {};
+}
+
+Status Checkpointer::check(const ledger::StateDigest& recorded) const {
+  const std::lock_guard lock(mutex_);
+  if (!newest_ || newest_->record_index != recorded.record_index) return {};
+  if (newest_->digest == recorded.digest) return {};
+  return meridian::fail(
+      Code::data_loss,
+      fmt::format("the state after record {} has digest {} here and {} in the log: this replica's "
+                  "balances cannot be trusted; restore it from a verified copy",
+                  recorded.record_index, to_hex(newest_->digest), to_hex(recorded.digest)));
+}
+
+std::uint64_t Checkpointer::newest_record() const {
+  const std::lock_guard lock(mutex_);
+  return newest_ ? newest_->record_index : 0;
+}
+
+void Checkpointer::fail(const Error& error) {
+  failed_ = true;
+  next_.fatal(with_context(error, "the state checkpoint cannot be written"));
+}
+
+}  // namespace meridian::replica

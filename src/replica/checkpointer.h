@@ -1,0 +1,115 @@
+// State checkpoints: cut at fixed record indexes, written beside the running apply stage
+// (docs/design/state_checkpoint.md).
+//
+//   apply: cut() freezes ledger and id indexes ──> chunks, a bounded piece at a time ──┐
+//   prove: cut() freezes the stream index, frontier ───────────────────────────────────┤
+//   checkpoint executor: digest, seal, write; sync segments; commit the manifest <──────┘
+//   then: release the log, retire old runs, propose the state's digest as a record
+//
+// Members say which executor owns them.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "io/executor.h"
+#include "ledger/ledger.h"
+#include "replica/id_history.h"
+#include "replica/ordered_log.h"
+#include "replica/proposer.h"
+#include "replica/prover.h"
+#include "storage/state_store.h"
+
+namespace meridian::replica {
+
+class Checkpointer {
+ public:
+  static constexpr std::size_t piece_bytes = 4 << 20;
+
+  /// Opaque parts of a state manifest, in this order.
+  enum class Part : std::size_t {
+    frontier,
+    transfers,
+    resolutions,
+    events,
+    imported_timestamps,
+    streams,
+    categories,
+  };
+  static constexpr std::size_t part_count = 7;
+
+  struct Parts {
+    io::Executor& apply;
+    io::Executor& executor;
+    storage::StateStore& states;
+    storage::RecordStore& records;
+    storage::TileStore& tiles;
+    IdHistory::Runs& ids;
+    StreamIndex& index;
+    Prover& prover;
+    Proposer& proposer;
+    OrderedLog& log;
+    std::uint64_t interval;  ///< ReplicaConfig::checkpoint_interval
+  };
+  struct Next {
+    std::function<void()> finished;  ///< On the apply executor: go on if entries wait.
+    std::function<void(Error)> fatal;
+  };
+  Checkpointer(const Parts& parts, Next next);
+
+  // On the apply executor.
+  /// Begins to count from `ledger` as it was restored, before anything else is applied.
+  void start(const ledger::Ledger& ledger) { due_at_ = next_due(ledger); }
+  bool is_due(const ledger::Ledger& ledger) const { return ledger.records() >= due_at_; }
+  bool is_busy() const { return busy_; }
+  void cut(ledger::Ledger& ledger, IdHistory& history, LogPosition last_applied);
+  /// Compares a digest that the log holds with this replica's own. Errors: data_loss if it differs.
+  Status check(const ledger::StateDigest& recorded) const;
+
+  /// Nothing more of a checkpoint that is being written is done. Thread-safe.
+  void stop() { stopped_ = true; }
+  /// Record index of the newest durable checkpoint. Thread-safe.
+  std::uint64_t newest_record() const;
+
+ private:
+  std::uint64_t next_due(const ledger::Ledger& ledger) const;
+  void take_piece();
+  void write_piece(const std::vector<ledger::StateChunk>& chunks, bool last);
+  void finish_if_complete();
+  Status finish();
+  Status write_indexes(std::vector<Buffer>& parts);
+  void fail(const Error& error);
+
+  Parts parts_;
+  Next next_;
+  std::atomic<bool> stopped_{false};
+
+  // apply executor
+  ledger::Ledger* ledger_ = nullptr;
+  bool busy_ = false;
+  std::uint64_t due_at_ = 0;
+
+  // set by cut() before the checkpoint executor hears of it
+  std::uint64_t record_index_ = 0;
+  std::uint64_t entry_index_ = 0;
+  std::uint64_t term_ = 0;
+
+  // checkpoint executor
+  bool begun_ = false;
+  bool chunks_complete_ = false;
+  bool failed_ = false;
+  std::optional<Buffer> frontier_;
+
+  mutable std::mutex mutex_;
+  struct Own {
+    std::uint64_t record_index;
+    crypto::Digest digest;
+  };
+  std::optional<Own> newest_;
+};
+
+}  // namespace meridian::replica

@@ -1,0 +1,379 @@
+// The replica of a cell on one node: builds the stages, recovers, hands calls to the right one.
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "replica/applier.h"
+#include "replica/checkpointer.h"
+#include "replica/cosigned_head.h"
+#include "replica/local_log.h"
+#include "replica/recovery.h"
+#include "replica/replica.h"
+#include "replica/stored_records.h"
+#include "storage/wal.h"
+
+namespace meridian::replica {
+
+namespace {
+
+constexpr std::size_t recovery_group = 16;  // entries handed to apply at once
+/// How often a task may post one to another stage before it ends: checkpoint -> apply -> prove ->
+/// log, with room.
+constexpr int hops_max = 6;
+
+Result<std::unique_ptr<proof::Signer>> signer(const storage::KeyStore& keys, std::string_view key,
+                                              const std::string& name, proof::KeyType type) {
+  return std::make_unique<proof::Signer>(name, type, TRY(keys.newest(key)).secret);
+}
+
+template <typename Command>
+std::unique_ptr<ledger::Request> system_request(ledger::CommandKind kind, const Command& command) {
+  auto request = std::make_unique<ledger::Request>();
+  request->attester = ledger::Attester::replica;
+  request->add(kind, {reinterpret_cast<const Byte*>(&command), sizeof command});
+  return request;
+}
+
+std::string cell_uuid(u128 cell) {
+  Byte bytes[16];
+  store_le(bytes, cell);
+  const std::string hex = to_hex(bytes);
+  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4),
+                     hex.substr(16, 4), hex.substr(20));
+}
+
+class LocalReplica final : public Replica {
+ public:
+  LocalReplica(const Io& io, const ReplicaConfig& config, ReplicaExecutors executors,
+               std::function<void(Error)> on_fatal)
+      : io_(io),
+        config_(config),
+        executors_(executors),
+        on_fatal_(std::move(on_fatal)),
+        origin_(
+            fmt::format("{}/{}/{}", config.deployment, cell_uuid(config.cell), config.generation)),
+        context_{io.disk, io.entropy, io.keys, config.cell},
+        log_(executors.log) {}
+
+  /// Stages run until their executors have let go of them.
+  ~LocalReplica() override {
+    lifetime_.end();
+    if (checkpointer_ == nullptr) return;  // never got to run
+    applier_->stop();
+    prover_->stop();
+    drain_all();
+    for (int hop = 0; hop < hops_max; ++hop) drain_each();  // what the last tasks posted
+  }
+
+  Status recover(const Progress& progress);
+
+  void submit(std::unique_ptr<ledger::Request> request, Answered answered) override {
+    proposer_->submit(std::move(request), std::move(answered));
+  }
+  void read_state(Reader reader) override {
+    executors_.apply.post([this, reader = std::move(reader)] { reader(*ledger_); });
+  }
+  void find_record(ledger::IdSpace space, u128 id, Found found) override {
+    executors_.apply.post([this, space, id, found = std::move(found)] {
+      Result<std::optional<ledger::RecordIndex>> record = history_->find(space, id);
+      if (!record) return found(record.error());
+      found(record->value_or(ledger::no_record));
+    });
+  }
+
+  std::uint64_t visible_records() const override { return prover_->visible(); }
+  std::uint64_t when_visible(std::uint64_t count,
+                             std::function<void(std::uint64_t)> visible) override {
+    return prover_->when_visible(count, std::move(visible));
+  }
+  void cancel_wait(std::uint64_t token) override { prover_->cancel_wait(token); }
+  Result<Buffer> header(ledger::RecordIndex index) override {
+    return stores_.records->header(raw(index));
+  }
+  Result<Buffer> payload(ledger::RecordIndex index) override {
+    return stores_.records->payload(raw(index));
+  }
+  meridian::Status scan(ledger::RecordIndex first, std::uint64_t count,
+                        const Visit& visit) override {
+    return stores_.records->scan(raw(first), raw(first) + count,
+                                 [&](std::uint64_t record, Bytes header) {
+                                   return visit(ledger::RecordIndex{record}, header);
+                                 });
+  }
+  ledger::RecordSource& records() override { return *source_; }
+  Result<std::vector<ledger::RecordIndex>> stream_records(u128 stream, std::uint64_t first,
+                                                          std::uint64_t last, std::size_t count,
+                                                          bool reversed) override {
+    return find_events(*stores_.index.streams, stream, first, last, count, reversed);
+  }
+  Result<std::vector<ledger::RecordIndex>> category_records(u128 category, std::uint64_t first,
+                                                            std::uint64_t last, std::size_t count,
+                                                            bool reversed) override {
+    return find_events(*stores_.index.categories, category, first, last, count, reversed);
+  }
+
+  void checkpoint(CheckpointReady ready) override { prover_->checkpoint(std::move(ready)); }
+  void receipt(ledger::RecordIndex index, ReceiptReady ready) override {
+    read_state([this, index, ready = std::move(ready)](const ledger::Ledger& ledger) {
+      if (raw(index) >= ledger.records())
+        return ready(fail(Code::out_of_range,
+                          fmt::format("there is no record {}: the cell holds {} records, 0 to {}",
+                                      raw(index), ledger.records(), ledger.records() - 1)));
+      prover_->receipt(index, ready);
+    });
+  }
+  std::string origin() const override { return origin_; }
+  std::string log_vkey() const override { return proof::format_vkey(log_key_->verifier()); }
+  std::string cosigner_vkey() const override { return proof::format_vkey(cosigner_->verifier()); }
+  proof::TileReader& tiles() override { return prover_->stored_tiles(); }
+
+  void report(std::function<void(Report)> ready) override;
+  void settle(std::function<void()> done) override;
+
+ private:
+  Status build();
+  Status replay(const Progress& progress);
+  void keep_up();
+  Status check_signed_head();
+  void drain_each();
+  void drain_all();
+  bool pipeline_idle();
+  void fatal(const Error& error);  // any thread
+  static Result<std::vector<ledger::RecordIndex>> find_events(storage::SortedRuns& runs, u128 id,
+                                                              std::uint64_t first,
+                                                              std::uint64_t last, std::size_t count,
+                                                              bool reversed);
+
+  Io io_;
+  ReplicaConfig config_;
+  ReplicaExecutors executors_;
+  std::function<void(Error)> on_fatal_;
+  std::string origin_;
+  storage::SealedContext context_;
+  Lifetime lifetime_;
+  std::atomic<bool> fatal_told_{false};
+  std::optional<ledger::DroppedTail> dropped_;  ///< To be recorded once the log runs.
+
+  Recovered stores_;
+  std::unique_ptr<proof::Signer> log_key_;
+  std::unique_ptr<proof::Signer> cosigner_;
+  std::optional<CosignedHead> cosigned_;
+  std::unique_ptr<ledger::RecordSource> source_;
+
+  LocalLog log_;
+  std::unique_ptr<IdHistory> history_;
+  std::unique_ptr<ledger::Ledger> ledger_;
+  std::unique_ptr<Proposer> proposer_;
+  std::unique_ptr<Prover> prover_;
+  std::unique_ptr<Applier> applier_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+};
+
+Status LocalReplica::build() {
+  log_key_ = TRY(signer(io_.keys, "log", origin_, proof::KeyType::ed25519));
+  cosigner_ = TRY(signer(io_.keys, "cosign", origin_ + "/replica-1", proof::KeyType::cosignature));
+  stores_ = TRY(open_stores(context_));
+  cosigned_ = TRY(CosignedHead::open(io_.disk));
+
+  const auto tell_fatal = [this](const Error& error) { fatal(error); };
+  history_ = std::make_unique<IdHistory>(std::move(stores_.ids), *stores_.records);
+  source_ = std::make_unique<StoredRecords>(
+      *stores_.records, *history_->runs()[static_cast<std::size_t>(ledger::IdSpace::transfer)]);
+  ledger_ = std::make_unique<ledger::Ledger>(config_.cell, *history_);
+  proposer_ =
+      std::make_unique<Proposer>(io_.clock, io_.entropy, executors_.log, log_, config_.limits);
+  prover_ = std::make_unique<Prover>(
+      Prover::Parts{executors_.prove, io_.clock, *stores_.records, *stores_.tiles, stores_.index,
+                    *cosigned_, *log_key_, *cosigner_},
+      stores_.frontier, Prover::Next{[this] { proposer_->entry_stored(); }, tell_fatal});
+  applier_ = std::make_unique<Applier>(
+      Applier::Parts{executors_.apply, io_.clock, *ledger_, *history_, *proposer_, config_.cell,
+                     config_.limits, io_.disk},
+      Applier::Next{[this](AppliedRef entry) { prover_->applied(std::move(entry)); }, tell_fatal,
+                    io_.notice});
+  checkpointer_ = std::make_unique<Checkpointer>(
+      Checkpointer::Parts{executors_.apply, executors_.checkpoint, *stores_.states,
+                          *stores_.records, *stores_.tiles, history_->runs(), stores_.index,
+                          *prover_, *proposer_, log_, config_.checkpoint_interval},
+      Checkpointer::Next{[this] { applier_->resume(); }, tell_fatal});
+  applier_->set_checkpointer(*checkpointer_);
+  applier_->set_last_applied(stores_.applied);
+  return {};
+}
+
+Status LocalReplica::recover(const Progress& progress) {
+  TRY(build());
+  TRY(restore_state(stores_, *ledger_, progress));
+  checkpointer_->start(*ledger_);
+  TRY(replay(progress));
+  TRY(check_signed_head());
+  log_.start(
+      {[this](std::vector<CommittedEntry> entries) { applier_->committed(std::move(entries)); },
+       [this](const Error& error) { fatal(error); }});
+  if (ledger_->records() == 0) {
+    ledger::OpenGeneration genesis{};
+    genesis.cell = config_.cell;
+    genesis.generation = config_.generation;
+    genesis.feature_level = ledger::feature_level_newest;
+    proposer_->submit(system_request(ledger::CommandKind::open_generation, genesis),
+                      [](const Result<Answer>&) {});
+  }
+  if (dropped_)
+    proposer_->submit(system_request(ledger::CommandKind::dropped_tail, *dropped_),
+                      [](const Result<Answer>&) {});
+  prover_->start_signing();
+  proposer_->start(ledger_->last_time());
+  applier_->start_watching();
+  return {};
+}
+
+Status LocalReplica::replay(const Progress& progress) {
+  std::vector<CommittedEntry> group;
+  const auto hand_over = [&] {
+    if (!group.empty()) applier_->committed(std::move(group));
+    group.clear();
+    keep_up();
+  };
+  std::unique_ptr<storage::Wal> wal = TRY(storage::Wal::open(
+      context_, {config_.wal_file_size}, stores_.applied.index + 1,
+      [&](const storage::WalEntry& entry) -> Status {
+        group.push_back(
+            {entry.index, entry.term, std::make_shared<Buffer>(to_buffer(entry.bytes))});
+        if (group.size() >= recovery_group) hand_over();
+        if (fatal_told_) return fail(Code::data_loss, "the log cannot be replayed");
+        return {};
+      },
+      [&](std::uint64_t done, std::uint64_t total) {
+        if (progress) progress({"log", done, total});
+      }));
+  hand_over();
+  drain_all();
+  if (fatal_told_) return fail(Code::data_loss, "the log cannot be replayed");
+
+  const std::uint64_t next_index = std::max(wal->last_index(), stores_.applied.index) + 1;
+  if (wal->ambiguous_tail()) {
+    const storage::Wal::AmbiguousTail tail = *wal->ambiguous_tail();
+    TRY(wal->drop_tail());
+    ledger::DroppedTail dropped{};
+    dropped.wal_index = tail.after_index + 1;
+    dropped.bytes = tail.bytes;
+    dropped.reason = 1;
+    io_.notice(
+        fmt::format("the log ended in {} bytes that do not open ({}): entry {} was never "
+                    "completed or is damaged; it was dropped and a dropped_tail record says so",
+                    tail.bytes, tail.why, dropped.wal_index));
+    dropped_ = dropped;
+  }
+  log_.attach(std::move(wal), next_index);
+  return {};
+}
+
+/// Recovery reads faster than the stages work: waits until they have caught up enough.
+void LocalReplica::keep_up() {
+  while (!fatal_told_) {
+    executors_.apply.drain();
+    executors_.prove.drain();
+    bool behind = false;
+    executors_.apply.post([&] { behind = !applier_->idle(); });
+    executors_.apply.drain();
+    if (!behind) return;
+    executors_.checkpoint.drain();  // entries wait for the checkpoint before
+  }
+}
+
+/// The signing rule across restarts: what was cosigned must still be there, byte for byte.
+Status LocalReplica::check_signed_head() {
+  const std::optional<proof::TreeHead>& last = cosigned_->last();
+  if (!last) return {};
+  const std::uint64_t count = prover_->visible();
+  const std::string advice =
+      "this replica signed a tree it no longer has: restore the data from a backup and keep these "
+      "files for the auditor; nothing was written";
+  if (raw(last->size) > count)
+    return fail(Code::data_loss,
+                fmt::format("records {} to {} are missing although their tree head was signed; {}",
+                            count, raw(last->size) - 1, advice));
+  const proof::Frontier then = TRY(proof::frontier_at(last->size, prover_->stored_tiles()));
+  if (then.root() != last->root)
+    return fail(Code::data_loss, fmt::format("the first {} records have another root than the one "
+                                             "that was signed; {}",
+                                             raw(last->size), advice));
+  return {};
+}
+
+void LocalReplica::fatal(const Error& error) {
+  if (fatal_told_.exchange(true)) return;
+  checkpointer_->stop();
+  proposer_->fail(error);
+  if (on_fatal_) on_fatal_(error);
+}
+
+bool LocalReplica::pipeline_idle() {
+  bool busy = false;
+  executors_.apply.post(
+      [&] { busy = checkpointer_->is_busy() || !applier_->idle() || !proposer_->idle(); });
+  executors_.apply.drain();
+  return !busy;
+}
+
+void LocalReplica::drain_each() {
+  executors_.log.drain();
+  executors_.apply.drain();
+  executors_.prove.drain();
+  executors_.checkpoint.drain();
+}
+
+void LocalReplica::drain_all() {
+  do {
+    drain_each();
+  } while (!fatal_told_ && !pipeline_idle());
+}
+
+void LocalReplica::report(std::function<void(Report)> ready) {
+  read_state([this, ready = std::move(ready)](const ledger::Ledger& ledger) {
+    Report report{};
+    report.counts = ledger.counts();
+    report.last_entry_index = applier_->last_applied().index;
+    report.term = applier_->last_applied().term;
+    report.checkpoint_record = checkpointer_->newest_record();
+    for (auto& runs : history_->runs()) report.debt_bytes += runs->debt_bytes();
+    report.wal_files = log_.file_count();
+    report.at_capacity = applier_->at_capacity();
+    ready(report);
+  });
+}
+
+void LocalReplica::settle(std::function<void()> done) {
+  executors_.apply.post([this, done = std::move(done)]() mutable {
+    const bool busy = checkpointer_->is_busy() || !applier_->idle() || !proposer_->idle();
+    if (!busy || fatal_told_ || lifetime_.ended()) return done();
+    executors_.apply.post_after(
+        io::milliseconds(5), [this, alive = lifetime_.token(), done = std::move(done)]() mutable {
+          *alive ? settle(std::move(done)) : done();
+        });
+  });
+}
+
+Result<std::vector<ledger::RecordIndex>> LocalReplica::find_events(storage::SortedRuns& runs,
+                                                                   u128 id, std::uint64_t first,
+                                                                   std::uint64_t last,
+                                                                   std::size_t count,
+                                                                   bool reversed) {
+  const auto pairs = TRY(runs.find_range({id, first}, {id, last}, count, reversed));
+  std::vector<ledger::RecordIndex> records;
+  records.reserve(pairs.size());
+  for (const storage::SortedRuns::Pair& pair : pairs)
+    records.push_back(ledger::RecordIndex{pair.value});
+  return records;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Replica>> Replica::open(const Io& io, const ReplicaConfig& config,
+                                               ReplicaExecutors executors, const Progress& progress,
+                                               std::function<void(Error)> on_fatal) {
+  auto replica = std::make_unique<LocalReplica>(io, config, executors, std::move(on_fatal));
+  TRY(replica->recover(progress));
+  return std::unique_ptr<Replica>(std::move(replica));
+}
+
+}  // namespace meridian::replica

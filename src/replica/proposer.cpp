@@ -1,0 +1,273 @@
+#include "replica/proposer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace meridian::replica {
+
+namespace {
+
+constexpr std::size_t group_bytes_max = 4 << 20;
+
+bool is_clients(const ledger::Request& request) {
+  return request.attester != ledger::Attester::replica;
+}
+
+/// What decoding the entry would find wrong after it is in the log, when it is too late: a bad one
+/// there stops every replica. Plain accounts and transfers have nothing to find.
+Status check_request(const ledger::Request& request) {
+  if (request.commands.size() + request.payloads.size() > ledger::request_size_max)
+    return meridian::fail(
+        Code::invalid_argument,
+        fmt::format("the request holds {} bytes of commands and payloads; at most {} fit: "
+                    "split it",
+                    request.commands.size() + request.payloads.size(), ledger::request_size_max));
+  const bool plain = std::ranges::all_of(request.runs, [](const ledger::Run& run) {
+    return run.kind == ledger::CommandKind::create_account ||
+           run.kind == ledger::CommandKind::create_transfer;
+  });
+  if (plain && request.facts.empty() && request.payloads.empty()) return {};
+  const ledger::EntryStamp stamp{1, 0, {}};
+  const ledger::Request* requests[] = {&request};
+  Buffer entry;
+  ledger::encode_entry(stamp, requests, entry);
+  TRY(ledger::EntryView::decode(entry));
+  return {};
+}
+
+/// Requests that only post or void pending transfers are let in even when the cell is full.
+bool finishes_pendings(const ledger::Request& request) {
+  for (const ledger::Run& run : request.runs)
+    if (run.kind != ledger::CommandKind::create_transfer) return false;
+  constexpr std::uint16_t finishing =
+      ledger::transfer_flags::post_pending_transfer | ledger::transfer_flags::void_pending_transfer;
+  for (std::size_t at = 0; at < request.commands.size(); at += ledger::command_size) {
+    const auto transfer = ledger::load_command<ledger::Transfer>(request.commands.data() + at);
+    if ((transfer.flags & finishing) == 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Proposer::Proposer(io::Clock& clock, io::Entropy& entropy, io::Executor& executor, OrderedLog& log,
+                   const ReplicaLimits& limits)
+    : clock_(clock), entropy_(entropy), executor_(executor), log_(log), limits_(limits) {}
+
+void Proposer::start(std::uint64_t last_time) {
+  const std::lock_guard lock(mutex_);
+  last_time_ = last_time;
+  started_ = true;
+  if (!queue_.empty()) schedule_flush();
+}
+
+void Proposer::refuse_clients(std::string why) {
+  const std::lock_guard lock(mutex_);
+  refusing_clients_ = std::move(why);
+}
+
+void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answered answered) {
+  const std::uint64_t bytes = request->encoded_size();
+  std::optional<Error> refused;
+  if (request->command_count() == 0) {
+    refused = meridian::fail(Code::invalid_argument, "the request holds no command");
+  } else if (request->command_count() > ledger::entry_commands_max ||
+             bytes + ledger::entry_header_size > ledger::entry_size_max) {
+    refused = meridian::fail(
+        Code::invalid_argument,
+        fmt::format("the request holds {} commands and {} bytes; at most {} commands and "
+                    "{} bytes fit: split it",
+                    request->command_count(), bytes, ledger::entry_commands_max,
+                    ledger::entry_size_max - ledger::entry_header_size));
+  } else if (Status sound = check_request(*request); !sound) {
+    refused = sound.error();
+  } else {
+    const std::lock_guard lock(mutex_);
+    if (failed_) {
+      refused = Error{Code::failed_precondition,
+                      "this replica stopped writing and nothing was done: " + failed_->message};
+    } else if (is_clients(*request) && !refusing_clients_.empty() && !finishes_pendings(*request)) {
+      refused = meridian::fail(Code::resource_exhausted, refusing_clients_);
+    } else if (is_clients(*request) && (queued_bytes_ + bytes > limits_.queued_bytes_max ||
+                                        queued_requests_ >= limits_.queued_requests_max)) {
+      refused = meridian::fail(
+          Code::resource_exhausted,
+          fmt::format("{} requests of {} bytes wait already; nothing was done, try again "
+                      "with fewer outstanding requests",
+                      queued_requests_, queued_bytes_));
+    } else {
+      queued_bytes_ += bytes;
+      ++queued_requests_;
+      queue_.push_back({std::move(request), std::move(answered), bytes});
+      schedule_flush();
+    }
+  }
+  if (refused) answered(std::move(*refused));
+}
+
+bool Proposer::may_propose() const {
+  return started_ && !failed_ && !queue_.empty() && entries_in_log_ < entries_in_log_max &&
+         entries_unstored_ < limits_.unproven_entries_max;
+}
+
+void Proposer::schedule_flush() {
+  if (flush_posted_ || !may_propose()) return;
+  flush_posted_ = true;
+  executor_.post([this] { flush(); });
+}
+
+Proposer::Batch Proposer::next_batch() {
+  Batch batch;
+  batch.size = ledger::entry_header_size;
+  while (!queue_.empty()) {
+    const Queued& next = queue_.front();
+    const std::uint32_t commands = next.request->command_count();
+    if (batch.command_count + commands > ledger::entry_commands_max) break;
+    if (batch.size + next.bytes > ledger::entry_size_max) break;
+    batch.command_count += commands;
+    batch.size += next.bytes;
+    batch.requests.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+void Proposer::flush() {
+  std::vector<EntryBytes> entries;
+  std::size_t group_bytes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    flush_posted_ = false;
+  }
+  while (group_bytes < group_bytes_max) {
+    Batch batch;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!may_propose()) break;
+      batch = next_batch();
+      ++entries_in_log_;
+      ++entries_unstored_;
+    }
+    // Asked once: an entry must not be stamped later than what was compared with the gap.
+    const auto now = static_cast<std::uint64_t>(clock_.now().time);
+    if (last_time_ != 0 && now > last_time_ + time_gap_max_ns) {
+      {
+        const std::lock_guard lock(mutex_);
+        ++entries_in_log_;
+        ++entries_unstored_;
+      }
+      EntryBytes advance = encode_time_advance(now);
+      remember(advance, {});
+      entries.push_back(std::move(advance));
+    }
+    EntryBytes entry = encode(batch, now);
+    group_bytes += entry->size();
+    remember(entry, std::move(batch));
+    entries.push_back(std::move(entry));
+  }
+  if (!entries.empty()) log_.propose(std::move(entries));
+  const std::lock_guard lock(mutex_);
+  schedule_flush();
+}
+
+EntryBytes Proposer::encode_stamped(std::uint64_t base_time,
+                                    std::span<const ledger::Request* const> requests) {
+  ledger::EntryStamp stamp{};
+  stamp.base_time = base_time;
+  stamp.clock_uncertainty_us = clock_.now().uncertainty_us;
+  entropy_.fill(stamp.secret);
+  auto bytes = std::make_shared<Buffer>();
+  ledger::encode_entry(stamp, requests, *bytes);
+  return bytes;
+}
+
+EntryBytes Proposer::encode(const Batch& batch, std::uint64_t now) {
+  std::vector<const ledger::Request*> requests;
+  requests.reserve(batch.requests.size());
+  for (const Queued& queued : batch.requests) requests.push_back(queued.request.get());
+  // Hybrid time: the wall clock, but never before what was stamped already.
+  const std::uint64_t base = std::max(now, last_time_ + 1);
+  last_time_ = base + batch.command_count - 1;
+  return encode_stamped(base, requests);
+}
+
+EntryBytes Proposer::encode_time_advance(std::uint64_t time) {
+  ledger::TimeAdvance advance{};
+  advance.time = time;
+  ledger::Request request;
+  request.attester = ledger::Attester::replica;
+  request.add(ledger::CommandKind::time_advance,
+              {reinterpret_cast<const Byte*>(&advance), sizeof advance});
+  const ledger::Request* requests[] = {&request};
+  last_time_ += 1;
+  return encode_stamped(last_time_, requests);
+}
+
+void Proposer::remember(const EntryBytes& entry, Batch batch) {
+  std::vector<Waiting> waiting;
+  waiting.reserve(batch.requests.size());
+  std::uint32_t first = 0;
+  for (Queued& queued : batch.requests) {
+    const std::uint32_t count = queued.request->command_count();
+    waiting.push_back({std::move(queued.answered), first, count, queued.bytes});
+    first += count;
+  }
+  const std::lock_guard lock(mutex_);
+  waiting_.emplace(entry.get(), std::move(waiting));
+}
+
+std::vector<Proposer::Waiting> Proposer::take(const EntryBytes& entry) {
+  const std::lock_guard lock(mutex_);
+  const auto found = waiting_.find(entry.get());
+  if (found == waiting_.end()) return {};
+  std::vector<Waiting> waiting = std::move(found->second);
+  waiting_.erase(found);
+  ASSERT(entries_in_log_ > 0);
+  --entries_in_log_;
+  schedule_flush();
+  return waiting;
+}
+
+void Proposer::answered(std::uint64_t requests, std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (failed_) return;  // all room was given back at once
+  ASSERT(queued_requests_ >= requests);
+  ASSERT(queued_bytes_ >= bytes);
+  queued_requests_ -= requests;
+  queued_bytes_ -= bytes;
+}
+
+void Proposer::entry_stored() {
+  const std::lock_guard lock(mutex_);
+  if (entries_unstored_ > 0) --entries_unstored_;
+  schedule_flush();
+}
+
+void Proposer::fail(const Error& error) {
+  std::vector<Replica::Answered> unknown;
+  {
+    const std::lock_guard lock(mutex_);
+    if (failed_) return;
+    failed_ = error;
+    for (Queued& queued : queue_) unknown.push_back(std::move(queued.answered));
+    for (auto& [entry, waiting] : waiting_)
+      for (Waiting& one : waiting) unknown.push_back(std::move(one.answered));
+    queue_.clear();
+    waiting_.clear();
+    queued_bytes_ = queued_requests_ = 0;
+  }
+  const Error answer{Code::unavailable,
+                     "the outcome is unknown, ask for it by id after a restart: " + error.message};
+  for (Replica::Answered& answered : unknown) answered(answer);
+}
+
+bool Proposer::idle() {
+  const std::lock_guard lock(mutex_);
+  if (!started_ || failed_) return true;
+  return queue_.empty() && waiting_.empty() && entries_unstored_ == 0;
+}
+
+}  // namespace meridian::replica

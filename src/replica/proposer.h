@@ -1,0 +1,100 @@
+// Gathers requests into entries, stamps them with hybrid time, and proposes them.
+//
+// While the log syncs, requests wait here and leave together: batches grow with load and no timer
+// is needed. submit() is thread-safe; entries are built on the log executor. Bounds: ReplicaLimits;
+// what does not fit is refused at once, nothing done.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "io/clock.h"
+#include "io/entropy.h"
+#include "io/executor.h"
+#include "replica/ordered_log.h"
+#include "replica/replica.h"
+
+namespace meridian::replica {
+
+class Proposer {
+ public:
+  /// Entries whose outcome is still open: the log's own pipeline.
+  static constexpr std::size_t entries_in_log_max = 8;
+  /// A gap between records longer than this needs a time_advance record first.
+  static constexpr std::uint64_t time_gap_max_ns = 55'000'000'000;
+
+  Proposer(io::Clock& clock, io::Entropy& entropy, io::Executor& executor, OrderedLog& log,
+           const ReplicaLimits& limits);
+
+  /// Begins to propose. `last_time` is that of the last record recovered.
+  void start(std::uint64_t last_time);
+  void submit(std::unique_ptr<ledger::Request> request, Replica::Answered answered);
+  /// New client requests are refused with `why` until it is empty again. Requests that finish
+  /// pending transfers and the replica's own still go on.
+  void refuse_clients(std::string why);
+
+  struct Waiting {
+    Replica::Answered answered;
+    std::uint32_t first_command;
+    std::uint32_t command_count;
+    std::uint64_t bytes;
+  };
+  /// Who waits for the outcome of `entry`; empty if it was not proposed here. Called once each.
+  std::vector<Waiting> take(const EntryBytes& entry);
+  /// The requests were answered: their room is free again.
+  void answered(std::uint64_t requests, std::uint64_t bytes);
+  /// An entry that take() was called for has its headers stored.
+  void entry_stored();
+  /// Answers everything that waits with `error`; its outcome is unknown. Refuses all from then on.
+  void fail(const Error& error);
+  /// True if nothing waits to be proposed and what was proposed is answered and stored; always
+  /// before start() and after fail().
+  bool idle();
+
+ private:
+  struct Queued {
+    std::unique_ptr<ledger::Request> request;
+    Replica::Answered answered;
+    std::uint64_t bytes;
+  };
+  struct Batch {
+    std::vector<Queued> requests;
+    std::uint64_t command_count = 0;
+    std::size_t size = 0;
+  };
+  void schedule_flush();  // mutex_ held
+  void flush();
+  bool may_propose() const;  // mutex_ held
+  Batch next_batch();        // mutex_ held
+  EntryBytes encode(const Batch& batch, std::uint64_t now);
+  EntryBytes encode_time_advance(std::uint64_t time);
+  EntryBytes encode_stamped(std::uint64_t base_time,
+                            std::span<const ledger::Request* const> requests);
+  void remember(const EntryBytes& entry, Batch batch);
+
+  io::Clock& clock_;
+  io::Entropy& entropy_;
+  io::Executor& executor_;
+  OrderedLog& log_;
+  const ReplicaLimits limits_;
+  std::uint64_t last_time_ = 0;  // executor_ only
+
+  std::mutex mutex_;
+  bool started_ = false;
+  bool flush_posted_ = false;
+  std::optional<Error> failed_;
+  std::string refusing_clients_;
+  std::deque<Queued> queue_;
+  std::unordered_map<const Buffer*, std::vector<Waiting>> waiting_;
+  std::uint64_t queued_bytes_ = 0;
+  std::uint64_t queued_requests_ = 0;
+  std::size_t entries_in_log_ = 0;
+  std::size_t entries_unstored_ = 0;
+};
+
+}  // namespace meridian::replica

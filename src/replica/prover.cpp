@@ -1,0 +1,222 @@
+#include "replica/prover.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/assert.h"
+#include "proof/merkle.h"
+
+namespace meridian::replica {
+
+Prover::Prover(const Parts& parts, proof::Frontier frontier, Next next)
+    : parts_(parts),
+      next_(std::move(next)),
+      frontier_(std::move(frontier)),
+      stored_tiles_(parts.tiles),
+      visible_(parts.records.count()) {
+  ASSERT(raw(frontier_.size()) == parts.records.count());
+}
+
+void Prover::applied(AppliedRef entry) {
+  parts_.executor.post([this, entry = std::move(entry)]() mutable {
+    if (failed_) return;
+    if (Status stored = store(*entry); !stored) {
+      stop_after(with_context(stored.error(), "records cannot be stored"));
+      return;
+    }
+    const std::uint64_t end = entry->end_record();
+    entry.reset();
+    publish(end);
+    next_.entry_stored();
+    sign_if_due();
+  });
+}
+
+void Prover::encode_headers(const AppliedEntry& entry) {
+  ledger::HeaderEncoder encoder(entry.position, entry.view);
+  headers_used_ = 0;
+  sizes_.clear();
+  leaves_.clear();
+  payloads_.clear();
+  for_each_command(entry.view, [&](std::uint32_t number, ledger::CommandKind kind,
+                                   const ledger::RequestHeader& request) {
+    if (headers_.size() < headers_used_ + ledger::header_size_max)
+      headers_.resize(std::max(headers_.size() * 2, headers_used_ + 64 * ledger::header_size_max));
+    const MutableBytes room(headers_.data() + headers_used_, ledger::header_size_max);
+    const std::size_t size = encoder.encode(number, kind, request, entry.applied.effects[number],
+                                            entry.applied.expired, room);
+    leaves_.push_back(proof::leaf_hash(room.first(size)));
+    sizes_.push_back(static_cast<std::uint16_t>(size));
+    headers_used_ += size;
+    if (kind == ledger::CommandKind::append_event &&
+        entry.applied.effects[number].outcome == ledger::Outcome::created)
+      index_event(entry, number);
+  });
+}
+
+void Prover::index_event(const AppliedEntry& entry, std::uint32_t number) {
+  const auto event = ledger::load_command<ledger::AppendEvent>(entry.view.command(number));
+  const std::uint64_t record = entry.first_record() + number;
+  payloads_.push_back({record, entry.view.payload(event)});
+  const std::uint64_t revision = entry.applied.effects[number].revision;
+  parts_.index.streams->insert({event.stream, revision}, record);
+  parts_.index.categories->insert({event.category, record}, record);
+}
+
+Status Prover::store(const AppliedEntry& entry) {
+  ASSERT(entry.first_record() == parts_.records.count());
+  encode_headers(entry);
+  completed_.clear();
+  frontier_.append(leaves_, completed_);
+  constexpr std::size_t segment_level = 2;  // one hash of it covers a segment
+  static_assert(std::size_t{1} << (proof::tile_height * segment_level) == storage::segment_records);
+  TRY(parts_.records.append(
+      {Bytes(headers_).first(headers_used_), sizes_, payloads_, completed_.levels[segment_level]}));
+  for (std::size_t level = 0; level < completed_.levels.size(); ++level)
+    if (!completed_.levels[level].empty())
+      TRY(parts_.tiles.append(static_cast<std::uint8_t>(level), completed_.levels[level]));
+  return {};
+}
+
+void Prover::cut(std::function<void(Buffer frontier)> captured) {
+  parts_.executor.post([this, captured = std::move(captured)] {
+    if (failed_) return;
+    parts_.index.streams->freeze();
+    parts_.index.categories->freeze();
+    captured(frontier_.encode());
+  });
+}
+
+// --- who waits for records to become readable ---
+
+void Prover::publish(std::uint64_t count) {
+  std::vector<std::function<void(std::uint64_t)>> ready;
+  {
+    const std::lock_guard lock(waits_mutex_);
+    visible_.store(count, std::memory_order_release);
+    for (auto wait = waits_.begin(); wait != waits_.end();) {
+      if (wait->second.count > count) {
+        ++wait;
+        continue;
+      }
+      ready.push_back(std::move(wait->second.call));
+      wait = waits_.erase(wait);
+    }
+  }
+  for (auto& call : ready) call(count);
+}
+
+std::uint64_t Prover::when_visible(std::uint64_t count, std::function<void(std::uint64_t)> call) {
+  std::uint64_t now = 0;
+  {
+    const std::lock_guard lock(waits_mutex_);
+    now = visible_.load(std::memory_order_relaxed);
+    if (now < count) {
+      waits_.emplace(next_token_, Wait{count, std::move(call)});
+      return next_token_++;
+    }
+  }
+  call(now);
+  return 0;
+}
+
+void Prover::cancel_wait(std::uint64_t token) {
+  const std::lock_guard lock(waits_mutex_);
+  waits_.erase(token);
+}
+
+// --- signing ---
+
+void Prover::start_signing() {
+  parts_.executor.post([this] {
+    signing_ = true;
+    sign_if_due();
+  });
+}
+
+/// Whoever waits is told; the process is about to stop.
+void Prover::stop_after(const Error& error) {
+  failed_ = true;
+  const Error answer =
+      fail(Code::unavailable, "this replica stopped after a disk failure: " + error.message);
+  for (auto& ready : std::exchange(checkpoints_, {})) ready(answer);
+  for (auto& [index, ready] : std::exchange(receipts_, {})) ready(answer);
+  next_.fatal(error);
+}
+
+void Prover::sign_if_due() {
+  if (failed_ || !signing_ || (sign_posted_ && !somebody_waits())) return;
+  if (raw(frontier_.size()) == 0) return;  // who asks gets the tree of the first records
+  const bool grown = !signed_once_ || raw(frontier_.size()) > signed_size_;
+  if (!grown) {
+    serve_waiting();
+    return;
+  }
+  const io::Duration since = parts_.clock.monotonic() - signed_at_;
+  if (!signed_once_ || somebody_waits() || since >= sign_period) {
+    sign();
+    return;
+  }
+  sign_posted_ = true;
+  const auto left = static_cast<std::int64_t>(sign_period) - static_cast<std::int64_t>(since);
+  parts_.executor.post_after(io::Duration{left}, [this, alive = lifetime_.token()] {
+    if (!*alive) return;
+    sign_posted_ = false;
+    sign_if_due();
+  });
+}
+
+void Prover::sign() {
+  const proof::TreeHead head = frontier_.head();
+  if (Status saved = parts_.cosigned.save(head); !saved) {
+    stop_after(with_context(saved.error(), "the signed tree head cannot be kept"));
+    return;
+  }
+  signed_note_ = proof::sign_checkpoint(head, parts_.log_key);
+  const auto now = static_cast<std::uint64_t>(parts_.clock.now().time);
+  signed_note_.signatures.push_back(
+      proof::cosign(signed_note_.text, parts_.cosigner, proof::PosixTime{now / 1'000'000'000}));
+  signed_size_ = raw(head.size);
+  signed_once_ = true;
+  signed_at_ = parts_.clock.monotonic();
+  serve_waiting();
+}
+
+void Prover::serve_waiting() {
+  std::vector<Replica::CheckpointReady> checkpoints;
+  checkpoints.swap(checkpoints_);
+  for (auto& ready : checkpoints) ready(proof::format_note(signed_note_));
+  while (!receipts_.empty() && receipts_.begin()->first < signed_size_) {
+    auto waiting = receipts_.extract(receipts_.begin());
+    waiting.mapped()(make_receipt(ledger::RecordIndex{waiting.key()}));
+  }
+}
+
+Result<proof::Receipt> Prover::make_receipt(ledger::RecordIndex index) {
+  proof::Receipt receipt;
+  receipt.header = TRY(parts_.records.header(raw(index)));
+  receipt.index = proof::LeafIndex{raw(index)};
+  receipt.path =
+      TRY(proof::prove_inclusion(receipt.index, proof::TreeSize{signed_size_}, stored_tiles_));
+  receipt.checkpoint = signed_note_;
+  return receipt;
+}
+
+void Prover::checkpoint(Replica::CheckpointReady ready) {
+  parts_.executor.post([this, ready = std::move(ready)]() mutable {
+    if (failed_) return ready(fail(Code::unavailable, "this replica stopped after a disk failure"));
+    checkpoints_.push_back(std::move(ready));
+    sign_if_due();
+  });
+}
+
+void Prover::receipt(ledger::RecordIndex index, Replica::ReceiptReady ready) {
+  parts_.executor.post([this, index, ready = std::move(ready)]() mutable {
+    if (failed_) return ready(fail(Code::unavailable, "this replica stopped after a disk failure"));
+    receipts_.emplace(raw(index), std::move(ready));
+    sign_if_due();
+  });
+}
+
+}  // namespace meridian::replica

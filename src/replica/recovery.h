@@ -1,0 +1,36 @@
+// Opening a cell's data: the newest state checkpoint, then everything the log holds after it.
+#pragma once
+
+#include <memory>
+
+#include "ledger/ledger.h"
+#include "proof/merkle.h"
+#include "replica/checkpointer.h"
+#include "replica/id_history.h"
+#include "replica/prover.h"
+#include "replica/replica.h"
+#include "storage/record_store.h"
+#include "storage/sealed_file.h"
+#include "storage/state_store.h"
+#include "storage/tile_store.h"
+
+namespace meridian::replica {
+
+/// What a state checkpoint restores: everything below its record index, nothing after.
+struct Recovered {
+  std::unique_ptr<storage::StateStore> states;
+  std::unique_ptr<storage::RecordStore> records;
+  std::unique_ptr<storage::TileStore> tiles;
+  IdHistory::Runs ids;
+  StreamIndex index;
+  proof::Frontier frontier;
+  LogPosition applied;
+};
+
+/// Opens all stores at the newest checkpoint. Errors: data_loss naming what is damaged.
+Result<Recovered> open_stores(const storage::SealedContext& context);
+/// Fills `ledger` from the checkpoint's chunks.
+Status restore_state(Recovered& recovered, ledger::Ledger& ledger,
+                     const Replica::Progress& progress);
+
+}  // namespace meridian::replica

@@ -1,0 +1,164 @@
+// One replica of one cell: propose, log, apply, prove, answer (DESIGN section 12).
+//
+//   submit -> proposer -> ordered log -> apply -> answer
+//                                          \-> prove: headers, Merkle tree, segments, checkpoint
+//                                          \-> state checkpoint now and then
+//
+// Each stage runs on its own io::Executor and hands batches on; nothing is locked per record. All
+// calls here are thread-safe. Callbacks run on a stage's executor and must be short: post long work
+// elsewhere. Queues are bounded by ReplicaLimits: what does not fit is refused with
+// resource_exhausted before anything was done. Recovery = state checkpoint + replay of the log.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "io/clock.h"
+#include "io/disk.h"
+#include "io/entropy.h"
+#include "io/executor.h"
+#include "ledger/entry.h"
+#include "ledger/ledger.h"
+#include "ledger/queries.h"
+#include "metrics/registry.h"
+#include "proof/checkpoint.h"
+#include "proof/receipt.h"
+#include "storage/key_store.h"
+
+namespace meridian::replica {
+
+struct ReplicaLimits {
+  std::uint64_t queued_bytes_max = 64 << 20;  ///< Requests submitted and not yet answered.
+  std::uint64_t queued_requests_max = 65'536;
+  std::uint64_t unproven_entries_max = 64;  ///< Applied, headers not stored yet.
+  std::uint64_t records_max = std::uint64_t{1} << 36;
+  std::uint64_t accounts_max = 100'000'000;
+  std::uint64_t bytes_reserve = 256 << 20;  ///< Writes are refused below this free disk.
+};
+
+struct ReplicaConfig {
+  std::string deployment = "meridian";
+  u128 cell = 0;
+  std::uint64_t generation = 1;
+  /// Records between state checkpoints, the same on every replica and for ever; 0: as many as the
+  /// ledger's size calls for (Ledger::next_checkpoint_at). Other values are for tests.
+  std::uint64_t checkpoint_interval = 0;
+  std::uint64_t wal_file_size = 64 << 20;  ///< storage::WalOptions::file_size
+
+  ReplicaLimits limits;
+};
+
+/// What became of one request. One result per command, in order.
+struct Answer {
+  std::uint64_t entry_index;
+  std::uint64_t term;
+  ledger::RecordIndex first_record;
+  std::uint64_t first_time;  ///< Command i was given time first_time + i.
+  struct CommandResult {
+    ledger::Outcome outcome;
+    std::uint64_t time;      ///< Timestamp of the account or transfer made (or that exists).
+    std::uint64_t revision;  ///< Events and deletions.
+  };
+  std::vector<CommandResult> results;
+};
+
+/// Executors of the stages, made by main (threads) or by a simulator (one thread).
+struct ReplicaExecutors {
+  io::Executor& log;
+  io::Executor& apply;
+  io::Executor& prove;
+  io::Executor& checkpoint;
+};
+
+struct RecoveryProgress {
+  std::string_view stage;  ///< "state", "log"
+  std::uint64_t done, total;
+};
+
+class Replica {
+ public:
+  struct Io {
+    io::Disk& disk;
+    io::Clock& clock;
+    io::Entropy& entropy;
+    storage::KeyStore& keys;
+    metrics::Registry& metrics;
+    /// What an operator should read, one line each: a dropped tail, a capacity alarm.
+    std::function<void(const std::string&)> notice;
+  };
+  using Progress = std::function<void(const RecoveryProgress&)>;
+  /// Opens or creates the cell's data on `disk` and recovers it. Blocks. `on_fatal` is called once
+  /// if the disk fails later: the process must then stop. Errors: data_loss naming the damaged
+  /// records and what to do; failed_precondition (other cell, newer format).
+  static Result<std::unique_ptr<Replica>> open(const Io&, const ReplicaConfig&, ReplicaExecutors,
+                                               const Progress&,
+                                               std::function<void(Error)> on_fatal);
+  virtual ~Replica() = default;
+
+  // --- writing ---
+  using Answered = std::function<void(Result<Answer>)>;
+  /// Queues a request. `answered` is called once: with the Answer after it is durable and
+  /// applied; or with an error: resource_exhausted and invalid_argument mean nothing was done;
+  /// unavailable after a failure of the log means the outcome is UNKNOWN.
+  virtual void submit(std::unique_ptr<ledger::Request> request, Answered answered) = 0;
+
+  // --- state, read where it is changed, so every answer is linearizable ---
+  using Reader = std::function<void(const ledger::Ledger&)>;
+  /// Runs `reader` on the apply executor, after everything answered before this call.
+  virtual void read_state(Reader reader) = 0;
+  /// The record that used this id, or no_record.
+  using Found = std::function<void(Result<ledger::RecordIndex>)>;
+  virtual void find_record(ledger::IdSpace space, u128 id, Found found) = 0;
+
+  // --- history, from any thread; blocks on disk reads ---
+  /// Records stored and readable so far: a position that a reader may wait for.
+  virtual std::uint64_t visible_records() const = 0;
+  /// Calls `visible` once when at least `count` records are readable (at once if they are).
+  /// Returns a token for cancel_wait.
+  virtual std::uint64_t when_visible(std::uint64_t count,
+                                     std::function<void(std::uint64_t)> visible) = 0;
+  virtual void cancel_wait(std::uint64_t token) = 0;
+  virtual Result<Buffer> header(ledger::RecordIndex index) = 0;
+  virtual Result<Buffer> payload(ledger::RecordIndex index) = 0;
+  using Visit = std::function<bool(ledger::RecordIndex, Bytes header)>;
+  virtual Status scan(ledger::RecordIndex first, std::uint64_t count, const Visit& visit) = 0;
+  /// The same as a source for ledger/queries.h.
+  virtual ledger::RecordSource& records() = 0;
+  /// Records of a stream by revision, or of a category by record index: first <= position <= last.
+  virtual Result<std::vector<ledger::RecordIndex>> stream_records(u128 stream, std::uint64_t first,
+                                                                  std::uint64_t last,
+                                                                  std::size_t count,
+                                                                  bool reversed) = 0;
+  virtual Result<std::vector<ledger::RecordIndex>> category_records(
+      u128 category, std::uint64_t first, std::uint64_t last, std::size_t count, bool reversed) = 0;
+
+  // --- proofs ---
+  /// The newest signed checkpoint note (log signature and this replica's cosignature).
+  using CheckpointReady = std::function<void(Result<std::string>)>;
+  virtual void checkpoint(CheckpointReady ready) = 0;
+  /// A receipt of record `index` under a checkpoint that covers it, made when it is.
+  using ReceiptReady = std::function<void(Result<proof::Receipt>)>;
+  virtual void receipt(ledger::RecordIndex index, ReceiptReady ready) = 0;
+  virtual std::string origin() const = 0;
+  virtual std::string log_vkey() const = 0;
+  virtual std::string cosigner_vkey() const = 0;
+  /// Hashes of a tile level (proof::TileReader of this log).
+  virtual proof::TileReader& tiles() = 0;
+
+  struct Report {
+    ledger::LedgerCounts counts;
+    std::uint64_t last_entry_index, term, checkpoint_record, debt_bytes, wal_files;
+    bool at_capacity;  ///< a declared maximum is reached: new writes are refused
+  };
+  virtual void report(std::function<void(Report)> ready) = 0;
+  /// Calls `done` when all that was submitted is answered, proven and stored, no checkpoint is
+  /// being written and no run waits to be merged.
+  virtual void settle(std::function<void()> done) = 0;
+};
+
+}  // namespace meridian::replica
