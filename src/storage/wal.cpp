@@ -239,4 +239,17 @@ Result<std::unique_ptr<Wal>> Wal::open(const SealedContext& context, const WalOp
   return wal;
 }
 
+Result<std::optional<Wal::AmbiguousTail>> Wal::read(const SealedContext& context,
+                                                    std::uint64_t from_index, const Visit& visit,
+                                                    const Progress& progress) {
+  std::vector<std::uint64_t> numbers;
+  if (TRY(context.disk.exists(wal_directory))) {
+    const std::vector<std::string> names = TRY(context.disk.list(wal_directory));
+    for (const std::string& name : names)
+      if (const auto number = number_of(name, ".wal")) numbers.push_back(*number);
+  }
+  WalScan scan = TRY(scan_wal(context, numbers, from_index, visit, progress));
+  return std::move(scan.tail);
+}
+
 }  // namespace meridian::storage

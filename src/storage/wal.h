@@ -51,6 +51,10 @@ class Wal {
   static Result<std::unique_ptr<Wal>> open(const SealedContext&, const WalOptions&,
                                            std::uint64_t from_index, const Visit& visit,
                                            const Progress& progress);
+  /// The same without changing a byte, for verifying: what a crash left in doubt stays so. Returns
+  /// the ambiguous tail, if there is one.
+  static Result<std::optional<AmbiguousTail>> read(const SealedContext&, std::uint64_t from_index,
+                                                   const Visit& visit, const Progress& progress);
   virtual ~Wal() = default;
 
   /// Set until drop_tail() is called; append asserts that it is not set.

@@ -1,0 +1,166 @@
+#include <absl/container/flat_hash_map.h>
+
+#include "audit/internal/balance_fold.h"
+#include "ledger/outcome.h"
+
+namespace meridian::audit::internal {
+
+using ledger::Balances;
+using ledger::CommandKind;
+using ledger::Header;
+
+struct BalanceFold::Tables {
+  absl::flat_hash_map<u128, Account, U128Hash> accounts;
+  absl::flat_hash_map<u128, Pending, U128Hash> pendings;
+};
+
+BalanceFold::BalanceFold(u128 cell, Findings& findings)
+    : cell_(cell), findings_(findings), tables_(std::make_unique<Tables>()) {}
+BalanceFold::~BalanceFold() = default;
+
+std::uint64_t BalanceFold::accounts() const { return tables_->accounts.size(); }
+
+void BalanceFold::wrong(const Header& header, std::string what) {
+  if (has_lost_) what += " (records before it could not be read)";
+  findings_.add(raw(header.record_index), std::move(what));
+}
+
+void BalanceFold::lost(std::uint64_t) { has_lost_ = true; }
+
+void BalanceFold::check_place(const Header& header) {
+  if (header.cell != cell_) wrong(header, "its header is of another cell");
+  if (header.time <= last_time_) wrong(header, "its time is not after that of the record before");
+  if (header.entry_index < last_entry_)
+    wrong(header, "its entry is before that of the record before");
+  if (raw(header.record_index) == 0 && header.kind != CommandKind::open_generation)
+    wrong(header, "the first record does not open a generation");
+  last_time_ = header.time;
+  last_entry_ = header.entry_index;
+}
+
+void BalanceFold::add(const Header& header) {
+  check_place(header);
+  const bool created = header.outcome == ledger::Outcome::created;
+  if (const auto* body = std::get_if<ledger::TransferBody>(&header.body)) {
+    if (body->applied) transfer(header, *body);
+  } else if (const auto* account = std::get_if<ledger::AccountBody>(&header.body)) {
+    if (!created) return;
+    const bool is_new =
+        tables_->accounts.try_emplace(account->account.id, Account{{}, raw(header.record_index)})
+            .second;
+    if (!is_new) wrong(header, "makes an account that an earlier record made");
+  } else if (const auto* system_body = std::get_if<ledger::SystemBody>(&header.body)) {
+    if (created) system(header, *system_body);
+  } else if (created && header.kind == CommandKind::append_event) {
+    ++events_;
+  }
+}
+
+void BalanceFold::system(const Header& header, const ledger::SystemBody& body) {
+  if (header.kind == CommandKind::erase_subject) {
+    const auto erase = ledger::load_command<ledger::EraseSubject>(body.command.data());
+    erased_.emplace_back(erase.subject, erase.classes);
+  }
+  if (header.kind == CommandKind::state_digest) {
+    const auto digest = ledger::load_command<ledger::StateDigest>(body.command.data());
+    digests_[digest.record_index] = digest.digest;
+  }
+}
+
+bool BalanceFold::is_erased(u128 subject, std::uint8_t retention) const {
+  for (const auto& [erased, classes] : erased_)
+    if (erased == subject && (classes[retention / 8] >> (retention % 8) & 1) != 0) return true;
+  return false;
+}
+
+void BalanceFold::side(const Header& header, const char* name, u128 id, const Balances& said,
+                       std::uint64_t previous, Account* account) {
+  if (account == nullptr)
+    return wrong(header, fmt::format("its {} account {} was never made", name, to_decimal(id)));
+  if (account->balances != said)
+    wrong(header, fmt::format("its balances of {} account {} are not those that the records before "
+                              "it give",
+                              name, to_decimal(id)));
+  if (account->last_record != previous)
+    wrong(header,
+          fmt::format("it names record {} as the one before it of {} account {}, which is {}",
+                      previous, name, to_decimal(id), account->last_record));
+  // What the record says is taken over, so that one wrong record is one finding.
+  account->balances = said;
+  account->last_record = raw(header.record_index);
+}
+
+void BalanceFold::transfer(const Header& header, const ledger::TransferBody& body) {
+  const ledger::Transfer& command = body.transfer;
+  const bool expires = header.kind == CommandKind::expire_pending;
+  const bool posts = (command.flags & ledger::transfer_flags::post_pending_transfer) != 0;
+  const bool voids = (command.flags & ledger::transfer_flags::void_pending_transfer) != 0;
+  const bool pends = (command.flags & ledger::transfer_flags::pending) != 0 && !expires;
+  if (!expires) ++transfers_;
+
+  u128 debit_id = command.debit_account_id;
+  u128 credit_id = command.credit_account_id;
+  u128 released = 0;
+  if (expires || posts || voids) {
+    const u128 pending_id = expires ? command.id : command.pending_id;
+    const auto pending = tables_->pendings.find(pending_id);
+    if (pending == tables_->pendings.end())
+      return wrong(header, fmt::format("the pending transfer {} that it ends is not open",
+                                       to_decimal(pending_id)));
+    debit_id = pending->second.debit;
+    credit_id = pending->second.credit;
+    released = pending->second.amount;
+    tables_->pendings.erase(pending);
+  }
+  const auto find = [&](u128 id) -> Account* {
+    const auto at = tables_->accounts.find(id);
+    return at != tables_->accounts.end() ? &at->second : nullptr;
+  };
+  Account* debit = find(debit_id);
+  Account* credit = find(credit_id);
+  const u128 posted = expires || voids || pends ? u128{0} : command.amount;
+  const u128 reserved = pends ? command.amount : u128{0};
+  // Wrapping: a sum that does not fit differs from what a sound record says.
+  if (debit != nullptr) {
+    debit->balances.debits_pending += reserved - released;
+    debit->balances.debits_posted += posted;
+  }
+  if (credit != nullptr) {
+    credit->balances.credits_pending += reserved - released;
+    credit->balances.credits_posted += posted;
+  }
+  if (pends) tables_->pendings[command.id] = {debit_id, credit_id, command.amount};
+  side(header, "debit", debit_id, body.debit, raw(body.previous_debit), debit);
+  side(header, "credit", credit_id, body.credit, raw(body.previous_credit), credit);
+}
+
+void BalanceFold::compare(const ledger::Ledger& state) {
+  const std::string after = has_lost_ ? " (records before it could not be read)" : "";
+  if (state.counts().accounts != tables_->accounts.size())
+    findings_.add(fmt::format("the state checkpoint has {} accounts, the records give {}{}",
+                              state.counts().accounts, tables_->accounts.size(), after));
+  constexpr std::size_t page = 4'096;
+  for (std::uint64_t first = 0;; first += page) {
+    const std::vector<ledger::AccountState> accounts = state.list_accounts(first, page);
+    for (const ledger::AccountState& stored : accounts) {
+      const ledger::Account& account = stored.account;
+      const auto at = tables_->accounts.find(account.id);
+      const Balances balances{account.debits_pending, account.debits_posted,
+                              account.credits_pending, account.credits_posted};
+      if (at == tables_->accounts.end()) {
+        findings_.add(raw(stored.created_at),
+                      fmt::format("the state checkpoint has account {}, which no record makes{}",
+                                  to_decimal(account.id), after));
+      } else if (at->second.balances != balances ||
+                 at->second.last_record != raw(stored.last_record)) {
+        findings_.add(
+            raw(stored.last_record),
+            fmt::format("the state checkpoint's account {} is not what the records give{}",
+                        to_decimal(account.id), after));
+      }
+    }
+    if (accounts.size() < page) return;
+  }
+}
+
+}  // namespace meridian::audit::internal

@@ -1,0 +1,64 @@
+// Balances and account histories, folded anew from nothing but the headers.
+//
+// Written apart from the state machine on purpose: one checks the other. One thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "audit/internal/findings.h"
+#include "ledger/header.h"
+#include "ledger/ledger.h"
+
+namespace meridian::audit::internal {
+
+class BalanceFold {
+ public:
+  BalanceFold(u128 cell, Findings& findings);
+  ~BalanceFold();
+
+  /// The next record, or one after a hole.
+  void add(const ledger::Header& header);
+  /// A record could not be read: what it did is unknown, so balances may be off from here on.
+  void lost(std::uint64_t record);
+  /// Compares every account with the state of a checkpoint of the same moment.
+  void compare(const ledger::Ledger& state);
+
+  bool is_erased(u128 subject, std::uint8_t retention) const;
+  std::uint64_t transfers() const { return transfers_; }
+  std::uint64_t accounts() const;
+  std::uint64_t events() const { return events_; }
+  /// Digests of state checkpoints that records hold, by record index.
+  const std::map<std::uint64_t, crypto::Digest>& state_digests() const { return digests_; }
+
+ private:
+  struct Tables;
+  struct Account {
+    ledger::Balances balances;
+    std::uint64_t last_record = 0;
+  };
+  struct Pending {
+    u128 debit, credit, amount;
+  };
+
+  void check_place(const ledger::Header& header);
+  void transfer(const ledger::Header& header, const ledger::TransferBody& body);
+  void system(const ledger::Header& header, const ledger::SystemBody& body);
+  void side(const ledger::Header& header, const char* name, u128 id, const ledger::Balances& said,
+            std::uint64_t previous, Account* account);
+  void wrong(const ledger::Header& header, std::string what);
+
+  const u128 cell_;
+  Findings& findings_;
+  std::unique_ptr<Tables> tables_;
+  std::map<std::uint64_t, crypto::Digest> digests_;
+  std::vector<std::pair<u128, std::array<Byte, 32>>> erased_;
+  bool has_lost_ = false;
+  std::uint64_t last_time_ = 0, last_entry_ = 0;
+  std::uint64_t transfers_ = 0, events_ = 0;
+};
+
+}  // namespace meridian::audit::internal
