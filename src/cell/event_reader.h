@@ -1,0 +1,44 @@
+// Reads pages of events: positions from the stream index, headers and payloads from the segments,
+// contents through the door. Runs on the reads executor; thread-safe to call.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "cell/local_cell.h"
+
+namespace meridian::cell {
+
+class EventReader {
+ public:
+  EventReader(replica::Replica& replica, door::Door& door, io::Executor& executor)
+      : replica_(replica), door_(door), executor_(executor) {}
+
+  using Done = std::function<void(Result<ReadPage>)>;
+  void read(ReadQuery query, Done done);
+
+ private:
+  struct Located {
+    std::vector<ledger::RecordIndex> records;
+    std::uint64_t next = 0;
+    bool end = false;
+  };
+  /// What the state says of the stream that is asked for.
+  struct Bounds {
+    std::uint64_t records = 0;        ///< In the ledger when the question came.
+    std::uint64_t first_revision = 0; ///< Before it: deleted.
+    std::uint64_t revision_count = 0;
+    bool stream_deleted = false;
+  };
+  void read_within(const ReadQuery& query, const Bounds& bounds, Done done);
+  Result<Located> locate(const ReadQuery& query, const Bounds& bounds);
+  Result<Located> locate_in_stream(const ReadQuery& query, const Bounds& bounds);
+  Result<Located> locate_in_category(const ReadQuery& query, const Bounds& bounds);
+  Result<Located> locate_in_all(const ReadQuery& query, const Bounds& bounds);
+
+  replica::Replica& replica_;
+  door::Door& door_;
+  io::Executor& executor_;
+};
+
+}  // namespace meridian::cell

@@ -1,0 +1,263 @@
+#include "cell/local_cell.h"
+
+#include <fmt/format.h>
+
+#include "cell/event_reader.h"
+
+namespace meridian::cell {
+
+namespace {
+
+constexpr io::Duration refusals_period = io::seconds(60);
+
+class OneCell final : public LocalCell {
+ public:
+  explicit OneCell(Executors executors) : executors_(executors) {}
+  ~OneCell() override {
+    *alive_ = false;
+    executors_.reads.drain();
+    door_.reset();  // answers what it still holds to the replica
+    replica_.reset();
+  }
+
+  Status open(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
+              const replica::Replica::Progress& progress, std::function<void(Error)> on_fatal);
+
+  void submit_packed(u128 actor, ledger::CommandKind kind, Bytes commands,
+                     Answered answered) override {
+    auto request = door_->prepare_packed(actor, kind, commands);
+    if (!request) return answered(request.error());
+    replica_->submit(std::move(*request), std::move(answered));
+  }
+  void submit(u128 actor, std::vector<door::CommandDraft> commands, Answered answered) override {
+    door_->prepare(actor, std::move(commands), false,
+                   [this, answered = std::move(answered)](
+                       Result<std::unique_ptr<ledger::Request>> request) {
+                     if (!request) return answered(request.error());
+                     replica_->submit(std::move(*request), answered);
+                   });
+  }
+  void forget(u128 actor, std::string subject,
+              std::function<void(Result<ForgetAnswer>)> done) override {
+    door_->forget(actor, std::move(subject), [this, done = std::move(done)](
+                                                 Result<door::Erased> erased) {
+      if (!erased) return done(erased.error());
+      record_erasure(std::move(*erased), done);
+    });
+  }
+  void subject_status(std::string subject,
+                      std::function<void(Result<door::Door::SubjectStatus>)> done) override {
+    door_->subject_status(std::move(subject), std::move(done));
+  }
+
+  void lookup_accounts(std::vector<u128> ids,
+                       std::function<void(std::vector<ledger::AccountState>)> done) override {
+    replica_->read_state([ids = std::move(ids), done = std::move(done)](const ledger::Ledger& l) {
+      std::vector<ledger::AccountState> found;
+      for (const u128 id : ids)
+        if (const auto account = l.find_account(id)) found.push_back(*account);
+      done(std::move(found));
+    });
+  }
+  void list_accounts(std::uint64_t first, std::size_t count,
+                     std::function<void(std::vector<ledger::AccountState>)> done) override {
+    replica_->read_state([first, count, done = std::move(done)](const ledger::Ledger& l) {
+      done(l.list_accounts(first, count));
+    });
+  }
+  void query_accounts(ledger::QueryFilter filter,
+                      std::function<void(Result<std::vector<ledger::Account>>)> done) override {
+    replica_->read_state([filter, done = std::move(done)](const ledger::Ledger& l) {
+      std::vector<ledger::Account> accounts;
+      for (const ledger::AccountState& row : ledger::query_accounts(l, filter).rows)
+        accounts.push_back(row.account);
+      done(std::move(accounts));
+    });
+  }
+  void lookup_transfers(std::vector<u128> ids,
+                        std::function<void(Result<std::vector<ledger::Transfer>>)> done) override;
+  void account_transfers(ledger::AccountFilter filter,
+                         std::function<void(Result<std::vector<ledger::Transfer>>)> done) override {
+    read_account<ledger::Transfer>(filter, ledger::get_account_transfers, std::move(done));
+  }
+  void account_balances(
+      ledger::AccountFilter filter,
+      std::function<void(Result<std::vector<ledger::AccountBalance>>)> done) override {
+    read_account<ledger::AccountBalance>(filter, ledger::get_account_balances, std::move(done));
+  }
+  void query_transfers(ledger::QueryFilter filter,
+                       std::function<void(Result<std::vector<ledger::Transfer>>)> done) override;
+  void outcome(ledger::CommandKind kind, u128 id,
+               std::function<void(Result<std::optional<KnownOutcome>>)> done) override;
+  void read_events(ReadQuery query, std::function<void(Result<ReadPage>)> done) override {
+    reader_->read(std::move(query), std::move(done));
+  }
+
+  replica::Replica& replica() override { return *replica_; }
+  door::Door& door() override { return *door_; }
+
+ private:
+  /// Runs `task` on the reads executor once the first `count` records are readable.
+  void when_stored(std::uint64_t count, std::function<void()> task) {
+    replica_->when_visible(count, [this, task = std::move(task)](std::uint64_t) {
+      executors_.reads.post(task);
+    });
+  }
+  /// Pages of one account's history until the filter's limit or the end of the chain.
+  template <typename Row, typename Query>
+  void read_account(ledger::AccountFilter filter, Query query,
+                    std::function<void(Result<std::vector<Row>>)> done) {
+    replica_->read_state([this, filter, query, done = std::move(done)](const ledger::Ledger& l) {
+      const auto account = l.find_account(filter.account_id);
+      const std::uint64_t needed = account ? raw(account->last_record) + 1 : 0;
+      when_stored(needed, [this, filter, query, account, done] {
+        continue_pages<Row>(
+            filter, {}, {},
+            [this, query, account](const ledger::AccountFilter& f, auto from) {
+              return query(replica_->records(), account, f, from);
+            },
+            done);
+      });
+    });
+  }
+  /// Asks page after page, letting other reads in between.
+  template <typename Row, typename Filter, typename Ask>
+  void continue_pages(Filter filter, std::optional<std::uint64_t> from, std::vector<Row> rows,
+                      Ask ask, std::function<void(Result<std::vector<Row>>)> done) {
+    Result<ledger::Page<Row>> page = ask(filter, from);
+    if (!page) return done(page.error());
+    rows.insert(rows.end(), page->rows.begin(), page->rows.end());
+    filter.limit -= static_cast<std::uint32_t>(
+        std::min<std::size_t>(filter.limit, page->rows.size()));
+    if (!page->resume || filter.limit == 0) return done(std::move(rows));
+    executors_.reads.post([this, filter, from = page->resume, rows = std::move(rows), ask,
+                           done = std::move(done)]() mutable {
+      continue_pages<Row>(filter, from, std::move(rows), ask, std::move(done));
+    });
+  }
+  void record_erasure(door::Erased erased, std::function<void(Result<ForgetAnswer>)> done);
+  void record_owed_erasures();
+  void record_refusals();
+
+  Executors executors_;
+  std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
+  std::unique_ptr<replica::Replica> replica_;
+  std::unique_ptr<door::Door> door_;
+  std::unique_ptr<EventReader> reader_;
+};
+
+Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
+                     const replica::Replica::Progress& progress,
+                     std::function<void(Error)> on_fatal) {
+  replica_ = TRY(
+      replica::Replica::open(io, config, executors_.replica, progress, std::move(on_fatal)));
+  door_ = TRY(door::Door::open({io.disk, io.clock, io.entropy, io.keys, executors_.door},
+                               config.cell));
+  reader_ = std::make_unique<EventReader>(*replica_, *door_, executors_.reads);
+  record_owed_erasures();
+  record_refusals();
+  return {};
+}
+
+void OneCell::record_erasure(door::Erased erased,
+                             std::function<void(Result<ForgetAnswer>)> done) {
+  ForgetAnswer answer{erased.subject, erased.keys_destroyed, erased.epoch,
+                      std::move(erased.classes), ledger::no_record};
+  replica_->submit(std::move(erased.request),
+                   [this, answer, done = std::move(done)](Result<replica::Answer> recorded) mutable {
+                     if (!recorded) return done(recorded.error());
+                     answer.record = recorded->first_record;
+                     door_->confirm_recorded(answer.subject);
+                     done(std::move(answer));
+                   });
+}
+
+/// An erasure whose record was lost in a crash gets it now.
+void OneCell::record_owed_erasures() {
+  door_->owed_erasures([this](Result<std::vector<door::Erased>> owed) {
+    if (!owed) return;  // the list was read when the door opened; the next start asks again
+    for (door::Erased& erased : *owed)
+      record_erasure(std::move(erased), [](const Result<ForgetAnswer>&) {});
+  });
+}
+
+void OneCell::record_refusals() {
+  executors_.reads.post_after(refusals_period, [this, alive = alive_] {
+    if (!*alive) return;
+    if (auto request = door_->take_refusals())
+      replica_->submit(std::move(request), [](const Result<replica::Answer>&) {});
+    record_refusals();
+  });
+}
+
+void OneCell::lookup_transfers(
+    std::vector<u128> ids, std::function<void(Result<std::vector<ledger::Transfer>>)> done) {
+  replica_->read_state([this, ids = std::move(ids),
+                        done = std::move(done)](const ledger::Ledger& l) {
+    when_stored(l.records(), [this, ids, done] {
+      std::vector<ledger::Transfer> found;
+      for (const u128 id : ids) {
+        const auto transfer = ledger::lookup_transfer(replica_->records(), id);
+        if (!transfer) return done(transfer.error());
+        if (*transfer) found.push_back(**transfer);
+      }
+      done(std::move(found));
+    });
+  });
+}
+
+void OneCell::query_transfers(
+    ledger::QueryFilter filter, std::function<void(Result<std::vector<ledger::Transfer>>)> done) {
+  replica_->read_state([this, filter, done = std::move(done)](const ledger::Ledger& l) {
+    when_stored(l.records(), [this, filter, done] {
+      continue_pages<ledger::Transfer>(
+          filter, {}, {},
+          [this](const ledger::QueryFilter& f, auto from) {
+            return ledger::query_transfers(replica_->records(), f, from);
+          },
+          done);
+    });
+  });
+}
+
+void OneCell::outcome(ledger::CommandKind kind, u128 id,
+                      std::function<void(Result<std::optional<KnownOutcome>>)> done) {
+  const auto read = [this, done](ledger::RecordIndex record) {
+    if (record == ledger::no_record) return done(std::optional<KnownOutcome>{});
+    when_stored(raw(record) + 1, [this, record, done] {
+      const Result<Buffer> bytes = replica_->header(record);
+      if (!bytes) return done(bytes.error());
+      Result<ledger::Header> header = ledger::Header::decode(*bytes);
+      if (!header) return done(header.error());
+      done(std::optional{KnownOutcome{std::move(*header)}});
+    });
+  };
+  if (kind == ledger::CommandKind::create_account) {
+    replica_->read_state([id, read](const ledger::Ledger& l) {
+      const auto account = l.find_account(id);
+      read(account ? account->created_at : ledger::no_record);
+    });
+    return;
+  }
+  const ledger::IdSpace space = kind == ledger::CommandKind::create_transfer
+                                    ? ledger::IdSpace::transfer
+                                    : ledger::IdSpace::event;
+  replica_->find_record(space, id, [read, done](Result<ledger::RecordIndex> record) {
+    if (!record) return done(record.error());
+    read(*record);
+  });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LocalCell>> LocalCell::open(const replica::Replica::Io& io,
+                                                   const replica::ReplicaConfig& config,
+                                                   Executors executors,
+                                                   const replica::Replica::Progress& progress,
+                                                   std::function<void(Error)> on_fatal) {
+  auto cell = std::make_unique<OneCell>(executors);
+  TRY(cell->open(io, config, progress, std::move(on_fatal)));
+  return std::unique_ptr<LocalCell>(std::move(cell));
+}
+
+}  // namespace meridian::cell

@@ -1,0 +1,105 @@
+// The one cell that this process serves: its door and its replica behind calls in users' terms.
+//
+// What api/ translates from gRPC and HTTP. All calls are thread-safe. Callbacks come on internal
+// executors and must be short. Reads of history run on the reads executor, never on the apply
+// thread. Errors are those of door.h and replica.h, passed on unchanged.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "door/door.h"
+#include "io/executor.h"
+#include "ledger/queries.h"
+#include "replica/replica.h"
+
+namespace meridian::cell {
+
+/// An event as a reader gets it.
+struct ReadEvent {
+  ledger::Header header;
+  door::OpenedEvent event;
+};
+
+struct ReadQuery {
+  enum class Source : std::uint8_t { stream, category, all } source = Source::all;
+  std::string name;              ///< Of the stream or category.
+  std::uint64_t position = 0;    ///< Stream: revision. Category, all: record index. Included.
+  bool from_end = false;         ///< Backwards from the newest.
+  bool backwards = false;
+  std::uint32_t limit = 100;     ///< 1..read_limit_max
+};
+inline constexpr std::uint32_t read_limit_max = 4'096;
+
+struct ReadPage {
+  std::vector<ReadEvent> events;
+  std::uint64_t next = 0;       ///< Position to continue at.
+  bool end = false;             ///< Nothing more in that direction now.
+  bool stream_deleted = false;
+};
+
+struct ForgetAnswer {
+  u128 subject;
+  std::uint32_t keys_destroyed, epoch;
+  std::vector<std::uint8_t> classes;
+  ledger::RecordIndex record;
+};
+
+class LocalCell {
+ public:
+  struct Executors {
+    replica::ReplicaExecutors replica;
+    io::Executor& door;
+    io::Executor& reads;
+  };
+  /// Opens or creates the cell below `io.disk` and recovers it. Blocks.
+  static Result<std::unique_ptr<LocalCell>> open(const replica::Replica::Io& io,
+                                                 const replica::ReplicaConfig& config,
+                                                 Executors executors,
+                                                 const replica::Replica::Progress& progress,
+                                                 std::function<void(Error)> on_fatal);
+  virtual ~LocalCell() = default;
+
+  using Answered = replica::Replica::Answered;
+  /// `commands`: packed accounts or transfers, 128 bytes each.
+  virtual void submit_packed(u128 actor, ledger::CommandKind kind, Bytes commands,
+                             Answered answered) = 0;
+  /// Each chain of linked drafts is a transaction.
+  virtual void submit(u128 actor, std::vector<door::CommandDraft> commands, Answered answered) = 0;
+  virtual void forget(u128 actor, std::string subject,
+                      std::function<void(Result<ForgetAnswer>)> done) = 0;
+  virtual void subject_status(std::string subject,
+                              std::function<void(Result<door::Door::SubjectStatus>)> done) = 0;
+
+  virtual void lookup_accounts(std::vector<u128> ids,
+                               std::function<void(std::vector<ledger::AccountState>)> done) = 0;
+  virtual void list_accounts(std::uint64_t first, std::size_t count,
+                             std::function<void(std::vector<ledger::AccountState>)> done) = 0;
+  virtual void lookup_transfers(std::vector<u128> ids,
+                                std::function<void(Result<std::vector<ledger::Transfer>>)> done) = 0;
+  virtual void account_transfers(ledger::AccountFilter filter,
+                                 std::function<void(Result<std::vector<ledger::Transfer>>)> done) = 0;
+  virtual void account_balances(ledger::AccountFilter filter,
+                                std::function<void(Result<std::vector<ledger::AccountBalance>>)> done) = 0;
+  virtual void query_transfers(ledger::QueryFilter filter,
+                               std::function<void(Result<std::vector<ledger::Transfer>>)> done) = 0;
+  virtual void query_accounts(ledger::QueryFilter filter,
+                              std::function<void(Result<std::vector<ledger::Account>>)> done) = 0;
+  /// What became of a command whose answer never came. None: it never reached the ledger.
+  struct KnownOutcome {
+    ledger::Header header;
+  };
+  virtual void outcome(ledger::CommandKind kind, u128 id,
+                       std::function<void(Result<std::optional<KnownOutcome>>)> done) = 0;
+  virtual void read_events(ReadQuery query, std::function<void(Result<ReadPage>)> done) = 0;
+
+  virtual replica::Replica& replica() = 0;
+  virtual door::Door& door() = 0;
+};
+
+}  // namespace meridian::cell
