@@ -243,6 +243,24 @@ TEST(Merkle, a_changed_proof_never_verifies) {
   }
 }
 
+TEST(Merkle, a_right_root_under_a_wrong_size_or_old_root_is_refused) {
+  MerkleTree tree = tree_of(40);
+  // A leaf or complete subtree offered as the root of a larger tree.
+  EXPECT_FALSE(verify_inclusion({TreeSize{2}, leaves()[0]}, LeafIndex{0}, leaves()[0], {}));
+  for (std::uint64_t size = 1; size <= 40; ++size) {
+    TreeHead head = *tree.head_at(TreeSize{size});
+    ProofPath path = *tree.prove_inclusion(LeafIndex{0}, TreeSize{size});
+    head.size = TreeSize{4 * size};
+    EXPECT_FALSE(verify_inclusion(head, LeafIndex{0}, leaves()[0], path)) << size;
+  }
+  for (std::uint64_t old_size = 1; old_size < 40; ++old_size) {
+    TreeHead old_head = *tree.head_at(TreeSize{old_size});
+    ProofPath path = *tree.prove_consistency(TreeSize{old_size}, TreeSize{40});
+    old_head.root[3] ^= 8;
+    EXPECT_FALSE(verify_consistency(old_head, tree.head(), path)) << old_size;
+  }
+}
+
 TEST(Merkle, positions_outside_of_the_tree_are_out_of_range) {
   MerkleTree tree = tree_of(10);
   EXPECT_EQ(prove_inclusion(LeafIndex{10}, TreeSize{10}, tree).error().code, Code::out_of_range);

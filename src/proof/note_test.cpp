@@ -174,6 +174,15 @@ TEST(Cosignature, is_bound_to_text_time_and_key) {
   EXPECT_EQ(checked(note.signatures[0], note.text), SignatureCheck::other_key);
 }
 
+TEST(Cosignature, after_the_largest_time_is_refused) {
+  Signer witness = signer_of("w", KeyType::cosignature, 3);
+  NoteSignature line{"w", witness.verifier().id(), {0x80, 0, 0, 0, 0, 0, 0, 0}};
+  crypto::Ed25519Signature signature =
+      witness.sign_bytes(as_bytes("cosignature/v1\ntime 9223372036854775808\no\n1\nr\n"));
+  line.signature.insert(line.signature.end(), signature.begin(), signature.end());
+  EXPECT_EQ(check_cosignature("o\n1\nr\n", line, witness.verifier()).check, SignatureCheck::bad);
+}
+
 // Checked against an independent computation of the message by hand.
 TEST(Cosignature, signs_the_message_of_the_specification) {
   Signer witness = signer_of("w", KeyType::cosignature, 3);

@@ -1,0 +1,70 @@
+// A whole cell in memory with real threads and real loopback sockets. For tests only.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "api/backend.h"
+#include "api/grpc_server.h"
+#include "api/http_server.h"
+#include "base/assert.h"
+#include "cell/local_cell.h"
+#include "io/clock.h"
+#include "io/entropy.h"
+#include "sim/disk.h"
+#include "storage/key_store.h"
+
+namespace meridian::api {
+
+struct ApiRig {
+  ApiRig() {
+    auto made =
+        storage::KeyStore::create({disk, *clock, *entropy}, as_bytes("passphrase"), {1, 1, 1});
+    ASSERT(made.has_value());
+    keys = std::move(*made);
+    auto opened = cell::LocalCell::open(
+        {disk, *clock, *entropy, *keys, metrics, [](const std::string&) {}},
+        {.deployment = "test", .cell = 7, .generation = 1, .limits = {}},
+        {{*log, *apply, *prove, *checkpoint}, *door, *reads}, {}, [](const Error&) {});
+    ASSERT(opened.has_value());
+    cell = std::move(*opened);
+    backend = std::make_unique<Backend>(*cell, *clock, *work, metrics, u128{7});
+  }
+  ~ApiRig() {
+    if (http) http->stop(io::seconds(2));
+    if (grpc) grpc->stop(io::seconds(2));
+    work->drain();
+    cell.reset();
+  }
+  void start_grpc() {
+    auto started = GrpcServer::start(*backend, any_port());
+    ASSERT(started.has_value());
+    grpc = std::move(*started);
+  }
+  void start_http(const HttpOptions& options = {}) {
+    auto started = HttpServer::start(*backend, any_port(), options);
+    ASSERT(started.has_value());
+    http = std::move(*started);
+  }
+  static ListenAddress any_port() { return *parse_listen_address("127.0.0.1:0"); }
+
+  sim::Disk disk;
+  std::unique_ptr<io::Clock> clock = io::os_clock();
+  std::unique_ptr<io::Entropy> entropy = io::os_entropy();
+  metrics::Registry metrics;
+  std::unique_ptr<storage::KeyStore> keys;
+  std::unique_ptr<io::Executor> log = io::os_executor("log");
+  std::unique_ptr<io::Executor> apply = io::os_executor("apply");
+  std::unique_ptr<io::Executor> prove = io::os_executor("prove");
+  std::unique_ptr<io::Executor> checkpoint = io::os_executor("checkpoint");
+  std::unique_ptr<io::Executor> door = io::os_executor("door");
+  std::unique_ptr<io::Executor> reads = io::os_executor("reads");
+  std::unique_ptr<io::Executor> work = io::os_executor("api");
+  std::unique_ptr<cell::LocalCell> cell;
+  std::unique_ptr<Backend> backend;
+  std::unique_ptr<GrpcServer> grpc;
+  std::unique_ptr<HttpServer> http;
+};
+
+}  // namespace meridian::api
