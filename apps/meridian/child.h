@@ -1,0 +1,65 @@
+// Child processes of this same binary: a server to talk to, a command to show.
+//
+// A child is ended and waited for by its process id, never by name; a Child that goes out of scope
+// takes its process with it, and the kernel does so if we die ourselves.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace meridian::app {
+
+class Child {
+ public:
+  /// Starts `arguments` of this binary; its stdout comes to us if `with_output`.
+  static Result<std::unique_ptr<Child>> start(const std::vector<std::string>& arguments,
+                                              bool with_output, const std::string& stderr_file);
+  ~Child();
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  /// The next line of its output without the line end; empty when there is no more.
+  std::string read_line();
+  void signal(int number) const;
+  /// Exit code, or 128 + the signal that ended it.
+  int wait();
+  pid_t pid() const { return pid_; }
+
+ private:
+  Child(pid_t pid, int output) : pid_(pid), output_(output) {}
+  pid_t pid_;
+  int output_;
+  bool is_over_ = false;
+};
+
+/// A server of this binary on free loopback ports.
+class ChildServer {
+ public:
+  /// Returns when it serves. Errors: unavailable with what it said if it did not start.
+  static Result<ChildServer> start(const std::string& data, const std::string& log_file);
+
+  const std::string& grpc() const { return grpc_; }
+  const std::string& http() const { return http_; }
+  const std::string& ready_line() const { return ready_line_; }
+  pid_t pid() const { return child_->pid(); }
+  void kill_at_once();  ///< SIGKILL, waited for.
+  int stop();           ///< SIGTERM, waited for.
+
+ private:
+  explicit ChildServer(std::unique_ptr<Child> child) : child_(std::move(child)) {}
+  std::unique_ptr<Child> child_;
+  std::string grpc_, http_, ready_line_;
+};
+
+/// The addresses of "meridian: serving grpc A http B (...)". Errors: invalid_argument.
+struct ServingLine {
+  std::string grpc, http;
+};
+Result<ServingLine> parse_serving_line(std::string_view line);
+
+}  // namespace meridian::app

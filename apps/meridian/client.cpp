@@ -1,0 +1,164 @@
+#include "client.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <condition_variable>
+#include <mutex>
+
+#include "api/convert.h"
+#include "base/assert.h"
+
+namespace meridian::app {
+
+namespace {
+
+constexpr std::int64_t pause_ms_first = 2;
+constexpr std::int64_t pause_ms_max = 500;
+
+Code to_code(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::INVALID_ARGUMENT: return Code::invalid_argument;
+    case grpc::StatusCode::NOT_FOUND: return Code::not_found;
+    case grpc::StatusCode::ALREADY_EXISTS: return Code::already_exists;
+    case grpc::StatusCode::ABORTED:
+    case grpc::StatusCode::FAILED_PRECONDITION: return Code::failed_precondition;
+    case grpc::StatusCode::OUT_OF_RANGE: return Code::out_of_range;
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::PERMISSION_DENIED: return Code::permission_denied;
+    case grpc::StatusCode::RESOURCE_EXHAUSTED: return Code::resource_exhausted;
+    case grpc::StatusCode::UNAVAILABLE: return Code::unavailable;
+    case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::DEADLINE_EXCEEDED: return Code::deadline_exceeded;
+    case grpc::StatusCode::DATA_LOSS: return Code::data_loss;
+    case grpc::StatusCode::UNIMPLEMENTED: return Code::unimplemented;
+    case grpc::StatusCode::OK:
+    case grpc::StatusCode::UNKNOWN:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::DO_NOT_USE: return Code::internal;
+  }
+  return Code::internal;
+}
+
+gpr_timespec after(io::Duration duration) {
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_nanos(static_cast<std::int64_t>(duration), GPR_TIMESPAN));
+}
+
+}  // namespace
+
+void add_client_options(CLI::App& command, ClientOptions& options) {
+  command.add_option("--server", options.server, "Address of the server's gRPC port")
+      ->capture_default_str()
+      ->type_name("ADDR");
+  command.add_option("--timeout", options.timeout_s, "Seconds to wait for an answer")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 86'400))
+      ->type_name("SECONDS");
+}
+
+Error to_error(const grpc::Status& status) {
+  ASSERT(!status.ok());
+  return {to_code(status.error_code()), status.error_message()};
+}
+
+Result<u128> parse_id(std::string_view text, std::string_view what) {
+  if (!text.starts_with("0x")) {
+    Result<u128> id = parse_decimal(text);
+    if (!id)
+      return fail(
+          Code::invalid_argument,
+          fmt::format("{}: '{}' is no 128-bit number. write it in decimal, or in hexadecimal "
+                      "after 0x",
+                      what, text));
+    return id;
+  }
+  u128 id = 0;
+  const std::string_view digits = text.substr(2);
+  for (const char digit : digits) {
+    const std::string_view hex = "0123456789abcdef";
+    const std::size_t value =
+        hex.find(static_cast<char>(digit | ('A' <= digit && digit <= 'F' ? 0x20 : 0)));
+    if (value == std::string_view::npos || digits.size() > 32)
+      return fail(Code::invalid_argument,
+                  fmt::format("{}: '{}' is not 1 to 32 hexadecimal digits after 0x", what, text));
+    id = (id << 4) | value;
+  }
+  if (digits.empty())
+    return fail(Code::invalid_argument, fmt::format("{}: there are no digits after 0x", what));
+  return id;
+}
+
+Client::Client(const ClientOptions& options) : options_(options), clock_(io::os_clock()) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(message_bytes_max);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // the server is on this machine
+  channel_ =
+      grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), arguments);
+  accounts = v1::Accounts::NewStub(channel_);
+  transfers = v1::Transfers::NewStub(channel_);
+  streams = v1::Streams::NewStub(channel_);
+  transactions = v1::Transactions::NewStub(channel_);
+  proofs = v1::Proofs::NewStub(channel_);
+  feed = v1::Feed::NewStub(channel_);
+  subjects = v1::Subjects::NewStub(channel_);
+  admin = v1::Admin::NewStub(channel_);
+}
+
+Result<std::unique_ptr<Client>> Client::connect(const ClientOptions& options) {
+  auto client = std::make_unique<Client>(options);
+  if (!client->wait_connected(connect_patience))
+    return fail(Code::unavailable,
+                fmt::format("no server answers at {}. start one with `meridian serve --data DIR "
+                            "--dev`, or name another with --server ADDR",
+                            options.server));
+  return client;
+}
+
+bool Client::wait_connected(io::Duration patience) const {
+  return channel_->WaitForConnected(after(patience));
+}
+
+io::MonotonicTime Client::deadline() const {
+  return clock_->monotonic() + io::seconds(options_.timeout_s);
+}
+
+void Client::set_deadline(grpc::ClientContext& context, io::MonotonicTime end) const {
+  context.set_deadline(after(end - clock_->monotonic()));
+}
+
+bool Client::back_off(std::uint32_t attempt, io::MonotonicTime end) const {
+  const std::int64_t doubled = pause_ms_first << std::min<std::uint32_t>(attempt, 16);
+  const io::Duration wait = io::milliseconds(std::min(doubled, pause_ms_max));
+  if (clock_->monotonic() + wait >= end) return false;
+  pause(wait);
+  return true;
+}
+
+Result<std::optional<v1::CommandResult>> Client::outcome(v1::OutcomeRequest::Kind kind, u128 id) {
+  v1::OutcomeRequest request;
+  request.set_kind(kind);
+  request.set_id(api::format_u128(id));
+  v1::OutcomeReply reply = TRY(call(*transactions, &v1::Transactions::Stub::Outcome, request));
+  if (!reply.known()) return std::optional<v1::CommandResult>();
+  return std::optional(reply.result());
+}
+
+void pause(io::Duration duration) {
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, std::chrono::nanoseconds(static_cast<std::int64_t>(duration)),
+                 [] { return false; });
+}
+
+bool is_created(const v1::CommandResult& result) { return result.status() == 0xFFFF'FFFF; }
+bool is_created_or_exists(const v1::CommandResult& result) {
+  return is_created(result) || result.name() == "exists";
+}
+
+}  // namespace meridian::app

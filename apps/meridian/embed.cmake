@@ -1,0 +1,13 @@
+# Writes FILES into OUTPUT as C++ byte arrays: `embedded_files` of sample_books.h.
+set(arrays "")
+set(table "")
+foreach(file IN LISTS FILES)
+  cmake_path(GET file FILENAME name)
+  string(MAKE_C_IDENTIFIER "${name}" symbol)
+  file(READ "${file}" hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
+  string(APPEND arrays "constexpr unsigned char ${symbol}[] = {${bytes}};\n")
+  string(APPEND table "    {\"${name}\", {reinterpret_cast<const char*>(${symbol}), sizeof ${symbol}}},\n")
+endforeach()
+file(WRITE "${OUTPUT}" "#include \"sample_books.h\"\n\nnamespace meridian::app {\nnamespace {\n${arrays}}  // namespace\n\nstd::vector<SampleBook> sample_books() {\n  return {\n${table}  };\n}\n\n}  // namespace meridian::app\n")

@@ -1,0 +1,38 @@
+// The one binary: parses the command line and runs the subcommand that was named.
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "api/backend.h"
+#include "commands.h"
+
+namespace {
+
+constexpr const char* help = R"(Meridian: a ledger that can prove what it holds.
+
+Start one, then talk to it:
+  meridian serve --data ./ledger --dev
+  meridian account create --help
+Every command has --help with examples; those that print data take --json.
+
+Exit codes: 0 done; 1 a check failed or the ledger refused; 2 wrong command line; 3 no server
+answers; 4 damaged data; 5 unknown outcome (repeat it with the same id); 6 the system failed.)";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace meridian::app;
+  CLI::App app(help, "meridian");
+  app.set_version_flag("--version", std::string(meridian::api::version));
+  app.require_subcommand(1);
+  Invocation invocation;
+  for (auto* add : {add_serve, add_account, add_transfer, add_events, add_balances, add_import,
+                    add_receipt, add_log, add_subject, add_status, add_verify, add_bench, add_demo}) {
+    add(app, invocation);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
+  }
+  return invocation.run ? static_cast<int>(invocation.run()) : static_cast<int>(Exit::usage);
+}

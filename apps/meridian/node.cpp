@@ -1,0 +1,132 @@
+#include "node.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include "commands.h"
+#include "crypto/secret.h"
+#include "files.h"
+
+namespace meridian::app {
+namespace {
+
+constexpr std::size_t passphrase_size_max = 4'096;
+constexpr std::size_t passphrase_size_min = 8;
+constexpr std::string_view credential_name = "meridian-passphrase";
+
+/// Without the line end that editors add.
+Result<crypto::Secret> trimmed(std::string_view text, std::string_view where) {
+  while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
+  if (text.size() < passphrase_size_min) {
+    return fail(Code::failed_precondition,
+                fmt::format("the passphrase in {} has {} characters, at least {} are needed", where,
+                            text.size(), passphrase_size_min));
+  }
+  return crypto::Secret(as_bytes(text));
+}
+
+Result<crypto::Secret> read_passphrase(const std::string& path) {
+  Result<std::string> text = read_input(path, passphrase_size_max);
+  if (!text) return with_context(text.error(), "reading the passphrase");
+  Result<crypto::Secret> secret = trimmed(*text, path);
+  crypto::cleanse({reinterpret_cast<Byte*>(text->data()), text->size()});
+  return secret;
+}
+
+Result<crypto::Secret> dev_passphrase(Node& node) {
+  if (!TRY(node.disk->exists(dev_passphrase_path))) {
+    std::array<Byte, 24> random{};
+    node.entropy->fill(random);
+    TRY(io::replace_file(*node.disk, dev_passphrase_path, as_bytes(to_hex(random) + "\n")));
+  }
+  Buffer text = TRY(io::read_file(*node.disk, dev_passphrase_path, passphrase_size_max));
+  return trimmed(as_text(text), node.disk->display(dev_passphrase_path));
+}
+
+Result<crypto::Secret> find_passphrase(const NodeOptions& options, Node& node) {
+  if (!options.passphrase_file.empty()) return read_passphrase(options.passphrase_file);
+  if (const char* directory = std::getenv("CREDENTIALS_DIRECTORY"); directory != nullptr) {
+    std::string path = fmt::format("{}/{}", directory, credential_name);
+    Result<crypto::Secret> secret = read_passphrase(path);
+    if (secret || secret.error().code != Code::not_found) return secret;
+  }
+  const bool has_dev = TRY(node.disk->exists(dev_passphrase_path));
+  if (options.dev) {
+    const bool has_keys = TRY(node.disk->exists("keys/store"));
+    if (has_keys && !has_dev) {
+      return fail(Code::failed_precondition,
+                  "this data was made with a passphrase of its own, so --dev cannot open it; give "
+                  "--passphrase-file FILE");
+    }
+    node.dev_keys = true;
+    return dev_passphrase(node);
+  }
+  return fail(Code::failed_precondition,
+              fmt::format("no passphrase to open the keys. Give --passphrase-file FILE, or the "
+                          "systemd credential {} (LoadCredential={}:/path){}",
+                          credential_name, credential_name,
+                          has_dev ? "; this data was made with --dev, so --dev opens it"
+                                  : ", or --dev to try Meridian without protecting anything"));
+}
+
+Result<u128> open_cell_id(Node& node) {
+  if (TRY(node.disk->exists(cell_path))) {
+    Buffer text = TRY(io::read_file(*node.disk, cell_path, 64));
+    std::string_view digits = as_text(text);
+    while (digits.ends_with('\n')) digits.remove_suffix(1);
+    Buffer bytes;
+    if (digits.size() != 32 || !from_hex(digits, bytes)) {
+      return fail(Code::data_loss, node.disk->display(cell_path) +
+                                       ": expected the cell's id, 32 hexadecimal digits; "
+                                       "restore the file from a backup");
+    }
+    return load_le<u128>(bytes.data());
+  }
+  if (TRY(node.disk->exists("headers"))) {
+    return fail(Code::data_loss, node.disk->display(cell_path) +
+                                     ": missing, though there are records; restore the file");
+  }
+  std::array<Byte, 16> id{};
+  node.entropy->fill(id);
+  id[6] = static_cast<Byte>((id[6] & 0x0f) | 0x40);  // a random UUID, RFC 9562 section 5.4
+  id[8] = static_cast<Byte>((id[8] & 0x3f) | 0x80);
+  TRY(io::replace_file(*node.disk, cell_path, as_bytes(to_hex(id) + "\n")));
+  return load_le<u128>(id.data());
+}
+
+}  // namespace
+
+Result<Node> open_node(const NodeOptions& options) {
+  Node node;
+  node.clock = io::os_clock();
+  node.entropy = io::os_entropy();
+  node.disk = TRY(open_directory(options.directory));
+  Result<std::unique_ptr<io::DiskLock>> lock = node.disk->lock(lock_path);
+  if (!lock && lock.error().code == Code::failed_precondition) {
+    return fail(Code::failed_precondition,
+                fmt::format("another process serves {}. Stop it first, or name another --data",
+                            node.disk->display("")));
+  }
+  node.lock = TRY(std::move(lock));
+  crypto::Secret passphrase = TRY(find_passphrase(options, node));
+  storage::KeyStore::Io io{*node.disk, *node.clock, *node.entropy};
+  Result<std::unique_ptr<storage::KeyStore>> keys = storage::KeyStore::open(io, passphrase.bytes());
+  if (!keys && keys.error().code == Code::not_found) {
+    if (TRY(node.disk->exists("headers"))) {
+      return fail(Code::data_loss,
+                  "there are records, but keys/store is missing: nothing can open them without it. "
+                  "Restore it from a backup");
+    }
+    keys = storage::KeyStore::create(io, passphrase.bytes());
+    node.is_new = true;
+  }
+  node.keys = TRY(std::move(keys));
+  node.cell = TRY(open_cell_id(node));
+  return node;
+}
+
+}  // namespace meridian::app

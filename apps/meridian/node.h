@@ -1,0 +1,40 @@
+// A node's data directory as `serve` opens it: lock, passphrase, key store, the cell's id.
+//
+// First start makes what is missing; later ones check it. A resource.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/u128.h"
+#include "io/clock.h"
+#include "io/disk.h"
+#include "io/entropy.h"
+#include "storage/key_store.h"
+
+namespace meridian::app {
+
+struct NodeOptions {
+  std::string directory;
+  std::string passphrase_file;  ///< Empty: the systemd credential, or with `dev` a file made here.
+  bool dev = false;
+};
+
+/// Members in the order in which they depend on each other.
+struct Node {
+  std::unique_ptr<io::Clock> clock;
+  std::unique_ptr<io::Entropy> entropy;
+  std::unique_ptr<io::Disk> disk;
+  std::unique_ptr<io::DiskLock> lock;
+  std::unique_ptr<storage::KeyStore> keys;
+  u128 cell = 0;
+  bool is_new = false;    ///< Its keys were made just now.
+  bool dev_keys = false;  ///< The passphrase lies beside the keys: no protection at all.
+};
+
+/// Errors: failed_precondition if another process serves it, or no passphrase is to be had (the
+/// message says how to give one); permission_denied if it is wrong; data_loss.
+Result<Node> open_node(const NodeOptions& options);
+
+}  // namespace meridian::app

@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "api/convert.h"
+#include "files.h"
+#include "ledger/describe.h"
+#include "output.h"
+#include "proof/policy.h"
+#include "proof/receipt.h"
+#include "run_with.h"
+
+namespace meridian::app {
+
+namespace {
+
+struct GetOptions {
+  ClientOptions client;
+  std::string transfer, event, account, output;
+  std::optional<std::uint64_t> record;
+  bool json = false;
+};
+struct VerifyOptions {
+  std::string file, policy;
+  bool json = false;
+};
+
+Result<Exit> run_get(Client& client, const GetOptions& options) {
+  v1::ReceiptRequest request;
+  if (!options.transfer.empty())
+    request.set_transfer_id(api::format_u128(TRY(parse_id(options.transfer, "--transfer"))));
+  if (!options.event.empty())
+    request.set_event_id(api::format_u128(TRY(parse_id(options.event, "--event"))));
+  if (!options.account.empty())
+    request.set_account_id(api::format_u128(TRY(parse_id(options.account, "--account"))));
+  if (options.record) request.set_record_index(*options.record);
+  const v1::ReceiptReply reply =
+      TRY(client.call(*client.proofs, &v1::Proofs::Stub::Receipt, request));
+  if (options.output.empty() || options.output == "-") {
+    fmt::print("{}", reply.receipt());
+    return Exit::ok;
+  }
+  TRY(write_output(options.output, reply.receipt()));
+  const proof::Receipt receipt = TRY(proof::parse_receipt(reply.receipt()));
+  const proof::Checkpoint checkpoint = TRY(proof::parse_checkpoint(receipt.checkpoint.text));
+  if (options.json) {
+    print_json({{"file", options.output},
+                {"record_index", std::to_string(raw(receipt.index))},
+                {"tree_size", std::to_string(raw(checkpoint.head.size))},
+                {"origin", checkpoint.origin}});
+  } else {
+    print_line(fmt::format("{}: record {} under a signed tree of {} records", options.output,
+                           raw(receipt.index), raw(checkpoint.head.size)));
+  }
+  return Exit::ok;
+}
+
+Result<Exit> run_verify(const VerifyOptions& options) {
+  const auto named = [](Error error, const std::string& file) { return with_context(error, file); };
+  const std::string text = TRY(read_input(options.file, proof::receipt_size_max));
+  const std::string policy_text = TRY(read_input(options.policy, proof::policy_size_max));
+  const Result<proof::Policy> policy = proof::parse_policy(policy_text);
+  if (!policy) return named(policy.error(), options.policy);
+  const Result<proof::Receipt> receipt = proof::parse_receipt(text);
+  if (!receipt) {
+    report(named(receipt.error(), options.file));
+    return Exit::damaged;
+  }
+  const Result<proof::Evidence> evidence = proof::evaluate(*receipt, *policy);
+  if (!evidence) {
+    report(named(evidence.error(), options.file));
+    return evidence.error().code == Code::permission_denied ? Exit::refused : Exit::damaged;
+  }
+  Result<ledger::Header> header = ledger::Header::decode(receipt->header);
+  if (!header) return named(header.error(), options.file);
+  if (raw(header->record_index) != raw(receipt->index)) {
+    report(fail(Code::data_loss,
+                fmt::format("{}: the header says record {}, its place in the log is {}",
+                            options.file, raw(header->record_index), raw(receipt->index))));
+    return Exit::damaged;
+  }
+  const OrderedJson record = OrderedJson::parse(ledger::to_json(*header), nullptr, false);
+  if (options.json) {
+    OrderedJson out;
+    out["valid"] = true;
+    out["level"] = proof::level_name(*evidence);
+    out["global"] = evidence->global;
+    out["witnessed"] = evidence->witnessed;
+    out["origin"] = evidence->checkpoint.origin;
+    out["tree_size"] = std::to_string(raw(evidence->checkpoint.head.size));
+    out["root"] = to_hex(evidence->checkpoint.head.root);
+    out["record"] = record;
+    print_json(out);
+    return Exit::ok;
+  }
+  print_line("valid");
+  print_line(proof::describe(*evidence));
+  print_line("The record:");
+  for (const auto& [name, value] : record.items())
+    print_line(
+        fmt::format("  {}: {}", name, value.is_string() ? value.get<std::string>() : value.dump()));
+  return Exit::ok;
+}
+
+}  // namespace
+
+void add_receipt(CLI::App& app, Invocation& invocation) {
+  CLI::App& receipt = *app.add_subcommand("receipt", "Get a proof of a record; verify one offline");
+  receipt.require_subcommand(1);
+
+  auto get = std::make_shared<GetOptions>();
+  CLI::App& getting = *receipt.add_subcommand("get", "Fetch the receipt of a record");
+  CLI::Option_group& which = *getting.add_option_group("which", "The record, one of");
+  which.add_option("--transfer", get->transfer, "The one that made this transfer");
+  which.add_option("--event", get->event, "The one that appended this event");
+  which.add_option("--account", get->account, "The one that made this account");
+  which.add_option("--record", get->record, "By its index");
+  which.require_option(1);
+  getting.add_option("-o,--output", get->output, "File to write; stdout if not given");
+  getting.add_flag("--json", get->json, "With -o: print what was written as JSON");
+  getting.footer(
+      "A receipt is a C2SP tlog-proof: the record's header, its path in the Merkle tree and a "
+      "signed\n"
+      "checkpoint. Keep it with the policy (`meridian log policy`): both verify offline, for "
+      "ever.\n\n"
+      "Example: meridian receipt get --record 12 -o twelve.tlog-proof");
+  on_call(getting, invocation, get, run_get);
+
+  auto verify = std::make_shared<VerifyOptions>();
+  CLI::App& verifying =
+      *receipt.add_subcommand("verify", "Check a receipt against a policy, offline");
+  verifying.add_option("FILE", verify->file, "The receipt")->required();
+  verifying.add_option("--policy", verify->policy, "Whom you trust (C2SP tlog-policy)")->required();
+  verifying.add_flag("--json", verify->json, "Print JSON");
+  verifying.footer(
+      "Needs no server. Says what the receipt proves to whoever trusts the policy, and shows the\n"
+      "record. Exit code 1: not enough trusted signatures; 4: the receipt was changed.\n\n"
+      "Example: meridian receipt verify twelve.tlog-proof --policy ledger.policy");
+  verifying.callback([verify, &invocation] {
+    invocation.run = [verify] {
+      const Result<Exit> done = run_verify(*verify);
+      return done ? *done : report(done.error());
+    };
+  });
+}
+
+}  // namespace meridian::app
