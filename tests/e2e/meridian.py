@@ -1,0 +1,94 @@
+"""Starts and drives real meridian processes for the tests beside this file. Standard library only.
+
+A test is a script: `NAME.py MERIDIAN_BINARY WORK_DIR`; it raises on the first thing that is wrong.
+Only processes started here are ended, by their own handles.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SAMPLES = SOURCE / "samples" / "books"
+
+
+def shared_journals():
+    """The published journals, where they are at hand."""
+    named = os.environ.get("MERIDIAN_SHARED_DATA")
+    root = pathlib.Path(named) if named else SOURCE.parent / "shared" / "data"
+    folder = root / "journals"
+    return folder if folder.is_dir() else None
+
+
+def check(condition, message):
+    if not condition:
+        raise AssertionError(message)
+
+
+class Server:
+    def __init__(self, binary, data, *more):
+        self.binary = binary
+        self.data = data
+        self.log = open(str(data) + ".log", "ab")
+        self.process = subprocess.Popen(
+            [binary, "serve", "--data", str(data), "--dev", "--grpc", "127.0.0.1:0",
+             "--http", "127.0.0.1:0", *more],
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.process.stdout.readline()
+        found = re.match(r"meridian: serving grpc (\S+) http (\S+) ", line)
+        check(found, f"the server did not start: {line!r}, see {data}.log")
+        self.grpc, self.http = found.groups()
+
+    def run(self, *arguments, expect=0, text=None):
+        return run(self.binary, *arguments, "--server", self.grpc, expect=expect)
+
+    def json(self, *arguments, expect=0):
+        return json.loads(self.run(*arguments, "--json", expect=expect))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        self.close()
+        check(code == 0, f"the server ended with {code}, see {self.data}.log")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.close()
+
+    def close(self):
+        self.process.stdout.close()
+        self.log.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.kill()
+
+
+def run(binary, *arguments, expect=0):
+    """stdout of a command that must end with exit code `expect`."""
+    done = subprocess.run([binary, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    check(done.returncode == expect,
+          f"meridian {' '.join(map(str, arguments))}\nexit code {done.returncode}, not {expect}\n"
+          f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def verify(binary, data, expect=0):
+    return json.loads(run(binary, "verify", "--data", data, "--json", expect=expect))
+
+
+def main(test):
+    binary, work = sys.argv[1], pathlib.Path(sys.argv[2])
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    test(binary, work)
+    shutil.rmtree(work, ignore_errors=True)
