@@ -41,7 +41,9 @@ bool Applier::apply(CommittedEntry entry) {
   if (!view) {
     done = view.error();
   } else {
+    parts_.history.begin_entry();
     done = parts_.ledger.apply(*view, applied);
+    parts_.history.end_entry();
   }
   if (!done) {
     failed_ = true;

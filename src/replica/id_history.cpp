@@ -26,6 +26,14 @@ void IdHistory::push(AppliedRef entry) {
   while (!unstored_.empty() && unstored_.front()->end_record() <= stored) unstored_.pop_front();
 }
 
+void IdHistory::begin_entry() {
+  for (auto& runs : runs_) runs->begin_batch();
+}
+
+void IdHistory::end_entry() {
+  for (auto& runs : runs_) runs->end_batch();
+}
+
 void IdHistory::freeze() {
   for (auto& runs : runs_) runs->freeze();
 }

@@ -30,6 +30,9 @@ class IdHistory final : public ledger::History {
 
   /// The entry just applied; kept until its headers are stored.
   void push(AppliedRef entry);
+  /// Around the application of one entry: its ids are inserted under one lock.
+  void begin_entry();
+  void end_entry();
   /// Sets what is in memory aside for the checkpoint being cut.
   void freeze();
   /// The indexes, for the checkpoint executor (write_frozen, retire).

@@ -66,7 +66,11 @@ void Prover::index_event(const AppliedEntry& entry, std::uint32_t number) {
 
 Status Prover::store(const AppliedEntry& entry) {
   ASSERT(entry.first_record() == parts_.records.count());
+  parts_.index.streams->begin_batch();
+  parts_.index.categories->begin_batch();
   encode_headers(entry);
+  parts_.index.streams->end_batch();
+  parts_.index.categories->end_batch();
   completed_.clear();
   frontier_.append(leaves_, completed_);
   constexpr std::size_t segment_level = 2;  // one hash of it covers a segment

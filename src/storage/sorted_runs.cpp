@@ -18,6 +18,7 @@ namespace meridian::storage {
 namespace {
 
 constexpr std::size_t runs_per_tier = 4;
+constexpr std::size_t reserve_max = 1 << 22;  // keys a fresh table makes room for
 
 /// Size class of a run: 0 below 2^16 keys, then one more for each factor of four.
 int tier_of(std::uint64_t pairs) { return static_cast<int>((std::bit_width(pairs >> 16) + 1) / 2); }
@@ -50,6 +51,7 @@ class HashTable {
   }
   void prefetch(const RunKey& key) const { map_.prefetch(pack(key)); }
   std::size_t size() const { return map_.size(); }
+  void reserve(std::size_t keys) { map_.reserve(keys); }
   std::size_t memory_bytes() const { return map_.capacity() * 25; }
   std::vector<SortedRuns::Pair> sorted() const {
     std::vector<SortedRuns::Pair> pairs;
@@ -84,6 +86,7 @@ class OrderedTable {
   }
   void prefetch(const RunKey&) const {}
   std::size_t size() const { return map_.size(); }
+  void reserve(std::size_t) {}
   std::size_t memory_bytes() const { return map_.size() * 56; }
   std::vector<SortedRuns::Pair> sorted() const {
     std::vector<SortedRuns::Pair> pairs;
@@ -173,12 +176,12 @@ class SortedRunsOf final : public SortedRuns {
   Status load(Bytes manifest);
 
   void insert(const RunKey& key, std::uint64_t value) override {
-    const std::lock_guard lock(table_mutex_);
+    const std::unique_lock lock = lock_unless_in_batch();
     ASSERT_SLOW(active_->find(key) == nullptr);
     active_->insert(key, value);
   }
   void remove(const RunKey& key) override {
-    const std::lock_guard lock(table_mutex_);
+    const std::unique_lock lock = lock_unless_in_batch();
     active_->erase(key);
   }
   void prefetch(const RunKey& key) override {
@@ -186,14 +189,27 @@ class SortedRunsOf final : public SortedRuns {
     const std::uint64_t hash = stable_hash(key);
     for (const auto& run : current().runs) run->filter().prefetch(hash);
   }
+  void begin_batch() override {
+    ASSERT(!in_batch_);
+    table_mutex_.lock();
+    in_batch_ = true;
+  }
+  void end_batch() override {
+    ASSERT(in_batch_);
+    in_batch_ = false;
+    table_mutex_.unlock();
+  }
   Result<std::optional<std::uint64_t>> find(const RunKey& key) override;
 
   void freeze() override {
+    ASSERT(!in_batch_);
+    const std::lock_guard table_lock(table_mutex_);
     const std::lock_guard lock(mutex_);
     ASSERT(published_.frozen == nullptr);
-    const std::lock_guard table_lock(table_mutex_);
+    auto next = std::make_shared<Table>();
+    next->reserve(std::min(active_->size(), reserve_max));  // as many are likely to come again
     published_.frozen = std::move(active_);
-    active_ = std::make_shared<Table>();
+    active_ = std::move(next);
     generation_.fetch_add(1, std::memory_order_release);
   }
   Result<Buffer> write_frozen() override;
@@ -202,15 +218,15 @@ class SortedRunsOf final : public SortedRuns {
   Result<std::vector<Pair>> find_range(const RunKey& first, const RunKey& last, std::size_t count,
                                        bool reversed) override;
   std::uint64_t size() const override {
-    const std::lock_guard lock(mutex_);
     const std::lock_guard table_lock(table_mutex_);
+    const std::lock_guard lock(mutex_);
     std::uint64_t total = active_->size() + (published_.frozen ? published_.frozen->size() : 0);
     for (const auto& run : published_.runs) total += run->pairs();
     return total;
   }
   std::uint64_t memory_bytes() const override {
-    const std::lock_guard lock(mutex_);
     const std::lock_guard table_lock(table_mutex_);
+    const std::lock_guard lock(mutex_);
     std::uint64_t total = active_->memory_bytes();
     if (published_.frozen) total += published_.frozen->memory_bytes();
     for (const auto& run : published_.runs) total += run->memory_bytes();
@@ -219,6 +235,9 @@ class SortedRunsOf final : public SortedRuns {
   std::uint64_t debt_bytes() const override { return debt_.load(std::memory_order_relaxed); }
 
  private:
+  std::unique_lock<std::mutex> lock_unless_in_batch() {
+    return in_batch_ ? std::unique_lock<std::mutex>() : std::unique_lock(table_mutex_);
+  }
   struct Published {
     std::shared_ptr<const Table> frozen;
     RunList runs;  // old to new
@@ -245,7 +264,8 @@ class SortedRunsOf final : public SortedRuns {
   SealedContext context_;
   Options options_;
 
-  mutable std::mutex table_mutex_;  // active_'s content, for readers of ranges
+  mutable std::mutex table_mutex_;  // active_'s content, for readers of ranges; before mutex_
+  bool in_batch_ = false;           // the writer's: it holds table_mutex_
   std::shared_ptr<Table> active_ = std::make_shared<Table>();
 
   mutable std::mutex mutex_;
@@ -409,9 +429,9 @@ Result<std::vector<SortedRuns::Pair>> SortedRunsOf<Table>::find_range(const RunK
   const auto add = [&](const Pair& pair) { found.push_back(pair); };
   Published now;
   {
+    const std::lock_guard table_lock(table_mutex_);
     const std::lock_guard lock(mutex_);
     now = published_;
-    const std::lock_guard table_lock(table_mutex_);
     if (first == last) {
       if (const std::uint64_t* value = active_->find(first)) add({first, *value});
     } else {

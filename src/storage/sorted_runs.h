@@ -46,6 +46,10 @@ class SortedRuns {
   virtual void remove(const RunKey& key) = 0;    ///< Inserted since the last freeze.
   virtual Result<std::optional<std::uint64_t>> find(const RunKey& key) = 0;
   virtual void prefetch(const RunKey& key) = 0;
+  /// Between these two, inserts and removals of one batch are made under one lock instead of one
+  /// each; find_range in other threads waits. Never across a freeze.
+  virtual void begin_batch() = 0;
+  virtual void end_batch() = 0;
 
   /// Sets what is in memory aside for writing; new inserts go to a fresh table. Asserts that the
   /// frozen one before was written.
