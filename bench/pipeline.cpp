@@ -135,8 +135,8 @@ void make_transfers(Submitter& submitter, const Options& options) {
     transfer.id = options.random_ids ? make_u128(random(), random()) : u128{i + 1};
     const std::uint64_t debit = random() % options.accounts;
     transfer.debit_account_id = account_id(debit);
-    transfer.credit_account_id = account_id((debit + 1 + random() % (options.accounts - 1)) %
-                                            options.accounts);
+    transfer.credit_account_id =
+        account_id((debit + 1 + random() % (options.accounts - 1)) % options.accounts);
     transfer.amount = 1 + random() % 1000;
     transfer.ledger = 1;
     transfer.code = 1;
@@ -177,9 +177,8 @@ Result<int> run(const Options& options) {
   config.cell = 7;
   const auto started = clock->monotonic();
   auto replica = TRY(replica::Replica::open(
-      {*disk, *clock, *entropy, *keys, metrics, [](const std::string& notice) {
-         fmt::print(stderr, "notice: {}\n", notice);
-       }},
+      {*disk, *clock, *entropy, *keys, metrics,
+       [](const std::string& notice) { fmt::print(stderr, "notice: {}\n", notice); }},
       config, {*log, *apply, *prove, *checkpoint}, {},
       [](const Error& error) { fmt::print(stderr, "fatal: {}\n", error.message); }));
   const auto seconds_since = [&](io::MonotonicTime from) {
@@ -215,8 +214,10 @@ Result<int> run(const Options& options) {
   if (options.json) {
     std::cout << report.dump(2) << "\n";
   } else {
-    fmt::print("{:.0f} transfers/s settled ({:.0f}/s answered), {} created, {} failed, opened in {:.2f} s\n",
-               count / settled, count / answered, transfers.created(), transfers.failed(), open_seconds);
+    fmt::print(
+        "{:.0f} transfers/s settled ({:.0f}/s answered), {} created, {} failed, opened in {:.2f} "
+        "s\n",
+        count / settled, count / answered, transfers.created(), transfers.failed(), open_seconds);
     for (const auto& [name, us] : report["cpu_us_per_transfer"].items())
       fmt::print("  {:<12} {:.3f} us per transfer\n", name, us.get<double>());
   }

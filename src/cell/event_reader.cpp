@@ -22,26 +22,26 @@ bool is_created_event(Bytes header) {
 
 void EventReader::read(ReadQuery query, Done done) {
   if (query.limit == 0 || query.limit > read_limit_max)
-    return done(fail(Code::invalid_argument, fmt::format("limit is {}; it must be 1 to {}",
-                                                         query.limit, read_limit_max)));
-  replica_.read_state([this, query = std::move(query),
-                       done = std::move(done)](const ledger::Ledger& ledger) {
-    Bounds bounds;
-    bounds.records = ledger.records();
-    if (query.source == ReadQuery::Source::stream) {
-      const auto stream = ledger.find_stream(door_.stream_id(query.name));
-      if (!stream)
-        return done(fail(Code::not_found, "there is no stream '" + query.name + "'"));
-      bounds.stream_deleted = stream->deleted;
-      bounds.first_revision = stream->first_revision;
-      bounds.revision_count =
-          stream->last_revision == ledger::no_revision ? 0 : stream->last_revision + 1;
-    }
-    // What was answered before this call must be seen: wait until it is stored.
-    replica_.when_visible(bounds.records, [this, query, bounds, done](std::uint64_t) {
-      executor_.post([this, query, bounds, done] { read_within(query, bounds, done); });
-    });
-  });
+    return done(fail(Code::invalid_argument,
+                     fmt::format("limit is {}; it must be 1 to {}", query.limit, read_limit_max)));
+  replica_.read_state(
+      [this, query = std::move(query), done = std::move(done)](const ledger::Ledger& ledger) {
+        Bounds bounds;
+        bounds.records = ledger.records();
+        if (query.source == ReadQuery::Source::stream) {
+          const auto stream = ledger.find_stream(door_.stream_id(query.name));
+          if (!stream)
+            return done(fail(Code::not_found, "there is no stream '" + query.name + "'"));
+          bounds.stream_deleted = stream->deleted;
+          bounds.first_revision = stream->first_revision;
+          bounds.revision_count =
+              stream->last_revision == ledger::no_revision ? 0 : stream->last_revision + 1;
+        }
+        // What was answered before this call must be seen: wait until it is stored.
+        replica_.when_visible(bounds.records, [this, query, bounds, done](std::uint64_t) {
+          executor_.post([this, query, bounds, done] { read_within(query, bounds, done); });
+        });
+      });
 }
 
 void EventReader::read_within(const ReadQuery& query, const Bounds& bounds, Done done) {
@@ -152,7 +152,8 @@ Result<EventReader::Located> EventReader::locate_in_all(const ReadQuery& query,
     located.end = located.next >= bounds.records;
     return located;
   }
-  std::uint64_t end = query.from_end ? bounds.records : std::min(bounds.records, query.position + 1);
+  std::uint64_t end =
+      query.from_end ? bounds.records : std::min(bounds.records, query.position + 1);
   const std::uint64_t stop = end > scan_records_max ? end - scan_records_max : 0;
   while (end > stop && located.records.size() < query.limit) {
     const std::uint64_t first = std::max(stop, end > piece ? end - piece : 0);

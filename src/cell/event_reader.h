@@ -25,8 +25,8 @@ class EventReader {
   };
   /// What the state says of the stream that is asked for.
   struct Bounds {
-    std::uint64_t records = 0;        ///< In the ledger when the question came.
-    std::uint64_t first_revision = 0; ///< Before it: deleted.
+    std::uint64_t records = 0;         ///< In the ledger when the question came.
+    std::uint64_t first_revision = 0;  ///< Before it: deleted.
     std::uint64_t revision_count = 0;
     bool stream_deleted = false;
   };

@@ -74,8 +74,8 @@ class Attacker {
     if (file.size() < storage::sealed_file_header_size) return;
     const auto purpose = static_cast<storage::Purpose>(load_le<std::uint16_t>(file.data() + 10));
     const auto number = load_le<std::uint64_t>(file.data() + 32);
-    auto sealer = storage::FrameSealer::open(
-        context_, purpose, number, Bytes(file).first(storage::sealed_file_header_size));
+    auto sealer = storage::FrameSealer::open(context_, purpose, number,
+                                             Bytes(file).first(storage::sealed_file_header_size));
     if (!sealer) return;
     ++sealed_files_;
     for (std::size_t at = storage::sealed_file_header_size; at + 36 <= file.size();) {
@@ -91,8 +91,8 @@ class Attacker {
   }
   /// Payloads: whatever opens with the keys that are left.
   void read_records() {
-    const auto page = rig_.wait<Result<ReadPage>>(
-        [&](auto done) { rig_.cell->read_events({}, done); });
+    const auto page =
+        rig_.wait<Result<ReadPage>>([&](auto done) { rig_.cell->read_events({}, done); });
     ASSERT(page.has_value());
     for (const ReadEvent& event : page->events) {
       headers_.push_back(event.header);
@@ -174,8 +174,8 @@ TEST(ForgetAttack, everything_on_disk_betrays_nothing_of_a_forgotten_person) {
   EXPECT_EQ(before.hits(10'000), std::vector{secret_number})
       << "the attack must be able to find what is still there";
 
-  const auto forgotten = rig.wait<Result<ForgetAnswer>>(
-      [&](auto done) { rig.cell->forget(rig_actor, "ada", done); });
+  const auto forgotten =
+      rig.wait<Result<ForgetAnswer>>([&](auto done) { rig.cell->forget(rig_actor, "ada", done); });
   ASSERT_TRUE(forgotten.has_value());
   rig.restart();
   Attacker after(rig);

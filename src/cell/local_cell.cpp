@@ -30,20 +30,20 @@ class OneCell final : public LocalCell {
     replica_->submit(std::move(*request), std::move(answered));
   }
   void submit(u128 actor, std::vector<door::CommandDraft> commands, Answered answered) override {
-    door_->prepare(actor, std::move(commands), false,
-                   [this, answered = std::move(answered)](
-                       Result<std::unique_ptr<ledger::Request>> request) {
-                     if (!request) return answered(request.error());
-                     replica_->submit(std::move(*request), answered);
-                   });
+    door_->prepare(
+        actor, std::move(commands), false,
+        [this, answered = std::move(answered)](Result<std::unique_ptr<ledger::Request>> request) {
+          if (!request) return answered(request.error());
+          replica_->submit(std::move(*request), answered);
+        });
   }
   void forget(u128 actor, std::string subject,
               std::function<void(Result<ForgetAnswer>)> done) override {
-    door_->forget(actor, std::move(subject), [this, done = std::move(done)](
-                                                 Result<door::Erased> erased) {
-      if (!erased) return done(erased.error());
-      record_erasure(std::move(*erased), done);
-    });
+    door_->forget(actor, std::move(subject),
+                  [this, done = std::move(done)](Result<door::Erased> erased) {
+                    if (!erased) return done(erased.error());
+                    record_erasure(std::move(*erased), done);
+                  });
   }
   void subject_status(std::string subject,
                       std::function<void(Result<door::Door::SubjectStatus>)> done) override {
@@ -99,9 +99,8 @@ class OneCell final : public LocalCell {
  private:
   /// Runs `task` on the reads executor once the first `count` records are readable.
   void when_stored(std::uint64_t count, std::function<void()> task) {
-    replica_->when_visible(count, [this, task = std::move(task)](std::uint64_t) {
-      executors_.reads.post(task);
-    });
+    replica_->when_visible(
+        count, [this, task = std::move(task)](std::uint64_t) { executors_.reads.post(task); });
   }
   /// Pages of one account's history until the filter's limit or the end of the chain.
   template <typename Row, typename Query>
@@ -127,8 +126,8 @@ class OneCell final : public LocalCell {
     Result<ledger::Page<Row>> page = ask(filter, from);
     if (!page) return done(page.error());
     rows.insert(rows.end(), page->rows.begin(), page->rows.end());
-    filter.limit -= static_cast<std::uint32_t>(
-        std::min<std::size_t>(filter.limit, page->rows.size()));
+    filter.limit -=
+        static_cast<std::uint32_t>(std::min<std::size_t>(filter.limit, page->rows.size()));
     if (!page->resume || filter.limit == 0) return done(std::move(rows));
     executors_.reads.post([this, filter, from = page->resume, rows = std::move(rows), ask,
                            done = std::move(done)]() mutable {
@@ -149,27 +148,26 @@ class OneCell final : public LocalCell {
 Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
                      const replica::Replica::Progress& progress,
                      std::function<void(Error)> on_fatal) {
-  replica_ = TRY(
-      replica::Replica::open(io, config, executors_.replica, progress, std::move(on_fatal)));
-  door_ = TRY(door::Door::open({io.disk, io.clock, io.entropy, io.keys, executors_.door},
-                               config.cell));
+  replica_ =
+      TRY(replica::Replica::open(io, config, executors_.replica, progress, std::move(on_fatal)));
+  door_ =
+      TRY(door::Door::open({io.disk, io.clock, io.entropy, io.keys, executors_.door}, config.cell));
   reader_ = std::make_unique<EventReader>(*replica_, *door_, executors_.reads);
   record_owed_erasures();
   record_refusals();
   return {};
 }
 
-void OneCell::record_erasure(door::Erased erased,
-                             std::function<void(Result<ForgetAnswer>)> done) {
+void OneCell::record_erasure(door::Erased erased, std::function<void(Result<ForgetAnswer>)> done) {
   ForgetAnswer answer{erased.subject, erased.keys_destroyed, erased.epoch,
                       std::move(erased.classes), ledger::no_record};
-  replica_->submit(std::move(erased.request),
-                   [this, answer, done = std::move(done)](Result<replica::Answer> recorded) mutable {
-                     if (!recorded) return done(recorded.error());
-                     answer.record = recorded->first_record;
-                     door_->confirm_recorded(answer.subject);
-                     done(std::move(answer));
-                   });
+  replica_->submit(std::move(erased.request), [this, answer, done = std::move(done)](
+                                                  Result<replica::Answer> recorded) mutable {
+    if (!recorded) return done(recorded.error());
+    answer.record = recorded->first_record;
+    door_->confirm_recorded(answer.subject);
+    done(std::move(answer));
+  });
 }
 
 /// An erasure whose record was lost in a crash gets it now.
@@ -190,24 +188,24 @@ void OneCell::record_refusals() {
   });
 }
 
-void OneCell::lookup_transfers(
-    std::vector<u128> ids, std::function<void(Result<std::vector<ledger::Transfer>>)> done) {
-  replica_->read_state([this, ids = std::move(ids),
-                        done = std::move(done)](const ledger::Ledger& l) {
-    when_stored(l.records(), [this, ids, done] {
-      std::vector<ledger::Transfer> found;
-      for (const u128 id : ids) {
-        const auto transfer = ledger::lookup_transfer(replica_->records(), id);
-        if (!transfer) return done(transfer.error());
-        if (*transfer) found.push_back(**transfer);
-      }
-      done(std::move(found));
-    });
-  });
+void OneCell::lookup_transfers(std::vector<u128> ids,
+                               std::function<void(Result<std::vector<ledger::Transfer>>)> done) {
+  replica_->read_state(
+      [this, ids = std::move(ids), done = std::move(done)](const ledger::Ledger& l) {
+        when_stored(l.records(), [this, ids, done] {
+          std::vector<ledger::Transfer> found;
+          for (const u128 id : ids) {
+            const auto transfer = ledger::lookup_transfer(replica_->records(), id);
+            if (!transfer) return done(transfer.error());
+            if (*transfer) found.push_back(**transfer);
+          }
+          done(std::move(found));
+        });
+      });
 }
 
-void OneCell::query_transfers(
-    ledger::QueryFilter filter, std::function<void(Result<std::vector<ledger::Transfer>>)> done) {
+void OneCell::query_transfers(ledger::QueryFilter filter,
+                              std::function<void(Result<std::vector<ledger::Transfer>>)> done) {
   replica_->read_state([this, filter, done = std::move(done)](const ledger::Ledger& l) {
     when_stored(l.records(), [this, filter, done] {
       continue_pages<ledger::Transfer>(

@@ -28,18 +28,18 @@ struct ReadEvent {
 
 struct ReadQuery {
   enum class Source : std::uint8_t { stream, category, all } source = Source::all;
-  std::string name;              ///< Of the stream or category.
-  std::uint64_t position = 0;    ///< Stream: revision. Category, all: record index. Included.
-  bool from_end = false;         ///< Backwards from the newest.
+  std::string name;            ///< Of the stream or category.
+  std::uint64_t position = 0;  ///< Stream: revision. Category, all: record index. Included.
+  bool from_end = false;       ///< Backwards from the newest.
   bool backwards = false;
-  std::uint32_t limit = 100;     ///< 1..read_limit_max
+  std::uint32_t limit = 100;  ///< 1..read_limit_max
 };
 inline constexpr std::uint32_t read_limit_max = 4'096;
 
 struct ReadPage {
   std::vector<ReadEvent> events;
-  std::uint64_t next = 0;       ///< Position to continue at.
-  bool end = false;             ///< Nothing more in that direction now.
+  std::uint64_t next = 0;  ///< Position to continue at.
+  bool end = false;        ///< Nothing more in that direction now.
   bool stream_deleted = false;
 };
 
@@ -80,12 +80,14 @@ class LocalCell {
                                std::function<void(std::vector<ledger::AccountState>)> done) = 0;
   virtual void list_accounts(std::uint64_t first, std::size_t count,
                              std::function<void(std::vector<ledger::AccountState>)> done) = 0;
-  virtual void lookup_transfers(std::vector<u128> ids,
-                                std::function<void(Result<std::vector<ledger::Transfer>>)> done) = 0;
-  virtual void account_transfers(ledger::AccountFilter filter,
-                                 std::function<void(Result<std::vector<ledger::Transfer>>)> done) = 0;
-  virtual void account_balances(ledger::AccountFilter filter,
-                                std::function<void(Result<std::vector<ledger::AccountBalance>>)> done) = 0;
+  virtual void lookup_transfers(
+      std::vector<u128> ids, std::function<void(Result<std::vector<ledger::Transfer>>)> done) = 0;
+  virtual void account_transfers(
+      ledger::AccountFilter filter,
+      std::function<void(Result<std::vector<ledger::Transfer>>)> done) = 0;
+  virtual void account_balances(
+      ledger::AccountFilter filter,
+      std::function<void(Result<std::vector<ledger::AccountBalance>>)> done) = 0;
   virtual void query_transfers(ledger::QueryFilter filter,
                                std::function<void(Result<std::vector<ledger::Transfer>>)> done) = 0;
   virtual void query_accounts(ledger::QueryFilter filter,

@@ -27,8 +27,7 @@ std::vector<std::string> texts(const ReadPage& page) {
 
 void append_numbered(CellRig& rig, const std::string& stream, int first, int count) {
   for (int i = first; i < first + count; ++i) {
-    const auto answer =
-        rig.submit({event_draft(static_cast<u128>(i), stream, std::to_string(i))});
+    const auto answer = rig.submit({event_draft(static_cast<u128>(i), stream, std::to_string(i))});
     ASSERT_TRUE(answer.has_value()) << answer.error().message;
     ASSERT_EQ(answer->results[0].outcome, ledger::Outcome::created);
   }
@@ -130,9 +129,8 @@ TEST(LocalCell, the_outcome_of_a_command_is_known_by_its_id_and_unknown_ids_are_
   ASSERT_TRUE(rig.submit({account_draft(1), account_draft(2), transfer_draft(10, 1, 2, 5)}));
   using Known = Result<std::optional<LocalCell::KnownOutcome>>;
   const auto ask = [&](u128 id) {
-    return rig.wait<Known>([&](auto done) {
-      rig.cell->outcome(ledger::CommandKind::create_transfer, id, done);
-    });
+    return rig.wait<Known>(
+        [&](auto done) { rig.cell->outcome(ledger::CommandKind::create_transfer, id, done); });
   };
   const Known known = ask(10);
   ASSERT_TRUE(known->has_value());
@@ -152,8 +150,8 @@ TEST(LocalCell, a_forgotten_subject_is_unreadable_and_the_others_and_the_receipt
       [&](auto done) { rig.cell->replica().receipt(recorded->first_record, done); });
   ASSERT_TRUE(receipt.has_value()) << receipt.error().message;
 
-  const auto forgotten = rig.wait<Result<ForgetAnswer>>(
-      [&](auto done) { rig.cell->forget(rig_actor, "ada", done); });
+  const auto forgotten =
+      rig.wait<Result<ForgetAnswer>>([&](auto done) { rig.cell->forget(rig_actor, "ada", done); });
   ASSERT_TRUE(forgotten.has_value()) << forgotten.error().message;
   EXPECT_GT(forgotten->keys_destroyed, 0U);
   rig.restart();

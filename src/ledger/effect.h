@@ -22,11 +22,12 @@ struct Balances {
 /// if the outcome is created, and only for the kinds named.
 struct Effect {
   Outcome outcome = Outcome::created;
-  std::uint64_t time = 0;    ///< What an existing or created account or transfer has as timestamp.
-  u128 amount = 0;           ///< Transfer, expiry: the amount applied.
-  Balances debit;            ///< Transfer, expiry: of the debit account, after.
-  Balances credit;           ///< Transfer, expiry: of the credit account, after.
-  RecordIndex previous_debit = no_record;   ///< Transfer, expiry. Event, deletion: the stream's last.
+  std::uint64_t time = 0;  ///< What an existing or created account or transfer has as timestamp.
+  u128 amount = 0;         ///< Transfer, expiry: the amount applied.
+  Balances debit;          ///< Transfer, expiry: of the debit account, after.
+  Balances credit;         ///< Transfer, expiry: of the credit account, after.
+  RecordIndex previous_debit =
+      no_record;  ///< Transfer, expiry. Event, deletion: the stream's last.
   RecordIndex previous_credit = no_record;  ///< Transfer, expiry.
   /// Event, deletion (also if `exists`: the original's). Expiry, and transfers that post or void:
   /// the place in Applied::expired of the pending transfer they end.

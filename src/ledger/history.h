@@ -16,9 +16,9 @@ namespace meridian::ledger {
 
 /// Ids of different things never collide with one another.
 enum class IdSpace : std::uint8_t {
-  transfer = 0,    ///< Created transfers, and those that failed for a transient reason.
-  resolution = 1,  ///< Pending transfer id -> the record that posted, voided or expired it.
-  event = 2,       ///< Events and stream deletions.
+  transfer = 0,            ///< Created transfers, and those that failed for a transient reason.
+  resolution = 1,          ///< Pending transfer id -> the record that posted, voided or expired it.
+  event = 2,               ///< Events and stream deletions.
   imported_timestamp = 3,  ///< Timestamp that an imported transfer asked for. Few or none.
 };
 inline constexpr std::size_t id_space_count = 4;

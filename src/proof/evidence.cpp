@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "base/assert.h"
@@ -18,6 +19,19 @@ Error bad_signature(const VerifierKey& key) {
               fmt::format("the signature of {} (key {:08x}) does not verify: the checkpoint or the "
                           "signature was changed",
                           quoted(key.name), key.id()));
+}
+
+/// "2026-11-22T10:20:30Z", or seconds where a calendar ends.
+std::string when(PosixTime time) {
+  constexpr std::uint64_t year_10000 = 253'402'300'800;
+  if (raw(time) >= year_10000) return fmt::format("{} s after 1970", raw(time));
+  const std::chrono::sys_seconds moment{std::chrono::seconds{raw(time)}};
+  const auto day = std::chrono::floor<std::chrono::days>(moment);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{moment - day};
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
 bool claims(const NoteSignature& signature, const VerifierKey& key) {
@@ -161,8 +175,8 @@ std::string describe(const Evidence& evidence) {
       checkpoint.origin, raw(checkpoint.head.size), crypto::to_base64(checkpoint.head.root),
       evidence.log_key_id);
   for (const CountedCosignature& cosignature : evidence.cosignatures) {
-    text += fmt::format("cosigned    {} ({}), {} s after 1970\n", cosignature.witness,
-                        who(cosignature), raw(cosignature.time));
+    text += fmt::format("cosigned    {} ({}), {}\n", cosignature.witness,
+                        who(cosignature), when(cosignature.time));
   }
   for (const std::string& why : evidence.not_counted) text += "not counted " + why + "\n";
   if (evidence.unknown_signatures > 0) {
