@@ -3,6 +3,7 @@
 #include "api/convert.h"
 #include "flags.h"
 #include "ids.h"
+#include "ledger/command.h"
 #include "ledger/describe.h"
 #include "names.h"
 #include "output.h"
@@ -167,7 +168,9 @@ Result<Exit> run_statement(Client& client, const ShowOptions& options) {
         day > 0 && day <= 99'991'231
             ? fmt::format("{:04}-{:02}-{:02}", day / 10'000, day / 100 % 100, day % 100)
             : ledger::iso_time(transfer.timestamp()).substr(0, 10);
-    const std::string kind = transfer.flags() == 0 ? "" : flag_words(transfer.flags()) + " ";
+    const std::string words =
+        flag_words(transfer.flags() & ~std::uint32_t{ledger::transfer_flags::linked});
+    const std::string kind = words.empty() ? "" : words + " ";
     rows.push_back({date, is_debit ? amount : "", is_debit ? "" : amount, other_side(names, other),
                     kind + text});
   }

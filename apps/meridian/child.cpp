@@ -64,15 +64,17 @@ Child::~Child() {
   if (output_ >= 0) ::close(output_);
 }
 
-std::string Child::read_line() {
+std::optional<std::string> Child::read_line() {
   std::string line;
   char byte = 0;
   while (output_ >= 0) {
     const ssize_t got = ::read(output_, &byte, 1);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0 || byte == '\n') break;
+    if (got <= 0) break;
+    if (byte == '\n') return line;
     line += byte;
   }
+  if (line.empty()) return std::nullopt;
   return line;
 }
 
@@ -106,7 +108,7 @@ Result<ChildServer> ChildServer::start(const std::string& data, const std::strin
   ChildServer server(TRY(Child::start(
       {"serve", "--data", data, "--dev", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"}, true,
       log_file)));
-  server.ready_line_ = server.child_->read_line();
+  server.ready_line_ = server.child_->read_line().value_or("it said nothing");
   Result<ServingLine> serving = parse_serving_line(server.ready_line_);
   if (!serving)
     return fail(Code::unavailable, fmt::format("the server did not start ({}). see {}",

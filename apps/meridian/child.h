@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,8 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  /// The next line of its output without the line end; empty when there is no more.
-  std::string read_line();
+  /// The next line of its output without the line end; none when there is no more.
+  std::optional<std::string> read_line();
   void signal(int number) const;
   /// Exit code, or 128 + the signal that ended it.
   int wait();

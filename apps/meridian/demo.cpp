@@ -115,10 +115,10 @@ Status Demo::command(std::vector<std::string> arguments, Exit expected, bool wit
   const std::unique_ptr<Child> child = TRY(Child::start(arguments, true, ""));
   int lines = 0;
   for (;;) {
-    const std::string line = child->read_line();
-    if (line.empty()) break;
+    const std::optional<std::string> line = child->read_line();
+    if (!line) break;
     constexpr int lines_max = 24;
-    if (++lines <= lines_max) print_line("  " + line);
+    if (++lines <= lines_max) print_line("  " + *line);
     if (lines == lines_max + 1) print_line("  ...");
   }
   const int code = child->wait();

@@ -11,27 +11,21 @@ Error refused(const std::string& path) {
 
 class ReadOnlyFile final : public io::File {
  public:
-  ReadOnlyFile(std::unique_ptr<io::File> file, std::string path, bool forgets)
-      : file_(std::move(file)), path_(std::move(path)), forgets_(forgets) {}
+  ReadOnlyFile(std::unique_ptr<io::File> file, std::string path)
+      : file_(std::move(file)), path_(std::move(path)) {}
 
-  Status write_at(std::uint64_t, Bytes) override { return change(); }
+  Status write_at(std::uint64_t, Bytes) override { return refused(path_); }
   Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) override {
     return file_->read_at(offset, out);
   }
   Status sync() override { return {}; }
   Result<std::uint64_t> size() override { return file_->size(); }
-  Status preallocate(std::uint64_t) override { return change(); }
-  Status truncate(std::uint64_t) override { return change(); }
+  Status preallocate(std::uint64_t) override { return refused(path_); }
+  Status truncate(std::uint64_t) override { return refused(path_); }
 
  private:
-  Status change() const {
-    if (forgets_) return {};
-    return refused(path_);
-  }
-
   std::unique_ptr<io::File> file_;
   std::string path_;
-  const bool forgets_;
 };
 
 }  // namespace
@@ -39,7 +33,7 @@ class ReadOnlyFile final : public io::File {
 Result<std::unique_ptr<io::File>> ReadOnlyDisk::open(std::string_view path, io::OpenMode mode) {
   if (mode == io::OpenMode::create) return refused(disk_.display(path));
   return std::make_unique<ReadOnlyFile>(TRY(disk_.open(path, io::OpenMode::read)),
-                                        disk_.display(path), writes_ == Writes::forgotten);
+                                        disk_.display(path));
 }
 
 Status ReadOnlyDisk::rename(std::string_view, std::string_view to) {

@@ -1,9 +1,8 @@
 // A disk that nothing is written to, whatever runs on it: for verifying evidence.
 //
-// Reads pass through. Creating and renaming fail with permission_denied; writing does too, or is
-// taken as done and forgotten (Writes::forgotten: for stores that mark what they have read as they
-// open). Removing and making directories is taken as done. Thread-safe as the disk beneath, which
-// outlives it.
+// Reads pass through. Writing, creating, growing and renaming fail with permission_denied.
+// Removing, syncing and making directories is taken as done without doing it, since stores tidy up
+// as they open. Thread-safe as the disk beneath, which outlives it.
 #pragma once
 
 #include "io/disk.h"
@@ -12,9 +11,7 @@ namespace meridian::audit {
 
 class ReadOnlyDisk final : public io::Disk {
  public:
-  enum class Writes : std::uint8_t { refused, forgotten };
-  explicit ReadOnlyDisk(io::Disk& disk, Writes writes = Writes::refused)
-      : disk_(disk), writes_(writes) {}
+  explicit ReadOnlyDisk(io::Disk& disk) : disk_(disk) {}
 
   Result<std::unique_ptr<io::File>> open(std::string_view path, io::OpenMode mode) override;
   Result<bool> exists(std::string_view path) override { return disk_.exists(path); }
@@ -33,7 +30,6 @@ class ReadOnlyDisk final : public io::Disk {
 
  private:
   io::Disk& disk_;
-  const Writes writes_;
 };
 
 }  // namespace meridian::audit

@@ -120,7 +120,7 @@ def export(server, work):
     check(first["fetched"] == first["tree_size"] > 0, str(first))
     server.run("bench", "events", "--count", 700, "--batch", 100, "--accounts", 3)
     second = server.json("log", "export", "--dir", target)
-    check(second["tree_size"] > first["tree_size"] + 700, str(second))
+    check(second["tree_size"] >= first["tree_size"] + 700, str(second))
     check((target / "tile" / "0" / "000").stat().st_size == 8192, "a full tile")
     judge_export(server, work, target)
     entries = target / "tile" / "entries" / "000"
