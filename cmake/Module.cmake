@@ -1,5 +1,5 @@
 # meridian_module(<name> [DEPS <module>...] [LIBS <target>...] [TEST_DEPS <module>...]
-#                 [TEST_LIBS <target>...] [THREADED])
+#                 [TEST_LIBS <target>...] [THREADED] [OWN_FLAGS])
 #
 # The one line of src/<name>/CMakeLists.txt. Sorts the folder's files by suffix:
 #   *_test.cpp   -> <name>_test, one gtest binary and one ctest of label `unit`
@@ -8,7 +8,8 @@
 #   other *.cpp  -> the static library meridian_<name>, alias meridian::<name>
 # DEPS are modules whose headers the library may include; LIBS are third-party targets. TEST_DEPS
 # and TEST_LIBS are for the tests only, and the only way to `sim`. THREADED marks tests that start
-# threads: they also run under the thread sanitizer.
+# threads: they also run under the thread sanitizer. OWN_FLAGS: its libraries bring compile flags,
+# so its tests do without the shared precompiled header.
 # A module's test links the whole archive with nothing but DEPS and TEST_DEPS, so a dependency
 # that is used and not declared fails to link.
 
@@ -68,7 +69,7 @@ function(meridian_check_dep module layer dep)
 endfunction()
 
 function(meridian_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "THREADED;OWN_FLAGS" "" "DEPS;LIBS;TEST_DEPS;TEST_LIBS")
   if(arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "meridian_module(${name}): unknown arguments ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -132,7 +133,8 @@ function(meridian_module name)
       # The same archive may also come in plainly, through TEST_DEPS: whole wins.
       set_property(TARGET ${test} PROPERTY LINK_LIBRARY_OVERRIDE_${library} WHOLE_ARCHIVE)
     endif()
-    if(MERIDIAN_PCH)
+    # Libraries that bring compile flags of their own (gRPC: -pthread) cannot share the header.
+    if(MERIDIAN_PCH AND NOT arg_OWN_FLAGS)
       target_precompile_headers(${test} REUSE_FROM meridian_gtest_pch)
     endif()
     meridian_unit_test(${test} "${arg_THREADED}" unit --gtest_brief=1)

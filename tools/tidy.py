@@ -64,7 +64,7 @@ class Tree:
                 lists = {"": []}
                 key = ""
                 for word in found[2].split():
-                    if re.fullmatch(r"DEPS|LIBS|TEST_DEPS|TEST_LIBS|THREADED", word):
+                    if re.fullmatch(r"DEPS|LIBS|TEST_DEPS|TEST_LIBS|THREADED|OWN_FLAGS", word):
                         key = word
                     else:
                         lists.setdefault(key, []).append(word)

@@ -6,6 +6,7 @@
 #include "flags.h"
 #include "ids.h"
 #include "import.h"
+#include "ledger/command.h"
 #include "names.h"
 #include "output.h"
 #include "sample_books.h"

@@ -218,8 +218,8 @@ TEST(LedgerVerifier, a_ledger_cut_below_its_signed_head_is_damage) {
   LedgerOnDisk ledger("audit_cut");
   ledger.fill();
   ASSERT_TRUE(ledger.disk().remove("headers/0000000000000000.seg"));
-  for (const std::string& name : *ledger.disk().list("wal"))
-    ASSERT_TRUE(ledger.disk().remove("wal/" + name));
+  const auto names = ledger.disk().list("wal");  // named: a temporary would dangle in the loop
+  for (const std::string& name : *names) ASSERT_TRUE(ledger.disk().remove("wal/" + name));
   std::vector<Finding> findings;
   const Result<Report> report = ledger.verify(findings);
   ASSERT_TRUE(report) << report.error().message;

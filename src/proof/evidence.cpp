@@ -175,8 +175,8 @@ std::string describe(const Evidence& evidence) {
       checkpoint.origin, raw(checkpoint.head.size), crypto::to_base64(checkpoint.head.root),
       evidence.log_key_id);
   for (const CountedCosignature& cosignature : evidence.cosignatures) {
-    text += fmt::format("cosigned    {} ({}), {}\n", cosignature.witness,
-                        who(cosignature), when(cosignature.time));
+    text += fmt::format("cosigned    {} ({}), {}\n", cosignature.witness, who(cosignature),
+                        when(cosignature.time));
   }
   for (const std::string& why : evidence.not_counted) text += "not counted " + why + "\n";
   if (evidence.unknown_signatures > 0) {
