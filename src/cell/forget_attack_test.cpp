@@ -132,7 +132,7 @@ class Attacker {
   }
   bool betrayed(const std::string& value, const std::vector<crypto::HmacKey>& macs) const {
     const Bytes plain = as_bytes(value);
-    if (stands_there(plain)) return true;
+    if (stands_there(plain.last(16))) return true;  // its end tells candidates apart
     if (stands_there(crypto::sha256(plain))) return true;
     Buffer envelope;
     ledger::Envelope{"patients-1", "noted", "application/json", {}, plain}.encode(envelope);
