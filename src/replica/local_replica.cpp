@@ -111,7 +111,11 @@ class LocalReplica final : public Replica {
     return find_events(*stores_.index.categories, category, first, last, count, reversed);
   }
 
-  void checkpoint(CheckpointReady ready) override { prover_->checkpoint(std::move(ready)); }
+  /// By way of the apply stage: what was answered before this call is under the checkpoint.
+  void checkpoint(CheckpointReady ready) override {
+    executors_.apply.post(
+        [this, ready = std::move(ready)]() mutable { prover_->checkpoint(std::move(ready)); });
+  }
   void receipt(ledger::RecordIndex index, ReceiptReady ready) override {
     read_state([this, index, ready = std::move(ready)](const ledger::Ledger& ledger) {
       if (raw(index) >= ledger.records())

@@ -138,7 +138,7 @@ class Replica {
       u128 category, std::uint64_t first, std::uint64_t last, std::size_t count, bool reversed) = 0;
 
   // --- proofs ---
-  /// The newest signed checkpoint note (log signature and this replica's cosignature).
+  /// A checkpoint note, signed and cosigned, over at least all that was answered before this call.
   using CheckpointReady = std::function<void(Result<std::string>)>;
   virtual void checkpoint(CheckpointReady ready) = 0;
   /// A receipt of record `index` under a checkpoint that covers it, made when it is.

@@ -18,7 +18,7 @@ constexpr std::size_t trailer_plain_size = 32;
 
 // Keys are stored big-endian, so that bytes compare as numbers do.
 void write_big_endian(Buffer& out, std::uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<Byte>(value >> shift));
+  ByteWriter(out).u64(__builtin_bswap64(value));
 }
 
 std::uint64_t read_big_endian(const Byte* bytes) {
