@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/assert.h"
 
 namespace meridian::storage {
@@ -32,7 +34,7 @@ void encode_header_frame(std::uint64_t first, std::span<const std::uint16_t> siz
   at += header_frame_prefix_size;
   for (std::uint16_t size : sizes) {
     store_le(at, size);
-    std::memcpy(at + 2, headers.data(), size);
+    std::ranges::copy(headers.first(size), at + 2);
     headers = headers.subspan(size);
     at += 2 + size;
   }
