@@ -107,13 +107,20 @@ bool Decimal::operator==(const Decimal& other) const {
   return a.mantissa_ == b.mantissa_ && a.scale_ == b.scale_;
 }
 
+/// Two mantissas of 38 digits may pass 127 bits together.
+static Result<Decimal> sum_of(i128 left, i128 right, std::uint8_t scale) {
+  i128 sum = 0;
+  if (__builtin_add_overflow(left, right, &sum)) return too_large();
+  return Decimal::of(sum, scale);
+}
+
 Result<Decimal> add(const Decimal& a, const Decimal& b) {
   const std::uint8_t scale = std::max(a.scale(), b.scale());
   i128 left = 0;
   i128 right = 0;
   if (shift_up(a.mantissa(), scale - a.scale(), left) &&
       shift_up(b.mantissa(), scale - b.scale(), right)) {
-    return Decimal::of(left + right, scale);
+    return sum_of(left, right, scale);
   }
   // Written zeros alone must not overflow: try once more with as few decimals as the values need.
   const Decimal least_a = a.normalized();
@@ -123,7 +130,7 @@ Result<Decimal> add(const Decimal& a, const Decimal& b) {
       !shift_up(least_b.mantissa(), least - least_b.scale(), right)) {
     return too_large();
   }
-  return Decimal::of(left + right, least);
+  return sum_of(left, right, least);
 }
 
 Result<Decimal> multiply(const Decimal& a, const Decimal& b) {
