@@ -6,6 +6,7 @@
 #include "ledger/header.h"
 #include "ledger/internal/command_checks.h"
 #include "ledger/internal/header_layout.h"
+#include "ledger/ledger.h"
 
 namespace meridian::ledger {
 namespace {
@@ -41,10 +42,23 @@ BodyEnd put_imported(BodyEnd body, std::uint64_t timestamp) {
   return body;
 }
 
-BodyEnd put_transfer(Byte* at, const Byte* command, const Effect& effect) {
+// A post or void that was created names what it ends in full, whatever the client left out: its
+// receipt must tell the accounts without a second one.
+void put_resolved(Byte* at, const Transfer& command, const Effect& effect,
+                  std::span<const Transfer> ended) {
+  ASSERT(effect.revision < ended.size());
+  ASSERT(ended[effect.revision].id == command.pending_id);
+  Transfer whole = resolved(command, ended[effect.revision]);
+  put_bytes(at, Bytes(reinterpret_cast<const Byte*>(&whole), layout::object_body_size));
+}
+
+BodyEnd put_transfer(Byte* at, const Byte* command, const Effect& effect,
+                     std::span<const Transfer> ended) {
   put_bytes(at, Bytes(command, layout::object_body_size));
   BodyEnd body{.at = at + layout::object_body_size};
   if (effect.outcome == Outcome::created) [[likely]] {
+    if ((load_le<std::uint16_t>(command + offsetof(Transfer, flags)) & transfer_resolves) != 0)
+      put_resolved(at, load_command<Transfer>(command), effect, ended);
     Byte* amount = at + offsetof(Transfer, amount);
     auto requested = load_le<u128>(amount);
     if (requested != effect.amount) {
@@ -124,7 +138,7 @@ BodyEnd put_deletion(Byte* at, const Byte* command, const Effect& effect) {
 BodyEnd put_body(Byte* at, CommandKind kind, const Byte* command, const Effect& effect,
                  std::span<const Transfer> expired) {
   switch (kind) {
-    case CommandKind::create_transfer: return put_transfer(at, command, effect);
+    case CommandKind::create_transfer: return put_transfer(at, command, effect, expired);
     case CommandKind::create_account: return put_account(at, command);
     case CommandKind::append_event: return put_event(at, command, effect);
     case CommandKind::delete_stream: return put_deletion(at, command, effect);

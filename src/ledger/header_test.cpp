@@ -4,6 +4,7 @@
 
 #include "ledger/internal/golden_bytes.h"
 #include "ledger/internal/sample_records.h"
+#include "ledger/ledger.h"
 
 namespace meridian::ledger {
 namespace {
@@ -115,9 +116,11 @@ TEST(HeaderEncoder, headers_of_random_entries_decode_to_what_was_applied) {
     std::vector<Transfer> expired;
     for (std::uint32_t number = 0; number < kinds.size(); ++number) {
       effects.push_back(sampler.effect(kinds[number], expired.size()));
-      if (kinds[number] != CommandKind::expire_pending) continue;
+      bool expires = kinds[number] == CommandKind::expire_pending;
+      if (!expires && kinds[number] != CommandKind::create_transfer) continue;
       auto transfer = load_command<Transfer>(sampler.command(CommandKind::create_transfer).data());
-      transfer.id = load_command<ExpirePending>(entry->command(number)).transfer_id;
+      transfer.id = expires ? load_command<ExpirePending>(entry->command(number)).transfer_id
+                            : load_command<Transfer>(entry->command(number)).pending_id;
       expired.push_back(transfer);
     }
     EntryPosition position{sampler.id(), sampler.u64(), sampler.u64(),
@@ -164,7 +167,9 @@ TEST(HeaderEncoder, a_transfer_keeps_what_was_asked_and_what_was_applied) {
     Effect effect = sampler.effect(CommandKind::create_transfer, 0);
     auto asked = load_command<Transfer>(command.data());
     if (sampler.chance(2)) effect.amount = asked.amount;
-    Buffer out = encode_all({}, entry, {effect}, {}).front();
+    auto pending = load_command<Transfer>(sampler.command(CommandKind::create_transfer).data());
+    pending.id = asked.pending_id;
+    Buffer out = encode_all({}, entry, {effect}, {&pending, 1}).front();
     Header header = *Header::decode(out);
     const auto& body = std::get<TransferBody>(header.body);
     bool created = effect.outcome == Outcome::created;
@@ -174,7 +179,8 @@ TEST(HeaderEncoder, a_transfer_keeps_what_was_asked_and_what_was_applied) {
     EXPECT_TRUE(body.requested_amount == asked.amount);
     EXPECT_TRUE(body.transfer.amount == (created ? effect.amount : asked.amount));
     asked.amount = body.transfer.amount;
-    EXPECT_EQ(body.transfer, asked);
+    bool ends_pending = created && (asked.flags & transfer_resolves) != 0;
+    EXPECT_EQ(body.transfer, ends_pending ? resolved(asked, pending) : asked);
     if (!created) continue;
     EXPECT_EQ(body.debit, effect.debit);
     EXPECT_EQ(body.credit, effect.credit);

@@ -1,12 +1,11 @@
 // create_transfer, single-phase and pending: checks in the order of the standard's precedence.
 #include "base/assert.h"
+#include "ledger/internal/command_checks.h"
 #include "ledger/internal/ledger_state.h"
 
 namespace meridian::ledger::internal {
 namespace {
 
-constexpr std::uint16_t resolves =
-    transfer_flags::post_pending_transfer | transfer_flags::void_pending_transfer;
 constexpr std::uint16_t balancing =
     transfer_flags::balancing_debit | transfer_flags::balancing_credit;
 constexpr std::uint16_t closing = transfer_flags::closing_debit | transfer_flags::closing_credit;
@@ -133,7 +132,7 @@ Result<Outcome> LedgerState::judge_transfer(const Transfer& command, const Comma
   if (command.id == u128_max) return outcome(TransferOutcome::id_must_not_be_int_max);
   if (auto at = TRY(history.find(IdSpace::transfer, command.id)); at.has_value()) [[unlikely]]
     return judge_existing(command, *at, effect);
-  if ((command.flags & resolves) != 0) return judge_resolution(command, place, effect);
+  if ((command.flags & transfer_resolves) != 0) return judge_resolution(command, place, effect);
 
   TransferOutcome verdict = check_fields(command);
   if (verdict != TransferOutcome::created) return outcome(verdict);
@@ -231,7 +230,7 @@ Result<Outcome> LedgerState::judge_existing(const Transfer& command, RecordIndex
   if (command.timeout != existing.timeout)
     return outcome(TransferOutcome::exists_with_different_timeout);
   TransferOutcome verdict;
-  if ((command.flags & resolves) != 0) {
+  if ((command.flags & transfer_resolves) != 0) {
     auto pending_at = TRY(history.find(IdSpace::transfer, existing.pending_id));
     ASSERT(pending_at.has_value());
     verdict = compare_resolution(command, existing, TRY(past_transfer(*pending_at)).transfer);
@@ -263,7 +262,7 @@ Result<PastTransfer> LedgerState::past_transfer(RecordIndex at) {
     past.created = header.outcome == Outcome::created;
     past.transfer = body->transfer;
   }
-  if (!past.created || (past.transfer.flags & resolves) == 0) return past;
+  if (!past.created || (past.transfer.flags & transfer_resolves) == 0) return past;
   auto pending_at = TRY(history.find(IdSpace::transfer, past.transfer.pending_id));
   if (!pending_at.has_value())
     return fail(Code::data_loss, "the pending transfer that record " + std::to_string(raw(at)) +

@@ -20,6 +20,10 @@ inline bool all_zero(const crypto::Digest& digest) {
   return (load_le<u128>(bytes) | load_le<u128>(bytes + sizeof(u128))) == 0;
 }
 
+/// Flags of a transfer that ends a pending one.
+inline constexpr std::uint16_t transfer_resolves =
+    transfer_flags::post_pending_transfer | transfer_flags::void_pending_transfer;
+
 /// False for a number from outside that names no kind.
 constexpr bool is_known(CommandKind kind) {
   auto number = static_cast<std::uint8_t>(kind);

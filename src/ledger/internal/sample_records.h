@@ -139,6 +139,7 @@ class Sampler {
   }
 
   /// An effect that Ledger::apply might report of a command of `kind`.
+  /// Expiries, posts and voids name `expired_index`.
   Effect effect(CommandKind kind, std::size_t expired_index) {
     Effect effect;
     if (chance(3)) effect.outcome = refusal(kind);
@@ -147,7 +148,8 @@ class Sampler {
     effect.credit = balances();
     effect.previous_debit = RecordIndex{u64()};
     effect.previous_credit = RecordIndex{u64()};
-    effect.revision = kind == CommandKind::expire_pending ? expired_index : u64() >> 1;
+    bool ends_pending = kind == CommandKind::expire_pending || kind == CommandKind::create_transfer;
+    effect.revision = ends_pending ? expired_index : u64() >> 1;
     return effect;
   }
 
