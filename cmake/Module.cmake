@@ -97,6 +97,7 @@ function(meridian_module name)
   list(FILTER bench_sources INCLUDE REGEX "_bench\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench)\\.cpp$")
   list(FILTER headers EXCLUDE REGEX "/internal/")
+  meridian_tell_source_dir(${test_sources} ${fuzz_sources})
 
   cmake_path(GET CMAKE_CURRENT_SOURCE_DIR PARENT_PATH include_root)
   set(dep_targets ${arg_DEPS})
@@ -170,9 +171,20 @@ function(meridian_module name)
   endif()
 endfunction()
 
+# Tells the sources that read golden files and samples where the tree is. Only those: a path in every
+# command line would keep two clones from sharing the compiler's cache.
+function(meridian_tell_source_dir)
+  foreach(source IN LISTS ARGN)
+    file(STRINGS "${source}" reads_tree REGEX "MERIDIAN_SOURCE_DIR|golden_bytes\\.h|key_rig\\.h")
+    if(reads_tree)
+      set_property(SOURCE "${source}" PROPERTY COMPILE_DEFINITIONS
+                                               MERIDIAN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    endif()
+  endforeach()
+endfunction()
+
 # Definitions that every target of ours sees.
 function(meridian_settings target scope)
-  target_compile_definitions(${target} ${scope} MERIDIAN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   if(MERIDIAN_SLOW_ASSERTS)
     target_compile_definitions(${target} ${scope} MERIDIAN_ASSERT_SLOW)
   endif()

@@ -50,7 +50,12 @@ void check_headers(const EntryView& entry) {
           effect.outcome = outcome;
           effect.amount = number;
           effect.debit.debits_posted = u128{number} << 63;
-          std::size_t size = encoder.encode(number, kind, request, effect, {}, out);
+          Transfer ended{};  // what a post or void that was created names
+          if (kind == CommandKind::create_transfer) {
+            ended.id = load_command<Transfer>(entry.command(number)).pending_id;
+            effect.revision = 0;  // its place among those that ended
+          }
+          std::size_t size = encoder.encode(number, kind, request, effect, {&ended, 1}, out);
           Result<Header> header = Header::decode(Bytes(out).first(size));
           ASSERT(header.has_value());
           ASSERT(equal(header->encode(), Bytes(out).first(size)));
