@@ -22,7 +22,7 @@ class Task {
   Task() = default;
   template <typename Function>
   requires(!std::is_same_v<std::decay_t<Function>, Task>)
-      Task(Function&& function)  // NOLINT(google-explicit-constructor): lambdas are tasks
+      Task(Function&& function)  // NOLINT(bugprone-forwarding-reference-overload): see requires
       : body_(std::make_unique<Body<std::decay_t<Function>>>(std::forward<Function>(function))) {}
   void operator()() { body_->run(); }
   explicit operator bool() const { return body_ != nullptr; }
