@@ -103,9 +103,10 @@ void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answere
       ++queued_requests_;
       queue_.push_back({std::move(request), std::move(answered), bytes});
       schedule_flush();
+      return;
     }
   }
-  if (refused) answered(std::move(*refused));
+  answered(std::move(*refused));
 }
 
 bool Proposer::may_propose() const {
