@@ -93,7 +93,7 @@ class AccountsService final : public v1::Accounts::CallbackService {
  private:
   std::function<void(std::vector<ledger::AccountState>)> answer_states(
       UnaryCall<v1::LookupAccountsReply> call) {
-    return [this, call](std::vector<ledger::AccountState> states) {
+    return [this, call = std::move(call)](std::vector<ledger::AccountState> states) {
       internal::write_list(backend_, call, std::move(states),
                            [](const ledger::AccountState& state, v1::LookupAccountsReply& out) {
                              fill(state.account, *out.add_accounts());

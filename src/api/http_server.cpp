@@ -287,16 +287,16 @@ class Session final : public std::enable_shared_from_this<Session> {
 
   void pull_events() {
     events_->next([shared = shared_, weak = weak_from_this()](Result<std::string> page) {
-      net::post(shared->context, [weak, page = std::move(page)]() mutable {
+      net::post(shared->context, [weak, page = std::move(page)] {
         auto self = weak.lock();
         if (!self || self->closed_) return;
-        if (page) return self->write_events(std::move(*page), false);
+        if (page) return self->write_events(*page, false);
         self->write_events("event: error\ndata: " + error_reply(page.error()).body + "\n", true);
       });
     });
   }
 
-  void write_events(std::string text, bool is_last) {
+  void write_events(std::string_view text, bool is_last) {
     waiting_text_ += text;
     last_text_ |= is_last;
     pull_when_written_ = true;

@@ -16,7 +16,8 @@ inline constexpr std::size_t results_inline_max = 64;
 
 inline replica::Replica::Answered answer_create(Backend& backend, UnaryCall<v1::CreateReply> call,
                                                 std::vector<ledger::CommandKind> kinds) {
-  return [&backend, call, kinds = std::move(kinds)](Result<replica::Answer> answer) mutable {
+  return [&backend, call = std::move(call),
+          kinds = std::move(kinds)](Result<replica::Answer> answer) mutable {
     if (!answer) return call.refuse(answer.error());
     const bool is_small = answer->results.size() <= results_inline_max;
     auto write = [call, kinds = std::move(kinds), answer = std::move(*answer)] {
@@ -28,7 +29,7 @@ inline replica::Replica::Answered answer_create(Backend& backend, UnaryCall<v1::
 }
 
 inline replica::Replica::Answered answer_packed(UnaryCall<v1::PackedReply> call) {
-  return [call](Result<replica::Answer> answer) {
+  return [call = std::move(call)](Result<replica::Answer> answer) {
     if (!answer) return call.refuse(answer.error());
     call.answer([&](v1::PackedReply& reply) { fill(*answer, reply); });
   };
