@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, for kill()
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>

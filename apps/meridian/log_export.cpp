@@ -148,7 +148,7 @@ Status Exporter::fetch() {
     while (reader->Read(&batch)) {
       for (const v1::FeedRecord& record : batch.records()) {
         if (raw(frontier_.size()) >= size) break;
-        const Status taken = take(record);
+        Status taken = take(record);
         if (!taken) {
           context.TryCancel();
           return taken;

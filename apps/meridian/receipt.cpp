@@ -56,7 +56,9 @@ Result<Exit> run_get(Client& client, const GetOptions& options) {
 }
 
 Result<Exit> run_verify(const VerifyOptions& options) {
-  const auto named = [](Error error, const std::string& file) { return with_context(error, file); };
+  const auto named = [](const Error& error, const std::string& file) {
+    return with_context(error, file);
+  };
   const std::string text = TRY(read_input(options.file, proof::receipt_size_max));
   const std::string policy_text = TRY(read_input(options.policy, proof::policy_size_max));
   const Result<proof::Policy> policy = proof::parse_policy(policy_text);
