@@ -1,6 +1,6 @@
 // What every interface of this process works with, and the list of calls that stay open.
 //
-// Made by main before the servers and kept until after them.
+// Made by main before the servers and kept until after them. Thread-safe.
 #pragma once
 
 #include <array>

@@ -1,5 +1,7 @@
 // The texts that an auditor takes away: receipts, keys, the policy that trusts this replica.
-// Shared by gRPC and HTTP. Thread-safe; callbacks come on internal executors.
+//
+// Shared by gRPC and HTTP. Thread-safe; callbacks are called once, on internal executors or, for
+// what is refused or known at once, before the call returns. Formats: docs/formats/proof.md.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// 128-bit unsigned integers: ids and amounts. Amounts are exact; overflow is always checked.
+// 128-bit unsigned integers: ids, amounts. Pure. + and - wrap silently: amounts use add_fits().
 #pragma once
 
 #include <cstddef>

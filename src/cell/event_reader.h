@@ -1,5 +1,10 @@
 // Reads pages of events: positions from the stream index, headers and payloads from the segments,
-// contents through the door. Runs on the reads executor; thread-safe to call.
+// contents through the door.
+//
+// Thread-safe to call; works on the reads executor. `done` is called there, on the door's executor,
+// or for a refused limit before the call returns.
+// Cost: of a stream or category what its page holds; `all` looks at up to a million records for
+// one page, and then answers a short page whose `next` goes on from there.
 #pragma once
 
 #include <functional>
@@ -15,6 +20,7 @@ class EventReader {
       : replica_(replica), door_(door), executor_(executor) {}
 
   using Done = std::function<void(Result<ReadPage>)>;
+  /// Errors: invalid_argument for a limit outside 1..read_limit_max; those of the stores.
   void read(ReadQuery query, Done done);
 
  private:

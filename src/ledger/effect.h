@@ -1,4 +1,4 @@
-// What applying one command did: with the command, all a record's header needs.
+// What applying one command did: with the command, all a record's header needs. Pure values.
 #pragma once
 
 #include <cstdint>

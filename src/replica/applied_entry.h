@@ -1,5 +1,8 @@
 // An entry after it was applied: what the prove stage turns into headers, and what the apply stage
-// keeps at hand until those headers are stored. Immutable once made; shared between stages.
+// keeps at hand until those headers are stored.
+//
+// Immutable once made, so stages on several threads share it without a lock; whoever drops it last
+// gives the memory of its effects back to the pool.
 #pragma once
 
 #include <cstdint>

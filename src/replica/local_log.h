@@ -1,6 +1,8 @@
-// The ordered log of a cell with one replica: its write-ahead log. Whatever waits while a sync is
-// under way goes out together in the next one (group commit). Thread-safe; works on the log
-// executor.
+// The ordered log of a cell with one replica: its write-ahead log.
+//
+// Whatever waits while a sync is under way goes out together in the next one (group commit), so an
+// entry costs a share of one sync. Thread-safe; handlers are called on the log executor. A failed
+// append is final: handler.failed is called once and later entries are dropped.
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,8 @@
 // Opening a cell's data: the newest state checkpoint, then everything the log holds after it.
+//
+// Called once, before any executor of the replica runs; the log itself is replayed by LocalReplica.
+// open_stores() reads indexes only; restore_state() reads the whole state and holds it twice while
+// it does. Stores drop what they hold past the checkpoint, since the replay writes it again.
 #pragma once
 
 #include <memory>
@@ -29,7 +33,8 @@ struct Recovered {
 
 /// Opens all stores at the newest checkpoint. Errors: data_loss naming what is damaged.
 Result<Recovered> open_stores(const storage::SealedContext& context);
-/// Fills `ledger` from the checkpoint's chunks.
+/// Fills the empty `ledger` from the checkpoint's chunks; does nothing if there is no checkpoint.
+/// Errors: data_loss if a chunk is damaged or the state is not the one the checkpoint names.
 Status restore_state(Recovered& recovered, ledger::Ledger& ledger,
                      const Replica::Progress& progress);
 

@@ -1,4 +1,8 @@
-// What was stored, as a source for the queries of ledger/queries.h. Thread-safe.
+// What was stored, as a source for the queries of ledger/queries.h.
+//
+// Borrows the replica's stores. Thread-safe. Cost: read() opens a bundle of 256 headers (30 us, see
+// record_store.h) unless it is cached, find_transfer() looks into each sorted run, scan() streams.
+// Errors: data_loss for stored bytes that are no header.
 #pragma once
 
 #include "ledger/queries.h"
