@@ -1,8 +1,7 @@
-// Memory (active, frozen) and runs on disk (old to new); merged by size in tiers of four.
+// Memory (active, frozen: internal/run_tables.h) and runs on disk (old to new); merged by size in
+// tiers of four.
 #include "storage/sorted_runs.h"
 
-#include <absl/container/btree_map.h>
-#include <absl/container/flat_hash_map.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "base/assert.h"
 #include "storage/internal/run_file.h"
+#include "storage/internal/run_tables.h"
 
 namespace meridian::storage {
 
@@ -22,99 +22,6 @@ constexpr std::size_t reserve_max = 1 << 22;  // keys a fresh table makes room f
 
 /// Size class of a run: 0 below 2^16 keys, then one more for each factor of four.
 int tier_of(std::uint64_t pairs) { return static_cast<int>((std::bit_width(pairs >> 16) + 1) / 2); }
-
-struct RunKeyHash {
-  std::size_t operator()(const RunKey& key) const {
-    return static_cast<std::size_t>(stable_hash(key));
-  }
-};
-
-/// 16-byte keys in memory: packed to 8-byte alignment, so that a slot takes 24 bytes.
-struct PackedId {
-  std::uint64_t high, low;
-  bool operator==(const PackedId&) const = default;
-};
-struct PackedIdHash {
-  std::size_t operator()(const PackedId& id) const {
-    return U128Hash{}(make_u128(id.high, id.low));
-  }
-};
-
-/// For indexes that are only asked for single keys.
-class HashTable {
- public:
-  void insert(const RunKey& key, std::uint64_t value) { map_.emplace(pack(key), value); }
-  void erase(const RunKey& key) { map_.erase(pack(key)); }
-  const std::uint64_t* find(const RunKey& key) const {
-    const auto found = map_.find(pack(key));
-    return found == map_.end() ? nullptr : &found->second;
-  }
-  void prefetch(const RunKey& key) const { map_.prefetch(pack(key)); }
-  std::size_t size() const { return map_.size(); }
-  void reserve(std::size_t keys) { map_.reserve(keys); }
-  std::size_t memory_bytes() const { return map_.capacity() * 25; }
-  std::vector<SortedRuns::Pair> sorted() const {
-    std::vector<SortedRuns::Pair> pairs;
-    pairs.reserve(map_.size());
-    for (const auto& [id, value] : map_) pairs.push_back({{make_u128(id.high, id.low), 0}, value});
-    std::ranges::sort(pairs, {}, [](const SortedRuns::Pair& pair) { return pair.key.high; });
-    return pairs;
-  }
-  template <typename Visit>
-  void range(const RunKey& first, const RunKey& last, std::size_t count, bool reversed,
-             Visit&& visit) const {
-    std::vector<SortedRuns::Pair> found;
-    for (const SortedRuns::Pair& pair : sorted())
-      if (!(pair.key < first) && !(last < pair.key)) found.push_back(pair);
-    if (reversed) std::ranges::reverse(found);
-    for (std::size_t i = 0; i < std::min(count, found.size()); ++i) visit(found[i]);
-  }
-
- private:
-  static PackedId pack(const RunKey& key) { return {high64(key.high), low64(key.high)}; }
-  absl::flat_hash_map<PackedId, std::uint64_t, PackedIdHash> map_;
-};
-
-/// For indexes that are asked for ranges.
-class OrderedTable {
- public:
-  void insert(const RunKey& key, std::uint64_t value) { map_.emplace(key, value); }
-  void erase(const RunKey& key) { map_.erase(key); }
-  const std::uint64_t* find(const RunKey& key) const {
-    const auto found = map_.find(key);
-    return found == map_.end() ? nullptr : &found->second;
-  }
-  void prefetch(const RunKey&) const {}
-  std::size_t size() const { return map_.size(); }
-  void reserve(std::size_t) {}
-  std::size_t memory_bytes() const { return map_.size() * 56; }
-  std::vector<SortedRuns::Pair> sorted() const {
-    std::vector<SortedRuns::Pair> pairs;
-    pairs.reserve(map_.size());
-    for (const auto& [key, value] : map_) pairs.push_back({key, value});
-    return pairs;
-  }
-  template <typename Visit>
-  void range(const RunKey& first, const RunKey& last, std::size_t count, bool reversed,
-             Visit&& visit) const {
-    auto at = reversed ? map_.upper_bound(last) : map_.lower_bound(first);
-    for (std::size_t i = 0; i < count; ++i) {
-      if (reversed) {
-        if (at == map_.begin()) return;
-        --at;
-        if (at->first < first) return;
-        visit({at->first, at->second});
-      } else {
-        if (at == map_.end() || last < at->first) return;
-        visit({at->first, at->second});
-        ++at;
-      }
-    }
-  }
-
- private:
-  absl::btree_map<RunKey, std::uint64_t> map_;
-};
 
 using RunList = std::vector<std::shared_ptr<Run>>;
 
@@ -458,7 +365,7 @@ Result<std::unique_ptr<SortedRuns>> SortedRuns::open(const SealedContext& contex
     TRY(runs->load(manifest));
     return std::unique_ptr<SortedRuns>(std::move(runs));
   }
-  auto runs = std::make_unique<SortedRunsOf<OrderedTable>>(context, options);
+  auto runs = std::make_unique<SortedRunsOf<GroupedTable>>(context, options);
   TRY(runs->load(manifest));
   return std::unique_ptr<SortedRuns>(std::move(runs));
 }

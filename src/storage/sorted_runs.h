@@ -66,6 +66,7 @@ class SortedRuns {
   };
   /// Up to `count` pairs with first <= key <= last, ascending, or descending if `reversed`. With
   /// 16-byte keys a range of more than one key sorts all that is in memory: ask for single keys.
+  /// With 24-byte keys the same holds for a range over more than one `high`.
   virtual Result<std::vector<Pair>> find_range(const RunKey& first, const RunKey& last,
                                                std::size_t count, bool reversed) = 0;
   virtual std::uint64_t size() const = 0;
