@@ -1,6 +1,5 @@
 #include <sys/random.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "base/assert.h"
@@ -13,9 +12,9 @@ class OsEntropy final : public Entropy {
  public:
   void fill(MutableBytes out) override {
     while (!out.empty()) {
-      // getrandom(2): requests of up to 256 bytes are never cut short by a signal.
-      ssize_t got = ::getrandom(out.data(), std::min<std::size_t>(out.size(), 256), 0);
-      if (got < 0 && errno == EINTR) continue;  // only while the pool is not ready at boot
+      // getrandom(2): a signal may cut requests of more than 256 bytes short; then ask again.
+      ssize_t got = ::getrandom(out.data(), out.size(), 0);
+      if (got < 0 && errno == EINTR) continue;
       ASSERT(got > 0);  // a node without randomness must not make keys or nonces
       out = out.subspan(static_cast<std::size_t>(got));
     }

@@ -21,6 +21,7 @@ constexpr std::size_t aad_size = 44;
 constexpr std::size_t write_buffer_size = 1 << 20;
 constexpr std::size_t first_read_size = 4096;
 constexpr std::string_view storage_key = "storage";
+constexpr std::size_t nonces_asked_max = 256;
 
 static_assert(tagged_size + sizeof(crypto::Digest) + 8 == sealed_file_header_size);
 static_assert(frame_prefix_size == 4 + 4 + sizeof(crypto::Nonce));
@@ -148,11 +149,21 @@ Result<FrameSealer> FrameSealer::open(const SealedContext& context, Purpose purp
   return FrameSealer(context.entropy, context.cell, purpose, file_number, std::move(key));
 }
 
+crypto::Nonce FrameSealer::fresh_nonce() {
+  if (nonces_.empty()) {  // ever more: most sealers seal few frames
+    nonces_.resize(std::clamp<std::size_t>(nonces_used_ / 4, 1, nonces_asked_max));
+    entropy_->fill({nonces_.front().data(), nonces_.size() * sizeof(crypto::Nonce)});
+  }
+  const crypto::Nonce nonce = nonces_.back();
+  nonces_.pop_back();
+  ++nonces_used_;
+  return nonce;
+}
+
 void FrameSealer::seal(std::uint64_t position, std::uint32_t tag_word, Bytes plain, Buffer& out) {
   ASSERT(plain.size() <= frame_plain_max);
   auto plain_size = static_cast<std::uint32_t>(plain.size());
-  crypto::Nonce nonce;
-  entropy_->fill(nonce);
+  const crypto::Nonce nonce = fresh_nonce();
   auto aad = additional_data({cell_, file_number_, position, purpose_}, plain_size, tag_word);
   std::size_t at = out.size();
   out.resize(at + frame_overhead + plain.size());

@@ -70,12 +70,18 @@ class FrameSealer {
  private:
   FrameSealer(io::Entropy& entropy, u128 cell, Purpose purpose, std::uint64_t file_number,
               crypto::Secret key);
+  crypto::Nonce fresh_nonce();
+
   io::Entropy* entropy_;
   crypto::Secret key_secret_;
   crypto::AeadKey key_;
   u128 cell_;
   std::uint64_t file_number_;
   Purpose purpose_;
+  /// Nonces not used yet: asking the kernel for each costs as much as sealing a small frame. Never
+  /// copied to a clone: a nonce is used once.
+  std::vector<crypto::Nonce> nonces_;
+  std::size_t nonces_used_ = 0;
 };
 
 /// Writes a whole sealed file front to back, buffered. Durable only after finish().
