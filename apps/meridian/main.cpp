@@ -1,4 +1,6 @@
 // The one binary: parses the command line and runs the subcommand that was named.
+#include <absl/synchronization/mutex.h>
+
 #include <CLI/CLI.hpp>
 #include <string>
 
@@ -21,6 +23,8 @@ answers; 4 damaged data; 5 unknown outcome (repeat it with the same id); 6 the s
 
 int main(int argc, char** argv) {
   using namespace meridian::app;
+  // Debian builds absl to look for lock cycles at every lock, and gRPC takes many per call.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CLI::App app(help, "meridian");
   app.set_version_flag("--version", std::string(meridian::api::version));
   app.require_subcommand(1);
