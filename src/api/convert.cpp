@@ -224,8 +224,12 @@ ledger::CommandKind kind_of(const door::CommandDraft& draft) {
 Result<Drafts> parse_append(const v1::AppendRequest& request) {
   TRY(check_count(request.events_size(), "events"));
   Drafts drafts;
+  drafts.commands.reserve(static_cast<std::size_t>(request.events_size()));
   for (int i = 0; i < request.events_size(); ++i) {
-    drafts.commands.emplace_back(TRY(parse_event(request.events(i), element("events", i))));
+    Result<door::EventDraft> draft = parse_event(request.events(i), std::string_view{});
+    // The name of the element is worth building only now.
+    if (!draft) return parse_event(request.events(i), element("events", i)).error();
+    drafts.commands.emplace_back(std::move(*draft));
   }
   drafts.kinds.assign(drafts.commands.size(), ledger::CommandKind::append_event);
   return drafts;

@@ -59,9 +59,15 @@ struct AeadKey::Contexts {
   Context context;
 };
 
-AeadKey::AeadKey(Bytes key) : contexts_(std::make_unique<Contexts>(make_context())) {
+AeadKey::AeadKey(Bytes key) : contexts_(std::make_unique<Contexts>(Contexts{make_context()})) {
   ASSERT(key.size() == aead_key_size);
   int ready = EVP_CipherInit_ex2(contexts_->context.get(), gcm(), key.data(), nullptr, 1, nullptr);
+  ASSERT(ready == 1);
+}
+void AeadKey::rekey(Bytes key) {
+  ASSERT(key.size() == aead_key_size);
+  int ready =
+      EVP_CipherInit_ex2(contexts_->context.get(), nullptr, key.data(), nullptr, 1, nullptr);
   ASSERT(ready == 1);
 }
 AeadKey::~AeadKey() = default;

@@ -10,24 +10,23 @@ namespace {
 
 constexpr std::size_t salt_size = 32;
 
-Buffer encode_envelope(const EventDraft& draft) {
-  Buffer content;
-  ledger::Envelope{draft.stream, draft.type, draft.content_type, draft.metadata, draft.data}.encode(
-      content);
-  return content;
+ledger::Envelope envelope_of(const EventDraft& draft) {
+  return {draft.stream, draft.type, draft.content_type, draft.metadata, draft.data};
 }
 
 }  // namespace
 
 PayloadSealer::PayloadSealer(u128 cell, io::Entropy& entropy, const storage::KeyStore& keys,
                              storage::KeyTable& table, crypto::HmacKey commit_key,
-                             storage::KeyStore::Key wrapping_key)
+                             const storage::KeyStore::Key& payload_key)
     : cell_(cell),
       entropy_(&entropy),
       keys_(&keys),
       table_(&table),
       commit_key_(std::move(commit_key)),
-      wrapping_key_(wrapping_key) {}
+      payload_key_version_(static_cast<std::uint32_t>(payload_key.version)),
+      payload_key_(payload_key.secret),
+      seal_key_(std::array<Byte, crypto::aead_key_size>{}) {}
 
 Result<PayloadSealer> PayloadSealer::create(u128 cell, io::Entropy& entropy,
                                             const storage::KeyStore& keys,
@@ -50,8 +49,8 @@ void PayloadSealer::random(MutableBytes out) {
   pool_.resize(pool_.size() - out.size());
 }
 
-Result<PayloadSealer::Sealed> PayloadSealer::seal(const EventDraft& draft,
-                                                  std::span<const u128> subject_ids) {
+Result<crypto::Digest> PayloadSealer::seal(const EventDraft& draft,
+                                           std::span<const u128> subject_ids, Buffer& out) {
   const std::size_t count = draft.more.size() + 1;
   ASSERT(subject_ids.size() == count);
   if (count > ledger::compartments_max)
@@ -59,9 +58,8 @@ Result<PayloadSealer::Sealed> PayloadSealer::seal(const EventDraft& draft,
                 fmt::format("the event has {} compartments; at most {} are allowed", count,
                             ledger::compartments_max));
   // Sizes first: nothing is sealed and no key is made for what cannot be recorded.
-  std::size_t content_size =
-      draft.stream.size() + draft.type.size() + draft.metadata.size() + draft.data.size();
-
+  const ledger::Envelope envelope = envelope_of(draft);
+  std::size_t content_size = envelope.encoded_size();
   for (const CompartmentDraft& more : draft.more) content_size += more.content.size();
   const auto too_large = [](std::size_t size) {
     return fail(Code::invalid_argument,
@@ -70,60 +68,67 @@ Result<PayloadSealer::Sealed> PayloadSealer::seal(const EventDraft& draft,
   };
   if (content_size > ledger::payload_size_max) return too_large(content_size);
 
-  ledger::Payload payload;
-  payload.compartments.push_back(
-      TRY(seal_one(draft.event_id, 0, subject_ids[0], draft.retention, encode_envelope(draft))));
-  for (std::size_t i = 1; i < count; ++i)
-    payload.compartments.push_back(
-        TRY(seal_one(draft.event_id, static_cast<std::uint8_t>(i), subject_ids[i],
-                     draft.more[i - 1].retention, draft.more[i - 1].content)));
-  if (payload.encoded_size() > ledger::payload_size_max) return too_large(payload.encoded_size());
-
-  std::vector<crypto::Digest> commitments;
-  for (const ledger::Compartment& compartment : payload.compartments)
-    commitments.push_back(compartment.commitment);
-  Sealed sealed;
-  payload.encode(sealed.payload);
-  sealed.commitment = ledger::fold_commitments(commitments);
-  return sealed;
+  const std::size_t start = out.size();
+  ledger::PayloadBuilder builder(count, out);
+  std::array<crypto::Digest, ledger::compartments_max> commitments;
+  commitments[0] = TRY(seal_one(
+      {draft.event_id, 0, subject_ids[0], draft.retention}, envelope.encoded_size(),
+      [&](MutableBytes room) { envelope.encode(room); }, builder));
+  for (std::size_t i = 1; i < count; ++i) {
+    const CompartmentDraft& more = draft.more[i - 1];
+    commitments[i] = TRY(seal_one(
+        {draft.event_id, static_cast<std::uint8_t>(i), subject_ids[i], more.retention},
+        more.content.size(),
+        [&](MutableBytes room) { std::ranges::copy(more.content, room.begin()); }, builder));
+  }
+  if (out.size() - start > ledger::payload_size_max) return too_large(out.size() - start);
+  return ledger::fold_commitments(std::span(commitments).first(count));
 }
 
-Result<ledger::Compartment> PayloadSealer::seal_one(u128 command_id, std::uint8_t number,
-                                                    u128 subject, std::uint8_t retention,
-                                                    Bytes content) {
-  ledger::Compartment compartment;
-  compartment.subject = subject;
-  compartment.retention = retention;
-  random(compartment.nonce);
+void PayloadSealer::drop_key() { seal_key_.rekey(std::array<Byte, crypto::aead_key_size>{}); }
 
-  std::array<Byte, crypto::aead_key_size> own_key{};
-  Bytes seal_key = own_key;
-  crypto::Digest salt;
-  if (subject == 0) {
-    compartment.key_kind = ledger::KeyKind::own;
-    compartment.key_version = static_cast<std::uint32_t>(wrapping_key_.version);
-    random(own_key);
-    compartment.wrapped_key = crypto::wrap_key(wrapping_key_.secret, own_key);
-    salt = ledger::commitment_salt(commit_key_, cell_, command_id, number);
-  } else {
-    const storage::KeyTable::SubjectKeys keys = TRY(table_->for_sealing(subject, retention));
-    compartment.key_kind = ledger::KeyKind::subject;
-    compartment.key_version = keys.seal_version;
-    seal_key = keys.seal;
-    salt = ledger::commitment_salt(crypto::HmacKey(keys.commit), cell_, command_id, number);
+/// Sets seal_key_ and what `fields` says of it; returns the salt of the commitment.
+Result<crypto::Digest> PayloadSealer::choose_key(const Place& place, ledger::Compartment& fields) {
+  if (place.subject == 0) {
+    random(fields.key_seed);
+    fields.key_kind = ledger::KeyKind::own;
+    fields.key_version = payload_key_version_;
+    crypto::Digest key = ledger::own_key(payload_key_, fields.key_seed);
+    seal_key_.rekey(key);
+    crypto::cleanse(key);
+    return ledger::commitment_salt(commit_key_, cell_, place.command_id, place.number);
   }
-  compartment.commitment = ledger::commit(salt, content);
+  const storage::KeyTable::SubjectKeys keys =
+      TRY(table_->for_sealing(place.subject, place.retention));
+  fields.key_kind = ledger::KeyKind::subject;
+  fields.key_version = keys.seal_version;
+  seal_key_.rekey(keys.seal);
+  return ledger::commitment_salt(crypto::HmacKey(keys.commit), cell_, place.command_id,
+                                 place.number);
+}
 
-  Buffer plain(salt.begin(), salt.end());
-  plain.insert(plain.end(), content.begin(), content.end());
-  compartment.sealed.resize(plain.size() + crypto::aead_tag_size);
-  crypto::AeadKey(seal_key).seal(
-      compartment.nonce,
-      ledger::compartment_aad(cell_, command_id, number, subject, compartment.retention), plain,
-      compartment.sealed);
-  crypto::cleanse(plain);
-  crypto::cleanse(own_key);
-  return compartment;
+/// `write` puts content_size bytes of plaintext where the ciphertext will be.
+template <typename Write>
+Result<crypto::Digest> PayloadSealer::seal_one(const Place& place, std::size_t content_size,
+                                               Write write, ledger::PayloadBuilder& builder) {
+  ledger::Compartment fields;
+  fields.subject = place.subject;
+  fields.retention = place.retention;
+  random(fields.nonce);
+  const crypto::Digest salt = TRY(choose_key(place, fields));
+
+  const std::size_t plain_size = salt_size + content_size;
+  const auto room = builder.add(fields, plain_size + crypto::aead_tag_size);
+  std::ranges::copy(salt, room.sealed.begin());
+  const MutableBytes content = room.sealed.subspan(salt_size, content_size);
+  write(content);
+  const crypto::Digest commitment = ledger::commit(salt, content);
+  std::ranges::copy(commitment, room.commitment.begin());
+  seal_key_.seal(fields.nonce,
+                 ledger::compartment_aad(cell_, place.command_id, place.number, place.subject,
+                                         place.retention),
+                 room.sealed.first(plain_size), room.sealed);
+  return commitment;
 }
 
 Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes bytes) {
@@ -167,12 +172,13 @@ Result<OpenedCompartment> PayloadSealer::open_one(u128 cell, u128 command_id, st
                                                   const ledger::Compartment& compartment) {
   OpenedCompartment opened;
   opened.retention = compartment.retention;
-  crypto::Secret own_key;
+  crypto::Digest own_key{};
   Bytes key;
   if (compartment.key_kind == ledger::KeyKind::own) {
-    const auto wrapping = TRY(keys_->get("payload", storage::KeyVersion{compartment.key_version}));
-    own_key = TRY(crypto::unwrap_key(wrapping.secret, compartment.wrapped_key));
-    key = own_key.bytes();
+    const auto payload_key =
+        TRY(keys_->get("payload", storage::KeyVersion{compartment.key_version}));
+    own_key = ledger::own_key(crypto::HmacKey(payload_key.secret), compartment.key_seed);
+    key = own_key;
   } else {
     const auto found =
         table_->for_opening(compartment.subject, compartment.retention, compartment.key_version);
@@ -192,9 +198,11 @@ Result<OpenedCompartment> PayloadSealer::open_one(u128 cell, u128 command_id, st
   if (compartment.sealed.size() < salt_size + crypto::aead_tag_size)
     return fail(Code::data_loss, fmt::format("has a compartment {} that is too short", number));
   Buffer plain(compartment.sealed.size() - crypto::aead_tag_size);
-  const Buffer aad =
+  const auto aad =
       ledger::compartment_aad(cell, command_id, number, compartment.subject, compartment.retention);
-  if (!crypto::AeadKey(key).open(compartment.nonce, aad, compartment.sealed, plain))
+  seal_key_.rekey(key);
+  crypto::cleanse(own_key);
+  if (!seal_key_.open(compartment.nonce, aad, compartment.sealed, plain))
     return fail(Code::data_loss, fmt::format("has a compartment {} that does not open", number));
   std::ranges::copy(Bytes(plain).first(salt_size), opened.salt.begin());
   opened.content = to_buffer(Bytes(plain).subspan(salt_size));

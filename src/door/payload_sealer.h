@@ -1,7 +1,8 @@
 // Seals an event's compartments and opens them again (docs/formats/payload.md).
 //
-// Owned by the door's executor, like the key table it uses. Cost: 2 us per compartment with a warm
-// key: one commitment, one AES-256-GCM seal, and without a subject one key wrap.
+// Owned by the door's executor, like the key table it uses. Compartments are
+// sealed where they will stay, in the request. Cost: 1.5 us per compartment with a warm key: one
+// commitment, one AES-256-GCM seal, and without a subject one key derivation.
 #pragma once
 
 #include <cstdint>
@@ -22,22 +23,30 @@ class PayloadSealer {
   static Result<PayloadSealer> create(u128 cell, io::Entropy& entropy,
                                       const storage::KeyStore& keys, storage::KeyTable& table);
 
-  struct Sealed {
-    Buffer payload;
-    crypto::Digest commitment;  ///< Folded.
-  };
-  /// `subject_ids` are those of the draft's compartments, 0 for none, envelope first.
+  /// Appends the sealed payload to `out` and returns its folded commitment. `subject_ids` are those
+  /// of the draft's compartments, 0 for none, envelope first. After an error `out` may hold a part.
   /// Errors: invalid_argument (too large, too many), failed_precondition (a subject was forgotten).
-  Result<Sealed> seal(const EventDraft& draft, std::span<const u128> subject_ids);
+  Result<crypto::Digest> seal(const EventDraft& draft, std::span<const u128> subject_ids,
+                              Buffer& out);
+  /// Cleanses the key used last, which may be that of a subject to be forgotten.
+  void drop_key();
   /// Errors: data_loss if what is there does not open or does not match its commitment.
   Result<OpenedEvent> open(const ledger::Header& header, Bytes payload);
 
  private:
   PayloadSealer(u128 cell, io::Entropy& entropy, const storage::KeyStore& keys,
                 storage::KeyTable& table, crypto::HmacKey commit_key,
-                storage::KeyStore::Key wrapping_key);
-  Result<ledger::Compartment> seal_one(u128 command_id, std::uint8_t number, u128 subject,
-                                       std::uint8_t retention, Bytes content);
+                const storage::KeyStore::Key& payload_key);
+  struct Place {
+    u128 command_id;
+    std::uint8_t number;
+    u128 subject;
+    std::uint8_t retention;
+  };
+  template <typename Write>
+  Result<crypto::Digest> seal_one(const Place& place, std::size_t content_size, Write write,
+                                  ledger::PayloadBuilder& builder);
+  Result<crypto::Digest> choose_key(const Place& place, ledger::Compartment& fields);
   Result<OpenedCompartment> open_one(u128 cell, u128 command_id, std::uint8_t number,
                                      const ledger::Compartment& compartment);
   void random(MutableBytes out);
@@ -47,8 +56,10 @@ class PayloadSealer {
   const storage::KeyStore* keys_;
   storage::KeyTable* table_;
   crypto::HmacKey commit_key_;
-  storage::KeyStore::Key wrapping_key_;
-  Buffer pool_;  // random bytes not used yet
+  std::uint32_t payload_key_version_;
+  crypto::HmacKey payload_key_;
+  crypto::AeadKey seal_key_;  // of the compartment being sealed
+  Buffer pool_;               // random bytes not used yet
 };
 
 }  // namespace meridian::door

@@ -71,6 +71,15 @@ std::uint64_t size_of(const std::vector<CommandDraft>& commands) {
   return bytes;
 }
 
+/// What the payloads will take: room for most requests, so that sealing does not move them.
+std::size_t sealed_size_likely(const std::vector<CommandDraft>& commands) {
+  constexpr std::size_t overhead = 256;  // envelope, compartment, salt, tag
+  std::size_t events = 0;
+  for (const CommandDraft& command : commands)
+    if (std::holds_alternative<EventDraft>(command)) ++events;
+  return events == 0 ? 0 : size_of(commands) + events * overhead;
+}
+
 class SealingDoor final : public Door {
  public:
   SealingDoor(const Io& io, u128 cell, crypto::HmacKey index_key,
@@ -203,6 +212,9 @@ Result<std::unique_ptr<ledger::Request>> SealingDoor::make_request(
                             ledger::entry_commands_max));
   auto request = std::make_unique<ledger::Request>();
   request->actor = actor;
+  request->commands.reserve(commands.size() * ledger::command_size);
+  request->payloads.reserve(
+      std::min<std::size_t>(sealed_size_likely(commands), ledger::request_size_max));
   for (std::size_t i = 0; i < commands.size(); ++i) {
     const bool linked = atomic && i + 1 < commands.size();
     if (const auto* account = std::get_if<ledger::Account>(&commands[i])) {
@@ -244,9 +256,11 @@ Status SealingDoor::add_event(ledger::Request& request, const EventDraft& draft,
         fmt::format("data of command {} is not JSON although content_type says so", position));
   std::vector<u128> subjects{subject_id(draft.subject)};
   for (const CompartmentDraft& more : draft.more) subjects.push_back(subject_id(more.subject));
-  const PayloadSealer::Sealed sealed = TRY(sealer_.seal(draft, subjects));
-  const std::size_t size = request.commands.size() + ledger::command_size + request.payloads.size();
-  if (size + sealed.payload.size() > ledger::request_size_max)
+  const std::size_t payload_offset = request.payloads.size();
+  const crypto::Digest commitment = TRY(sealer_.seal(draft, subjects, request.payloads));
+  const std::size_t payload_size = request.payloads.size() - payload_offset;
+  if (request.commands.size() + ledger::command_size + request.payloads.size() >
+      ledger::request_size_max)
     return fail(
         Code::invalid_argument,
         fmt::format("the request's commands and payloads pass {} bytes at command {}: split it",
@@ -257,10 +271,10 @@ Status SealingDoor::add_event(ledger::Request& request, const EventDraft& draft,
   event.stream = stream_id(draft.stream);
   event.category = category_id(ledger::category_of(draft.stream));
   event.type = type_id(draft.type);
-  event.commitment = sealed.commitment;
+  event.commitment = commitment;
   event.expected_revision = draft.expected == ledger::Expected::exact ? draft.expected_revision : 0;
-  event.payload_size = static_cast<std::uint32_t>(sealed.payload.size());
-  event.payload_offset = static_cast<std::uint32_t>(request.payloads.size());
+  event.payload_size = static_cast<std::uint32_t>(payload_size);
+  event.payload_offset = static_cast<std::uint32_t>(payload_offset);
   event.flags = linked ? ledger::event_flag_linked : 0;
   event.expected = draft.expected;
   event.content_type = json ? ledger::ContentType::json : ledger::ContentType::bytes;
@@ -268,7 +282,6 @@ Status SealingDoor::add_event(ledger::Request& request, const EventDraft& draft,
   event.retention = draft.retention;
   if (!draft.facts.empty())
     request.facts.push_back({request.command_count(), TRY(draft.facts.encode())});
-  request.payloads.insert(request.payloads.end(), sealed.payload.begin(), sealed.payload.end());
   request.add(ledger::CommandKind::append_event, bytes_of(event));
   return {};
 }
@@ -310,6 +323,7 @@ Result<Erased> SealingDoor::erase(u128 actor, u128 subject) {
   for (const std::uint8_t retention : table_->classes(subject))
     owed.classes[retention / 8] |= static_cast<Byte>(1 << (retention % 8));
   TRY(owed_.put(owed));
+  sealer_.drop_key();
   const storage::KeyTable::Erasure erasure = TRY(table_->erase(subject));
   if (erasure.keys_destroyed != 0) {
     owed.keys_destroyed = erasure.keys_destroyed;

@@ -26,7 +26,7 @@ static_assert(entry_header_size + request_header_size + run_size + request_size_
 
 Error wrong(std::string message) { return fail(Code::invalid_argument, "entry: " + message); }
 
-Status check_request(const RequestHeader& request, std::uint32_t number) {
+Status check_request_header(const RequestHeader& request, std::uint32_t number) {
   auto at = [&](std::string_view rest) {
     return wrong(fmt::format("request {}: {}", number, rest));
   };
@@ -84,7 +84,7 @@ class EntryWalk {
 
  private:
   Status check_runs_of(const RequestHeader& request, std::uint32_t number) {
-    TRY(check_request(request, number));
+    TRY(check_request_header(request, number));
     if (request.run_count > view_.run_count() - run_)
       return wrong(fmt::format("request {}: run_count {} is more than the {} runs left", number,
                                request.run_count, view_.run_count() - run_));
@@ -257,6 +257,22 @@ void Request::add(CommandKind kind, Bytes command) {
 
 namespace {
 
+RequestHeader header_of(const Request& request) {
+  return {request.actor,
+          request.signature_digest,
+          request.attester,
+          {},
+          static_cast<std::uint32_t>(request.runs.size()),
+          request.command_count(),
+          0};
+}
+
+std::size_t facts_size_of(const Request& request) {
+  std::size_t size = 0;
+  for (const Request::Facts& fact : request.facts) size += fact_header_size + fact.bytes.size();
+  return size;
+}
+
 struct EntrySizes {
   std::size_t requests = 0, runs = 0, commands = 0, facts = 0, payloads = 0;
 
@@ -266,8 +282,7 @@ struct EntrySizes {
       runs += request->runs.size();
       commands += request->command_count();
       payloads += request->payloads.size();
-      for (const Request::Facts& fact : request->facts)
-        facts += fact_header_size + fact.bytes.size();
+      facts += facts_size_of(*request);
     }
     ASSERT(requests >= 1);
     ASSERT(commands >= requests);
@@ -327,19 +342,41 @@ void write_facts(Byte*& at, const Request& request, std::uint32_t commands_befor
 
 }  // namespace
 
+// A view over the request where it stands: nothing is copied but its facts.
+Status check_request(const Request& request) {
+  const std::size_t size = request.commands.size() + request.payloads.size();
+  ASSERT(request.commands.size() % command_size == 0);
+  if (size > request_size_max)
+    return fail(Code::invalid_argument,
+                fmt::format("the request holds {} bytes of commands and payloads; at most {} fit: "
+                            "split it",
+                            size, request_size_max));
+  const RequestHeader header = header_of(request);
+  std::array<Byte, request_header_size> header_bytes;
+  store_le(header_bytes.data(), header);
+  Buffer facts(facts_size_of(request));
+  Byte* at = facts.data();
+  write_facts(at, request, 0);
+
+  EntryView view;
+  view.request_count_ = 1;
+  view.run_count_ = header.run_count;
+  view.command_count_ = header.command_count;
+  view.requests_ = header_bytes;
+  view.runs_ = {reinterpret_cast<const Byte*>(request.runs.data()), request.runs.size() * run_size};
+  view.commands_ = request.commands;
+  view.facts_ = facts;
+  view.payloads_ = request.payloads;
+  TRY(EntryWalk(view).check_requests());
+  return view.index_facts();
+}
+
 void encode_entry(const EntryStamp& stamp, std::span<const Request* const> requests, Buffer& out) {
   EntrySizes sizes(requests);
   out.resize(sizes.total());
   Byte* at = out.data();
   write_header(at, stamp, sizes);
-  for (const Request* request : requests)
-    write(at, RequestHeader{request->actor,
-                            request->signature_digest,
-                            request->attester,
-                            {},
-                            static_cast<std::uint32_t>(request->runs.size()),
-                            request->command_count(),
-                            0});
+  for (const Request* request : requests) write(at, header_of(*request));
   for (const Request* request : requests)
     for (const Run& run : request->runs) write(at, run);
   std::uint32_t payloads_before = 0;

@@ -73,6 +73,7 @@ class EntryView {
   Bytes bytes() const { return bytes_; }
 
  private:
+  friend Status check_request(const struct Request& request);
   Status index_facts();
 
   struct FactPosition {
@@ -112,6 +113,10 @@ struct Request {
   /// Appends a command, extending the last run if it is of the same kind.
   void add(CommandKind kind, Bytes command);
 };
+
+/// What EntryView::decode would find wrong with an entry that holds `request`, without encoding
+/// one. Errors: invalid_argument naming the field.
+Status check_request(const Request& request);
 
 struct EntryStamp {
   std::uint64_t base_time;

@@ -130,8 +130,8 @@ TEST(Entry, any_shorter_or_longer_input_is_refused) {
     ASSERT_FALSE(EntryView::decode(Bytes(bytes).first(size))) << size;
   bytes.push_back(0);
   EXPECT_EQ(refusal(bytes),
-            "entry: 1727 bytes, but its counts and sizes (facts_size 98, payloads_size 300) add "
-            "up to 1726");
+            "entry: 1719 bytes, but its counts and sizes (facts_size 98, payloads_size 292) add "
+            "up to 1718");
   EXPECT_EQ(refusal(Buffer(63)), "entry: 63 bytes, the header alone has 64");
   EXPECT_EQ(refusal(Buffer(entry_size_max + 1)), "entry: 2097153 bytes, at most 2097152");
 }
@@ -233,10 +233,10 @@ TEST(Entry, each_refusal_names_its_field) {
             "entry: command 4: payload_offset is 1, must be 0");
   EXPECT_EQ(refusal(changed(event + offsetof(AppendEvent, payload_size), 0x2D)),
             "entry: command 4: payload_size 301 goes past the end of the payloads");
-  EXPECT_EQ(refusal(changed(event + offsetof(AppendEvent, payload_size), 0x2B)),
-            "entry: payloads_size is 300, but the events name 299 bytes");
+  EXPECT_EQ(refusal(changed(event + offsetof(AppendEvent, payload_size), 0x23)),
+            "entry: payloads_size is 292, but the events name 291 bytes");
   EXPECT_EQ(refusal(changed(event + offsetof(AppendEvent, payload_size) + 3, 1)),
-            "entry: command 4: payload_size is 16777516, at most 524288");
+            "entry: command 4: payload_size is 16777508, at most 524288");
   EXPECT_EQ(refusal(changed(commands_at + 7 * command_size + 127, 1)),
             "entry: command 7: a reserved byte is not zero");
 

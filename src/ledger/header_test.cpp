@@ -295,7 +295,7 @@ TEST(Header, each_refusal_names_its_field) {
   EXPECT_EQ(refusal(changed(transfer, 298, 6)), "header: facts: tag 6 is not known");
   EXPECT_EQ(refusal(changed(event, 188, 4)), "header: expected 4 is not 0 to 3");
   EXPECT_EQ(refusal(changed(event, 189, 9)), "header: content_type 9 is not 1 or 2");
-  EXPECT_EQ(refusal(changed(event, 187, 9)), "header: payload_size is 150995244, at most 524288");
+  EXPECT_EQ(refusal(changed(event, 187, 9)), "header: payload_size is 150995236, at most 524288");
   EXPECT_EQ(refusal(changed(account, 223, 0xFF)), "accepted");
   EXPECT_EQ(refusal(changed(system, 200, 1)),
             "header: a reserved byte of the command of kind 20 is not zero");

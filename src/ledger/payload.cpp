@@ -1,6 +1,6 @@
 // payload     = version(1)=1 count(1) zero(2) compartment*                (docs/formats/payload.md)
 // compartment = subject id(16) retention(1) key_kind(1) zero(2) key_version(4) nonce(12)
-//               commitment(32) sealed_size(4) [wrapped_key(40) if key_kind = 2] sealed
+//               commitment(32) sealed_size(4) [key_seed(32) if key_kind = 2] sealed
 // envelope    = version(1)=1 then five of: size(4) bytes
 #include "ledger/payload.h"
 
@@ -21,7 +21,6 @@ constexpr Byte commitment_prefix = 0x02;
 constexpr Byte fold_prefix = 0x03;
 
 static_assert(std::tuple_size_v<crypto::Nonce> == 12);
-static_assert(std::tuple_size_v<crypto::WrappedKey> == 40);
 
 Error wrong(std::string message) { return fail(Code::invalid_argument, "payload: " + message); }
 
@@ -54,8 +53,9 @@ Result<Compartment> read_compartment(ByteReader& reader, unsigned number) {
     return at("subject must be zero if key_kind is own");
   if (compartment.key_kind == KeyKind::subject && compartment.subject == 0)
     return at("subject is zero although key_kind is subject");
-  if (compartment.key_kind == KeyKind::own) compartment.wrapped_key = reader.array<40>();
-  if (!reader.ok()) return at("wrapped_key is cut short");
+  if (compartment.key_kind == KeyKind::own)
+    compartment.key_seed = reader.array<std::tuple_size_v<KeySeed>>();
+  if (!reader.ok()) return at("key_seed is cut short");
   if (sealed_size < sealed_size_min)
     return at(
         fmt::format("sealed_size is {}, at least {} (salt and tag)", sealed_size, sealed_size_min));
@@ -72,38 +72,55 @@ std::size_t Payload::encoded_size() const {
   std::size_t size = payload_header_size;
   for (const Compartment& compartment : compartments) {
     size += compartment_header_size + compartment.sealed.size();
-    if (compartment.key_kind == KeyKind::own) size += compartment.wrapped_key.size();
+    if (compartment.key_kind == KeyKind::own) size += compartment.key_seed.size();
   }
   return size;
 }
 
 void Payload::encode(Buffer& out) const {
-  ASSERT(!compartments.empty());
-  ASSERT(compartments.size() <= compartments_max);
-  std::size_t size = encoded_size();
+  const std::size_t size = encoded_size();
   ASSERT(size <= payload_size_max);
-  std::size_t start = out.size();
+  const std::size_t start = out.size();
   out.reserve(start + size);
+  PayloadBuilder builder(compartments.size(), out);
+  for (const Compartment& compartment : compartments)
+    std::ranges::copy(compartment.sealed,
+                      builder.add(compartment, compartment.sealed.size()).sealed.begin());
+  ASSERT(out.size() == start + size);
+}
+
+PayloadBuilder::PayloadBuilder(std::size_t compartment_count, Buffer& out)
+    : out_(out), left_(compartment_count) {
+  ASSERT(compartment_count >= 1);
+  ASSERT(compartment_count <= compartments_max);
   ByteWriter writer(out);
   writer.u8(payload_version);
-  writer.u8(static_cast<std::uint8_t>(compartments.size()));
+  writer.u8(static_cast<std::uint8_t>(compartment_count));
   writer.u16(0);
-  for (const Compartment& compartment : compartments) {
-    bool own = compartment.key_kind == KeyKind::own;
-    ASSERT(own == (compartment.subject == 0));
-    ASSERT(compartment.sealed.size() >= sealed_size_min);
-    writer.id(compartment.subject);
-    writer.u8(compartment.retention);
-    writer.u8(static_cast<std::uint8_t>(compartment.key_kind));
-    writer.u16(0);
-    writer.u32(compartment.key_version);
-    writer.bytes(compartment.nonce);
-    writer.bytes(compartment.commitment);
-    writer.u32(static_cast<std::uint32_t>(compartment.sealed.size()));
-    if (own) writer.bytes(compartment.wrapped_key);
-    writer.bytes(compartment.sealed);
-  }
-  ASSERT(out.size() == start + size);
+}
+
+PayloadBuilder::Room PayloadBuilder::add(const Compartment& fields, std::size_t sealed_size) {
+  const bool own = fields.key_kind == KeyKind::own;
+  ASSERT(left_ > 0);
+  ASSERT(own == (fields.subject == 0));
+  ASSERT(sealed_size >= sealed_size_min);
+  --left_;
+  const std::size_t start = out_.size();
+  const std::size_t head_size =
+      compartment_header_size + (own ? fields.key_seed.size() : std::size_t{0});
+  out_.resize(start + head_size + sealed_size);
+  Byte* at = out_.data() + start;
+  store_le(at, fields.subject);
+  at[16] = fields.retention;
+  at[17] = static_cast<Byte>(fields.key_kind);
+  store_le(at + 18, std::uint16_t{0});
+  store_le(at + 20, fields.key_version);
+  std::ranges::copy(fields.nonce, at + 24);
+  std::ranges::copy(fields.commitment, at + 36);
+  store_le(at + 68, static_cast<std::uint32_t>(sealed_size));
+  if (own) std::ranges::copy(fields.key_seed, at + compartment_header_size);
+  return {MutableBytes(at + head_size, sealed_size),
+          MutableBytes(at + 36, fields.commitment.size())};
 }
 
 Result<Payload> Payload::decode(Bytes bytes) {
@@ -130,16 +147,21 @@ Result<Payload> Payload::decode(Bytes bytes) {
   return payload;
 }
 
-Buffer compartment_aad(u128 cell, u128 command_id, std::uint8_t number, u128 subject,
-                       std::uint8_t retention) {
-  Buffer aad;
-  ByteWriter writer(aad);
-  writer.bytes(as_bytes("meridian/payload/1"));
-  writer.id(cell);
-  writer.id(command_id);
-  writer.u8(number);
-  writer.id(subject);
-  writer.u8(retention);
+crypto::Digest own_key(const crypto::HmacKey& payload_key, const KeySeed& seed) {
+  return payload_key.mac({as_bytes("meridian/own-key/1"), seed});
+}
+
+CompartmentAad compartment_aad(u128 cell, u128 command_id, std::uint8_t number, u128 subject,
+                               std::uint8_t retention) {
+  constexpr std::string_view label = "meridian/payload/1";
+  static_assert(std::tuple_size_v<CompartmentAad> == label.size() + 3 * sizeof(u128) + 2);
+  CompartmentAad aad;
+  Byte* at = std::ranges::copy(as_bytes(label), aad.begin()).out;
+  store_le(at, cell);
+  store_le(at + 16, command_id);
+  at[32] = number;
+  store_le(at + 33, subject);
+  at[49] = retention;
   return aad;
 }
 
@@ -162,15 +184,28 @@ crypto::Digest fold_commitments(std::span<const crypto::Digest> commitments) {
   return sha.finish();
 }
 
+std::size_t Envelope::encoded_size() const {
+  return 1 + 5 * sizeof(std::uint32_t) + stream_name.size() + type_name.size() +
+         content_type_name.size() + metadata.size() + data.size();
+}
+
 void Envelope::encode(Buffer& out) const {
-  ByteWriter writer(out);
-  writer.u8(envelope_version);
+  const std::size_t start = out.size();
+  out.resize(start + encoded_size());
+  encode(MutableBytes(out).subspan(start));
+}
+
+void Envelope::encode(MutableBytes out) const {
+  ASSERT(out.size() == encoded_size());
+  Byte* at = out.data();
+  *at++ = envelope_version;
   for (Bytes field :
        {as_bytes(stream_name), as_bytes(type_name), as_bytes(content_type_name), metadata, data}) {
     ASSERT(field.size() <= payload_size_max);
-    writer.u32(static_cast<std::uint32_t>(field.size()));
-    writer.bytes(field);
+    store_le(at, static_cast<std::uint32_t>(field.size()));
+    at = std::ranges::copy(field, at + sizeof(std::uint32_t)).out;
   }
+  ASSERT(at == out.data() + out.size());
 }
 
 Result<Envelope> Envelope::decode(Bytes bytes) {

@@ -22,6 +22,9 @@ namespace meridian::ledger {
 inline constexpr std::size_t compartments_max = 8;
 enum class KeyKind : std::uint8_t { subject = 1, own = 2 };
 
+/// Random bytes from which the key of one compartment without a subject is derived.
+using KeySeed = std::array<Byte, 32>;
+
 struct Compartment {
   u128 subject = 0;
   std::uint8_t retention = 0;
@@ -29,8 +32,8 @@ struct Compartment {
   std::uint32_t key_version = 0;
   crypto::Nonce nonce{};
   crypto::Digest commitment{};
-  crypto::WrappedKey wrapped_key{};  ///< Only if key_kind is own.
-  Buffer sealed;                     ///< AES-256-GCM of salt ‖ content, with tag.
+  KeySeed key_seed{};  ///< Only if key_kind is own.
+  Buffer sealed;       ///< AES-256-GCM of salt ‖ content, with tag.
   bool operator==(const Compartment&) const = default;
 };
 
@@ -44,9 +47,30 @@ struct Payload {
   bool operator==(const Payload&) const = default;
 };
 
+/// Writes a payload piece by piece behind what `out` holds, so that a compartment can be sealed
+/// where it will stay. Asserts as Payload::encode does, but for the whole size.
+class PayloadBuilder {
+ public:
+  PayloadBuilder(std::size_t compartment_count, Buffer& out);
+  /// Both valid until `out` changes.
+  struct Room {
+    MutableBytes sealed;      ///< For the ciphertext and its tag.
+    MutableBytes commitment;  ///< Holds `fields.commitment`.
+  };
+  /// Writes all of `fields` but `fields.sealed`, for which it makes room.
+  Room add(const Compartment& fields, std::size_t sealed_size);
+
+ private:
+  Buffer& out_;
+  std::size_t left_;
+};
+
+/// The key that seals a compartment without a subject. Cleanse it after use.
+crypto::Digest own_key(const crypto::HmacKey& payload_key, const KeySeed& seed);
 /// Additional data that binds a sealed compartment to its place.
-Buffer compartment_aad(u128 cell, u128 command_id, std::uint8_t number, u128 subject,
-                       std::uint8_t retention);
+using CompartmentAad = std::array<Byte, 68>;
+CompartmentAad compartment_aad(u128 cell, u128 command_id, std::uint8_t number, u128 subject,
+                               std::uint8_t retention);
 crypto::Digest commitment_salt(const crypto::HmacKey& commit_key, u128 cell, u128 command_id,
                                std::uint8_t number);
 crypto::Digest commit(const crypto::Digest& salt, Bytes content);
@@ -56,6 +80,8 @@ crypto::Digest fold_commitments(std::span<const crypto::Digest> commitments);
 struct Envelope {
   std::string_view stream_name, type_name, content_type_name;
   Bytes metadata, data;
+  std::size_t encoded_size() const;
+  void encode(MutableBytes out) const;          ///< encoded_size() bytes (asserted).
   void encode(Buffer& out) const;               ///< Appends.
   static Result<Envelope> decode(Bytes bytes);  ///< Views into `bytes`.
 };

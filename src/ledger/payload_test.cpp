@@ -88,7 +88,7 @@ TEST(Payload, golden_bytes_say_what_they_should) {
   other.key_version = 1;
   other.nonce = count_from<12>(0xD0);
   other.commitment = count_from<32>(0xE0);
-  other.wrapped_key = count_from<40>(0x10);
+  other.key_seed = count_from<32>(0x10);
   other.sealed = to_buffer(count_from<48>(0x50));
   expected.compartments = {personal, other};
   EXPECT_EQ(to_hex(encode(expected)), to_hex(golden_bytes("payload.hex")));
@@ -101,12 +101,14 @@ TEST(Payload, derived_values_are_the_golden_ones) {
   crypto::Digest salt = commitment_salt(key, cell, 7, 1);
   crypto::Digest commitment = commit(salt, as_bytes("content"));
   std::array<crypto::Digest, 2> both{commitment, count_from<32>(0xC0)};
-  Buffer out = compartment_aad(cell, 7, 1, load_le<u128>(count_from<16>(0xA0).data()), 3);
+  auto aad = compartment_aad(cell, 7, 1, load_le<u128>(count_from<16>(0xA0).data()), 3);
+  Buffer out = to_buffer(aad);
   ByteWriter writer(out);
   writer.bytes(salt);
   writer.bytes(commitment);
   writer.bytes(fold_commitments(both));
   writer.id(opaque_id(key, "stream", "orders-17"));
+  writer.bytes(own_key(key, count_from<32>(0x10)));
   EXPECT_EQ(to_hex(out), to_hex(golden_bytes("payload-derived.hex")));
 }
 
@@ -128,7 +130,7 @@ TEST(Payload, each_refusal_names_its_field) {
   EXPECT_EQ(refusal(changed(0, 2)), "payload: version is 2, this build reads 1");
   EXPECT_EQ(refusal(changed(1, 0)), "payload: count is 0, must be 1 to 8");
   EXPECT_EQ(refusal(changed(1, 9)), "payload: count is 9, must be 1 to 8");
-  EXPECT_EQ(refusal(changed(1, 1)), "payload: 160 bytes follow the last compartment");
+  EXPECT_EQ(refusal(changed(1, 1)), "payload: 152 bytes follow the last compartment");
   EXPECT_EQ(refusal(changed(1, 3)), "payload: compartment 2: its fields are cut short");
   EXPECT_EQ(refusal(changed(2, 1)), "payload: a reserved byte is not zero");
   EXPECT_EQ(refusal(changed(21, 3)), "payload: compartment 0: key_kind 3 is not 1 or 2");
@@ -138,7 +140,7 @@ TEST(Payload, each_refusal_names_its_field) {
   EXPECT_EQ(refusal(changed(72, 47)),
             "payload: compartment 0: sealed_size is 47, at least 48 (salt and tag)");
   EXPECT_EQ(refusal(changed(73, 2)),
-            "payload: compartment 0: sealed_size is 576, but 224 bytes are left");
+            "payload: compartment 0: sealed_size is 576, but 216 bytes are left");
   EXPECT_EQ(refusal(changed(140 + 17, 1)),
             "payload: compartment 1: subject is zero although key_kind is subject");
 }

@@ -16,28 +16,6 @@ bool is_clients(const ledger::Request& request) {
   return request.attester != ledger::Attester::replica;
 }
 
-/// What decoding the entry would find wrong after it is in the log, when it is too late: a bad one
-/// there stops every replica. Plain accounts and transfers have nothing to find.
-Status check_request(const ledger::Request& request) {
-  if (request.commands.size() + request.payloads.size() > ledger::request_size_max)
-    return meridian::fail(
-        Code::invalid_argument,
-        fmt::format("the request holds {} bytes of commands and payloads; at most {} fit: "
-                    "split it",
-                    request.commands.size() + request.payloads.size(), ledger::request_size_max));
-  const bool plain = std::ranges::all_of(request.runs, [](const ledger::Run& run) {
-    return run.kind == ledger::CommandKind::create_account ||
-           run.kind == ledger::CommandKind::create_transfer;
-  });
-  if (plain && request.facts.empty() && request.payloads.empty()) return {};
-  const ledger::EntryStamp stamp{1, 0, {}};
-  const ledger::Request* requests[] = {&request};
-  Buffer entry;
-  ledger::encode_entry(stamp, requests, entry);
-  TRY(ledger::EntryView::decode(entry));
-  return {};
-}
-
 /// Requests that only post or void pending transfers are let in even when the cell is full.
 bool finishes_pendings(const ledger::Request& request) {
   for (const ledger::Run& run : request.runs)
@@ -82,7 +60,8 @@ void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answere
                     "{} bytes fit: split it",
                     request->command_count(), bytes, ledger::entry_commands_max,
                     ledger::entry_size_max - ledger::entry_header_size));
-  } else if (Status sound = check_request(*request); !sound) {
+  } else if (Status sound = ledger::check_request(*request); !sound) {
+    // A bad one in the log, where it is too late, would stop every replica.
     refused = sound.error();
   } else {
     const std::lock_guard lock(mutex_);

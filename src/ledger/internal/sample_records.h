@@ -81,7 +81,7 @@ class Sampler {
       compartment.key_version = number<std::uint32_t>();
       compartment.nonce = array<12>();
       compartment.commitment = digest();
-      if (own) compartment.wrapped_key = array<40>();
+      if (own) compartment.key_seed = array<32>();
       compartment.sealed = bytes(48 + below(100));
     }
     return payload;
