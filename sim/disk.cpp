@@ -58,6 +58,9 @@ class SimFile final : public io::File {
     return got;
   }
 
+  /// What is not synced may be lost or kept whichever way: nothing changes.
+  void begin_writeback(std::uint64_t, std::uint64_t) override {}
+
   Status sync() override {
     std::lock_guard lock(state_->mutex);
     DiskState::Verdict verdict = state_->begin(DiskOperation::sync, path_);

@@ -29,8 +29,11 @@ class Executor final : public io::Executor {
   /// Asserts that it is not called from its own task, and that no two executors drain each other.
   void drain() override;
 
+  /// While held, no task runs: a stage whose disk hangs. Never drain() a held executor.
+  void hold(bool held) { held_ = held; }
+
   // For World, which decides when:
-  bool is_runnable() const { return !running_ && !ready_.empty(); }
+  bool is_runnable() const { return !running_ && !held_ && !ready_.empty(); }
   /// Runs the oldest task. Asserts is_runnable().
   void run_one();
   const std::string& name() const { return name_; }
@@ -42,6 +45,7 @@ class Executor final : public io::Executor {
   std::uint64_t posted_count_ = 0;
   std::uint64_t finished_count_ = 0;
   bool running_ = false;
+  bool held_ = false;
   bool closing_ = false;
 };
 

@@ -18,6 +18,7 @@ class ReadOnlyFile final : public io::File {
   Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) override {
     return file_->read_at(offset, out);
   }
+  void begin_writeback(std::uint64_t, std::uint64_t) override {}
   Status sync() override { return {}; }
   Result<std::uint64_t> size() override { return file_->size(); }
   Status preallocate(std::uint64_t) override { return refused(path_); }

@@ -26,6 +26,9 @@ class File {
   virtual Status write_at(std::uint64_t offset, Bytes bytes) = 0;
   /// Reads up to out.size() bytes; fewer only at the end of the file.
   virtual Result<std::size_t> read_at(std::uint64_t offset, MutableBytes out) = 0;
+  /// Asks for `size` bytes at `offset`, written before, to go to the disk soon, so that a later
+  /// sync() finds little left to do. No promise, and no waiting for it.
+  virtual void begin_writeback(std::uint64_t offset, std::uint64_t size) = 0;
   /// Makes all completed writes of this file durable (fdatasync).
   virtual Status sync() = 0;
   virtual Result<std::uint64_t> size() = 0;

@@ -99,6 +99,12 @@ class OsFile final : public File {
     return done;
   }
 
+  void begin_writeback(std::uint64_t offset, std::uint64_t size) override {
+    // A hint: what goes wrong is told by the sync() that needs it.
+    (void)::sync_file_range(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                            SYNC_FILE_RANGE_WRITE);
+  }
+
   Status sync() override {
     // Not repeated on any error, EINTR included: pages may have been dropped and marked clean.
     if (::fdatasync(descriptor_.get()) != 0) return os_error("sync", path_, errno);

@@ -22,9 +22,14 @@ void Applier::resume() { process(); }
 
 void Applier::process() {
   while (!waiting_.empty() && !failed_) {
-    if (checkpointer_->is_due(parts_.ledger) && checkpointer_->is_busy()) return;
-    if (checkpointer_->is_due(parts_.ledger))
-      checkpointer_->cut(parts_.ledger, parts_.history, last_applied_);
+    if (checkpointer_->is_due(parts_.ledger)) {
+      if (!checkpointer_->is_busy())
+        checkpointer_->cut(parts_.ledger, parts_.history, last_applied_);
+      else if (checkpointer_->may_pass())
+        checkpointer_->pass(parts_.ledger);
+      else
+        return;
+    }
     CommittedEntry entry = std::move(waiting_.front());
     waiting_.pop_front();
     if (!apply(std::move(entry))) return;

@@ -20,6 +20,7 @@ std::uint64_t Checkpointer::next_due(const ledger::Ledger& ledger) const {
 void Checkpointer::cut(ledger::Ledger& ledger, IdHistory& history, LogPosition last_applied) {
   ASSERT(!busy_);
   busy_ = true;
+  passed_ = false;
   due_at_ = next_due(ledger);
   ledger_ = &ledger;
   record_index_ = ledger.records();
@@ -34,6 +35,13 @@ void Checkpointer::cut(ledger::Ledger& ledger, IdHistory& history, LogPosition l
     });
   });
   take_piece();
+}
+
+void Checkpointer::pass(const ledger::Ledger& ledger) {
+  ASSERT(busy_);
+  ASSERT(!passed_);
+  passed_ = true;
+  due_at_ = next_due(ledger);
 }
 
 void Checkpointer::take_piece() {

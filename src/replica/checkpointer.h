@@ -66,6 +66,10 @@ class Checkpointer {
   void start(const ledger::Ledger& ledger) { due_at_ = next_due(ledger); }
   bool is_due(const ledger::Ledger& ledger) const { return ledger.records() >= due_at_; }
   bool is_busy() const { return busy_; }
+  /// A checkpoint that falls due while the one before is still being written is passed over, so
+  /// that nobody waits; not two in a row, which bounds the log and the ids in memory.
+  bool may_pass() const { return !passed_; }
+  void pass(const ledger::Ledger& ledger);
   void cut(ledger::Ledger& ledger, IdHistory& history, LogPosition last_applied);
   /// Compares a digest that the log holds with this replica's own. Errors: data_loss if it differs.
   Status check(const ledger::StateDigest& recorded) const;
@@ -92,6 +96,7 @@ class Checkpointer {
   ledger::Ledger* ledger_ = nullptr;
   bool busy_ = false;
   std::uint64_t due_at_ = 0;
+  bool passed_ = false;  ///< The last one due.
 
   // set by cut() before the checkpoint executor hears of it
   std::uint64_t record_index_ = 0;

@@ -118,6 +118,8 @@ void Segment::finish(const crypto::Digest& root) {
 Status Segment::flush() {
   if (added_.empty()) return {};
   TRY(file_->write_at(end_, added_));
+  // A checkpoint syncs 32 segments at once: without this it would find most of them unwritten.
+  file_->begin_writeback(end_, added_.size());
   std::unique_lock lock(mutex_);
   directory_.frames.insert(directory_.frames.end(), added_frames_.begin(), added_frames_.end());
   end_ += added_.size();
