@@ -46,6 +46,7 @@ bool Applier::apply(CommittedEntry entry) {
   if (!view) {
     done = view.error();
   } else {
+    const StageTimer timer(parts_.clock, parts_.metrics.apply_us);
     parts_.history.begin_entry();
     done = parts_.ledger.apply(*view, applied);
     parts_.history.end_entry();
@@ -142,6 +143,8 @@ void Applier::expire_due() {
 
 void Applier::watch_limits() {
   const ledger::LedgerCounts counts = parts_.ledger.counts();
+  parts_.metrics.records.set(static_cast<std::int64_t>(counts.records));
+  parts_.metrics.accounts.set(static_cast<std::int64_t>(counts.accounts));
   const auto percent = [](std::uint64_t used, std::uint64_t limit) { return used * 100 / limit; };
   const std::uint64_t used = std::max(percent(counts.records, parts_.limits.records_max),
                                       percent(counts.accounts, parts_.limits.accounts_max));
@@ -161,6 +164,7 @@ void Applier::watch_limits() {
 
 void Applier::watch_disk() {
   const Result<std::uint64_t> free = parts_.disk.free_bytes();
+  if (free) parts_.metrics.disk_free_bytes.set(static_cast<std::int64_t>(*free));
   const bool low = free && *free < parts_.limits.bytes_reserve;
   if (low == disk_low_) return;
   disk_low_ = low;

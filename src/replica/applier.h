@@ -1,8 +1,9 @@
 // The apply stage: committed entries, in order, into the state machine; answers to who waits.
 //
 // Owns the ledger and its history on the apply executor. Cuts a state checkpoint at fixed record
-// indexes; while an earlier one is still being written, entries wait (and with them, through the
-// proposer's bounds, the clients). An assertion or unreadable history stops the process.
+// indexes; once two have fallen due while an earlier one is still being written, entries wait (and
+// with them, through the proposer's bounds, the clients). An assertion or unreadable history stops
+// the process.
 #pragma once
 
 #include <deque>
@@ -18,6 +19,7 @@
 #include "replica/id_history.h"
 #include "replica/lifetime.h"
 #include "replica/proposer.h"
+#include "replica/stage_metrics.h"
 
 namespace meridian::replica {
 
@@ -34,6 +36,7 @@ class Applier {
     u128 cell;
     ReplicaLimits limits;
     io::Disk& disk;
+    StageMetrics& metrics;
   };
   struct Next {
     std::function<void(AppliedRef)> applied;  ///< To the prove stage, in order.

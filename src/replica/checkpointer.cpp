@@ -9,6 +9,8 @@ namespace meridian::replica {
 Checkpointer::Checkpointer(const Parts& parts, Next next) : parts_(parts), next_(std::move(next)) {
   if (const storage::StateManifest* newest = parts_.states.newest())
     newest_ = Own{newest->record_index, newest->digest};
+  if (newest_)
+    parts_.metrics.checkpoint_record.set(static_cast<std::int64_t>(newest_->record_index));
 }
 
 /// Asked of the state at a cut only, so that replicas which restored it agree on the next one.
@@ -21,6 +23,7 @@ void Checkpointer::cut(ledger::Ledger& ledger, IdHistory& history, LogPosition l
   ASSERT(!busy_);
   busy_ = true;
   passed_ = false;
+  cut_at_ = parts_.clock.monotonic();
   due_at_ = next_due(ledger);
   ledger_ = &ledger;
   record_index_ = ledger.records();
@@ -41,6 +44,7 @@ void Checkpointer::pass(const ledger::Ledger& ledger) {
   ASSERT(busy_);
   ASSERT(!passed_);
   passed_ = true;
+  parts_.metrics.checkpoints_passed.increment();
   due_at_ = next_due(ledger);
 }
 
@@ -109,6 +113,9 @@ Status Checkpointer::finish() {
     const std::lock_guard lock(mutex_);
     newest_ = Own{record_index_, digest};
   }
+  parts_.metrics.checkpoint_record.set(static_cast<std::int64_t>(record_index_));
+  const auto took = static_cast<std::int64_t>(parts_.clock.monotonic() - cut_at_);
+  parts_.metrics.checkpoint_ms.observe(static_cast<std::uint64_t>(took) / 1'000'000);
   for (auto& runs : parts_.ids) TRY(runs->retire());
   TRY(parts_.index.streams->retire());
   TRY(parts_.index.categories->retire());

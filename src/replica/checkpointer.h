@@ -53,6 +53,8 @@ class Checkpointer {
     Prover& prover;
     Proposer& proposer;
     OrderedLog& log;
+    io::Clock& clock;
+    StageMetrics& metrics;
     std::uint64_t interval;  ///< ReplicaConfig::checkpoint_interval
   };
   struct Next {
@@ -102,6 +104,7 @@ class Checkpointer {
   std::uint64_t record_index_ = 0;
   std::uint64_t entry_index_ = 0;
   std::uint64_t term_ = 0;
+  io::MonotonicTime cut_at_{};
 
   // checkpoint executor
   bool begun_ = false;

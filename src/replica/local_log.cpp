@@ -38,11 +38,17 @@ void LocalLog::append_waiting() {
   records.reserve(group.size());
   committed.reserve(group.size());
   for (EntryBytes& entry : group) {
+    metrics_.log_bytes.increment(entry->size());
     records.push_back({next_index_, term, *entry});
     committed.push_back({next_index_, term, std::move(entry)});
     ++next_index_;
   }
-  if (Status appended = wal_->append(records); !appended) {
+  Status appended;
+  {
+    const StageTimer timer(clock_, metrics_.log_write_us);
+    appended = wal_->append(records);
+  }
+  if (!appended) {
     failed_ = true;
     handler_.failed(with_context(appended.error(), "the write-ahead log failed"));
     return;

@@ -12,6 +12,7 @@
 
 #include "io/executor.h"
 #include "replica/ordered_log.h"
+#include "replica/stage_metrics.h"
 #include "storage/wal.h"
 
 namespace meridian::replica {
@@ -21,7 +22,8 @@ class LocalLog final : public OrderedLog {
   /// A single node never changes its term.
   static constexpr std::uint64_t term = 1;
 
-  explicit LocalLog(io::Executor& executor) : executor_(executor) {}
+  LocalLog(io::Executor& executor, io::Clock& clock, StageMetrics& metrics)
+      : executor_(executor), clock_(clock), metrics_(metrics) {}
   /// The log, once recovery has read it, and the index its next entry gets. Before start().
   void attach(std::unique_ptr<storage::Wal> wal, std::uint64_t next_index);
 
@@ -36,6 +38,8 @@ class LocalLog final : public OrderedLog {
 
   std::unique_ptr<storage::Wal> wal_;  // used on executor_ only
   io::Executor& executor_;
+  io::Clock& clock_;
+  StageMetrics& metrics_;
   Handler handler_;
   std::uint64_t next_index_ = 1;
   std::uint64_t release_before_ = 0;  // asked for during recovery

@@ -52,7 +52,8 @@ class LocalReplica final : public Replica {
         origin_(
             fmt::format("{}/{}/{}", config.deployment, cell_uuid(config.cell), config.generation)),
         context_{io.disk, io.entropy, io.keys, config.cell},
-        log_(executors.log) {}
+        metrics_(io.metrics),
+        log_(executors.log, io.clock, metrics_) {}
 
   /// Stages run until their executors have let go of them.
   ~LocalReplica() override {
@@ -163,6 +164,7 @@ class LocalReplica final : public Replica {
   std::optional<CosignedHead> cosigned_;
   std::unique_ptr<ledger::RecordSource> source_;
 
+  StageMetrics metrics_;
   LocalLog log_;
   std::unique_ptr<IdHistory> history_;
   std::unique_ptr<ledger::Ledger> ledger_;
@@ -183,21 +185,22 @@ Status LocalReplica::build() {
   source_ = std::make_unique<StoredRecords>(
       *stores_.records, *history_->runs()[static_cast<std::size_t>(ledger::IdSpace::transfer)]);
   ledger_ = std::make_unique<ledger::Ledger>(config_.cell, *history_);
-  proposer_ =
-      std::make_unique<Proposer>(io_.clock, io_.entropy, executors_.log, log_, config_.limits);
+  proposer_ = std::make_unique<Proposer>(io_.clock, io_.entropy, executors_.log, log_,
+                                         config_.limits, metrics_);
   prover_ = std::make_unique<Prover>(
       Prover::Parts{executors_.prove, io_.clock, *stores_.records, *stores_.tiles, stores_.index,
-                    *cosigned_, *log_key_, *cosigner_},
+                    *cosigned_, *log_key_, *cosigner_, metrics_},
       stores_.frontier, Prover::Next{[this] { proposer_->entry_stored(); }, tell_fatal});
   applier_ = std::make_unique<Applier>(
       Applier::Parts{executors_.apply, io_.clock, *ledger_, *history_, *proposer_, config_.cell,
-                     config_.limits, io_.disk},
+                     config_.limits, io_.disk, metrics_},
       Applier::Next{[this](AppliedRef entry) { prover_->applied(std::move(entry)); }, tell_fatal,
                     io_.notice});
   checkpointer_ = std::make_unique<Checkpointer>(
       Checkpointer::Parts{executors_.apply, executors_.checkpoint, *stores_.states,
                           *stores_.records, *stores_.tiles, history_->runs(), stores_.index,
-                          *prover_, *proposer_, log_, config_.checkpoint_interval},
+                          *prover_, *proposer_, log_, io_.clock, metrics_,
+                          config_.checkpoint_interval},
       Checkpointer::Next{[this] { applier_->resume(); }, tell_fatal});
   applier_->set_checkpointer(*checkpointer_);
   applier_->set_last_applied(stores_.applied);

@@ -32,8 +32,18 @@ bool finishes_pendings(const ledger::Request& request) {
 }  // namespace
 
 Proposer::Proposer(io::Clock& clock, io::Entropy& entropy, io::Executor& executor, OrderedLog& log,
-                   const ReplicaLimits& limits)
-    : clock_(clock), entropy_(entropy), executor_(executor), log_(log), limits_(limits) {}
+                   const ReplicaLimits& limits, StageMetrics& metrics)
+    : clock_(clock),
+      entropy_(entropy),
+      executor_(executor),
+      log_(log),
+      limits_(limits),
+      metrics_(metrics) {}
+
+void Proposer::show_waiting() {
+  metrics_.queued_requests.set(static_cast<std::int64_t>(queued_requests_));
+  metrics_.queued_bytes.set(static_cast<std::int64_t>(queued_bytes_));
+}
 
 void Proposer::start(std::uint64_t last_time) {
   const std::lock_guard lock(mutex_);
@@ -80,11 +90,14 @@ void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answere
     } else {
       queued_bytes_ += bytes;
       ++queued_requests_;
+      metrics_.requests_accepted.increment();
+      show_waiting();
       queue_.push_back({std::move(request), std::move(answered), bytes});
       schedule_flush();
       return;
     }
   }
+  metrics_.requests_refused.increment();
   answered(std::move(*refused));
 }
 
@@ -131,6 +144,7 @@ void Proposer::flush() {
       ++entries_in_log_;
       ++entries_unstored_;
     }
+    metrics_.entry_commands.observe(batch.command_count);
     // Asked once: an entry must not be stamped later than what was compared with the gap.
     const auto now = static_cast<std::uint64_t>(clock_.now().time);
     if (last_time_ != 0 && now > last_time_ + time_gap_max_ns) {
@@ -218,11 +232,13 @@ void Proposer::answered(std::uint64_t requests, std::uint64_t bytes) {
   ASSERT(queued_bytes_ >= bytes);
   queued_requests_ -= requests;
   queued_bytes_ -= bytes;
+  show_waiting();
 }
 
 void Proposer::entry_stored() {
   const std::lock_guard lock(mutex_);
   if (entries_unstored_ > 0) --entries_unstored_;
+  metrics_.unproven_entries.set(static_cast<std::int64_t>(entries_unstored_));
   schedule_flush();
 }
 
@@ -238,6 +254,7 @@ void Proposer::fail(const Error& error) {
     queue_.clear();
     waiting_.clear();
     queued_bytes_ = queued_requests_ = 0;
+    show_waiting();
   }
   const Error answer{Code::unavailable,
                      "the outcome is unknown, ask for it by id after a restart: " + error.message};

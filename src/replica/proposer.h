@@ -18,6 +18,7 @@
 #include "io/executor.h"
 #include "replica/ordered_log.h"
 #include "replica/replica.h"
+#include "replica/stage_metrics.h"
 
 namespace meridian::replica {
 
@@ -29,7 +30,7 @@ class Proposer {
   static constexpr std::uint64_t time_gap_max_ns = 55'000'000'000;
 
   Proposer(io::Clock& clock, io::Entropy& entropy, io::Executor& executor, OrderedLog& log,
-           const ReplicaLimits& limits);
+           const ReplicaLimits& limits, StageMetrics& metrics);
 
   /// Begins to propose. `last_time` is that of the last record recovered.
   void start(std::uint64_t last_time);
@@ -68,6 +69,7 @@ class Proposer {
     std::size_t size = 0;
   };
   void schedule_flush();  // mutex_ held
+  void show_waiting();    // mutex_ held
   void flush();
   bool may_propose() const;  // mutex_ held
   Batch next_batch();        // mutex_ held
@@ -82,6 +84,7 @@ class Proposer {
   io::Executor& executor_;
   OrderedLog& log_;
   const ReplicaLimits limits_;
+  StageMetrics& metrics_;
   std::uint64_t last_time_ = 0;  // executor_ only
 
   std::mutex mutex_;

@@ -21,6 +21,7 @@ Prover::Prover(const Parts& parts, proof::Frontier frontier, Next next)
 void Prover::applied(AppliedRef entry) {
   parts_.executor.post([this, entry = std::move(entry)]() mutable {
     if (failed_) return;
+    const StageTimer timer(parts_.clock, parts_.metrics.prove_us);
     if (Status stored = store(*entry); !stored) {
       stop_after(with_context(stored.error(), "records cannot be stored"));
       return;
@@ -183,6 +184,7 @@ void Prover::sign() {
       proof::cosign(signed_note_.text, parts_.cosigner, proof::PosixTime{now / 1'000'000'000}));
   signed_size_ = raw(head.size);
   signed_once_ = true;
+  parts_.metrics.tree_heads_signed.increment();
   signed_at_ = parts_.clock.monotonic();
   serve_waiting();
 }

@@ -19,6 +19,7 @@
 #include "replica/cosigned_head.h"
 #include "replica/lifetime.h"
 #include "replica/replica.h"
+#include "replica/stage_metrics.h"
 #include "storage/record_store.h"
 #include "storage/sorted_runs.h"
 #include "storage/tile_store.h"
@@ -56,6 +57,7 @@ class Prover {
     CosignedHead& cosigned;
     proof::Signer& log_key;
     proof::Signer& cosigner;
+    StageMetrics& metrics;
   };
   struct Next {
     std::function<void()> entry_stored;

@@ -26,8 +26,9 @@ struct CellRig {
   storage::KeyStore::Io key_io() { return {*disk, world.clock(), world.entropy()}; }
 
   void open() {
+    metrics.emplace();  // a process has one registry, made once
     auto opened = LocalCell::open(
-        {*disk, world.clock(), world.entropy(), *keys, metrics, [](const std::string&) {}},
+        {*disk, world.clock(), world.entropy(), *keys, *metrics, [](const std::string&) {}},
         {.deployment = "test", .cell = rig_cell, .generation = 1, .limits = limits},
         {{*log, *apply, *prove, *checkpoint}, *door, *reads}, {},
         [this](const Error& error) { fatal = error.message; });
@@ -63,7 +64,7 @@ struct CellRig {
   std::unique_ptr<sim::Disk> disk = std::make_unique<sim::Disk>();
   sim::World world;
   replica::ReplicaLimits limits;
-  metrics::Registry metrics;
+  std::optional<metrics::Registry> metrics;
   std::unique_ptr<storage::KeyStore> keys;
   std::unique_ptr<io::Executor> log = world.make_executor("log");
   std::unique_ptr<io::Executor> apply = world.make_executor("apply");

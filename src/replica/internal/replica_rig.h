@@ -45,9 +45,10 @@ struct ReplicaRig {
     keys = std::move(*opened_keys);
     for (auto* executor : {&log, &apply, &prove, &checkpoints})
       *executor = world.make_executor("stage");
+    metrics.emplace();  // a process has one registry, made once
     Replica::Io io{*disk,           world.clock(),
                    world.entropy(), *keys,
-                   metrics,         [this](const std::string& line) { notices.push_back(line); }};
+                   *metrics,        [this](const std::string& line) { notices.push_back(line); }};
     auto opened = Replica::open(io, config, {*log, *apply, *prove, *checkpoints}, {},
                                 [this](const Error& error) { fatal.push_back(error); });
     if (!opened) return opened.error();
@@ -140,7 +141,7 @@ struct ReplicaRig {
   ReplicaConfig config;
   sim::World world;
   std::unique_ptr<sim::Disk> disk;
-  metrics::Registry metrics;
+  std::optional<metrics::Registry> metrics;
   std::unique_ptr<storage::KeyStore> keys;
   std::unique_ptr<io::Executor> log, apply, prove, checkpoints;
   std::unique_ptr<Replica> replica;
