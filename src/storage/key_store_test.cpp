@@ -119,7 +119,7 @@ TEST(KeyStore, versions_count_up_and_the_newest_cannot_be_destroyed) {
   EXPECT_EQ(rig.keys->get("epoch", KeyVersion{1}).error().code, Code::not_found);
   EXPECT_EQ(rig.keys->newest("epoch")->version, KeyVersion{2});
   EXPECT_EQ(rig.keys->newest("nobody").error().code, Code::not_found);
-  for (std::string bad :
+  for (const std::string& bad :
        {std::string(), std::string("Upper"), std::string(33, 'a'), std::string("a b")})
     EXPECT_EQ(rig.keys->add(bad).error().code, Code::invalid_argument) << bad;
   EXPECT_EQ(content_of(**rig.open()), content_of(*rig.keys));

@@ -142,8 +142,8 @@ class SealedKeyTable final : public KeyTable {
     if (found == subjects_.end()) return classes;
     for (const KeyRow& row : found->second.rows)
       if (row.retention != commit_row) classes.push_back(row.retention);
-    std::ranges::sort(classes);
-    classes.erase(std::ranges::unique(classes).begin(), classes.end());
+    std::sort(classes.begin(), classes.end());
+    classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
     return classes;
   }
 

@@ -62,7 +62,7 @@ class FileStateStore final : public StateStore {
 
   Status begin(std::uint64_t record_index) override {
     TRY(forget_pending());
-    pending_.emplace();
+    pending_ = Pending{};
     pending_->body.manifest.record_index = record_index;
     return {};
   }
