@@ -58,7 +58,8 @@ class TransfersService final : public v1::Transfers::CallbackService {
   std::function<void(Result<std::vector<ledger::Transfer>>)> answer_transfers(
       UnaryCall<v1::LookupTransfersReply> call) {
     return internal::answer_list<ledger::Transfer>(
-        backend_, call, [](v1::LookupTransfersReply& reply) { return reply.add_transfers(); });
+        backend_, std::move(call),
+        [](v1::LookupTransfersReply& reply) { return reply.add_transfers(); });
   }
 
   Backend& backend_;

@@ -17,13 +17,13 @@ ledger::Envelope envelope_of(const EventDraft& draft) {
 }  // namespace
 
 PayloadSealer::PayloadSealer(u128 cell, io::Entropy& entropy, const storage::KeyStore& keys,
-                             storage::KeyTable& table, crypto::HmacKey commit_key,
+                             storage::KeyTable& table, const crypto::HmacKey& commit_key,
                              const storage::KeyStore::Key& payload_key)
     : cell_(cell),
       entropy_(&entropy),
       keys_(&keys),
       table_(&table),
-      commit_key_(std::move(commit_key)),
+      commit_key_(commit_key),
       payload_key_version_(static_cast<std::uint32_t>(payload_key.version)),
       payload_key_(payload_key.secret),
       seal_key_(std::array<Byte, crypto::aead_key_size>{}) {}

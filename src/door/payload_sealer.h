@@ -35,7 +35,7 @@ class PayloadSealer {
 
  private:
   PayloadSealer(u128 cell, io::Entropy& entropy, const storage::KeyStore& keys,
-                storage::KeyTable& table, crypto::HmacKey commit_key,
+                storage::KeyTable& table, const crypto::HmacKey& commit_key,
                 const storage::KeyStore::Key& payload_key);
   struct Place {
     u128 command_id;

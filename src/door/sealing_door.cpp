@@ -82,11 +82,11 @@ std::size_t sealed_size_likely(const std::vector<CommandDraft>& commands) {
 
 class SealingDoor final : public Door {
  public:
-  SealingDoor(const Io& io, u128 cell, crypto::HmacKey index_key,
+  SealingDoor(const Io& io, u128 cell, const crypto::HmacKey& index_key,
               std::unique_ptr<storage::KeyTable> table, PayloadSealer sealer, OwedErasures owed)
       : io_(io),
         cell_(cell),
-        index_key_(std::move(index_key)),
+        index_key_(index_key),
         table_(std::move(table)),
         sealer_(std::move(sealer)),
         owed_(std::move(owed)) {}

@@ -9,10 +9,10 @@
 
 namespace meridian::replica {
 
-Prover::Prover(const Parts& parts, proof::Frontier frontier, Next next)
+Prover::Prover(const Parts& parts, const proof::Frontier& frontier, Next next)
     : parts_(parts),
       next_(std::move(next)),
-      frontier_(std::move(frontier)),
+      frontier_(frontier),
       stored_tiles_(parts.tiles),
       visible_(parts.records.count()) {
   ASSERT(raw(frontier_.size()) == parts.records.count());

@@ -63,7 +63,7 @@ class Prover {
     std::function<void()> entry_stored;
     std::function<void(Error)> fatal;
   };
-  Prover(const Parts& parts, proof::Frontier frontier, Next next);
+  Prover(const Parts& parts, const proof::Frontier& frontier, Next next);
 
   /// Any thread; in order of record.
   void applied(AppliedRef entry);
