@@ -109,7 +109,7 @@ Status Demo::command(std::vector<std::string> arguments, Exit expected, bool wit
   }
   print_line(shown);
   if (with_server) {
-    arguments.push_back("--server");
+    arguments.emplace_back("--server");
     arguments.push_back(server_->grpc());
   }
   const std::unique_ptr<Child> child = TRY(Child::start(arguments, true, ""));

@@ -131,7 +131,7 @@ class Batch {
     if (bytes_ + bytes > request_bytes_target || commands_ + commands > request_commands_max)
       TRY(send());
     *request_.add_transactions() = std::move(transaction);
-    lines_.push_back({line, commands});
+    lines_.emplace_back(line, commands);
     bytes_ += bytes;
     commands_ += commands;
     ++result.lines;
