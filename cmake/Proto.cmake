@@ -26,6 +26,7 @@ function(meridian_proto target)
       VERBATIM)
     list(APPEND sources ${outputs})
   endforeach()
+  add_custom_target(${target}_sources DEPENDS ${sources})  # for tools that only parse
   add_library(${target} STATIC ${sources})
   target_compile_options(${target} PRIVATE -w)
   target_include_directories(${target} SYSTEM PUBLIC "${generated}")
