@@ -1,5 +1,5 @@
 #include <sys/timex.h>
-#include <time.h>
+#include <time.h>  // NOLINT(modernize-deprecated-headers): POSIX clocks
 
 #include <algorithm>
 #include <atomic>

@@ -24,7 +24,9 @@ static_assert(entry_commands_max * command_size <= request_size_max);
 static_assert(entry_header_size + request_header_size + run_size + request_size_max <=
               entry_size_max);
 
-Error wrong(std::string message) { return fail(Code::invalid_argument, "entry: " + message); }
+Error wrong(const std::string& message) {
+  return fail(Code::invalid_argument, "entry: " + message);
+}
 
 Status check_request_header(const RequestHeader& request, std::uint32_t number) {
   auto at = [&](std::string_view rest) {

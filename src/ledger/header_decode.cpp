@@ -9,7 +9,9 @@
 namespace meridian::ledger {
 namespace {
 
-Error wrong(std::string message) { return fail(Code::invalid_argument, "header: " + message); }
+Error wrong(const std::string& message) {
+  return fail(Code::invalid_argument, "header: " + message);
+}
 
 class HeaderReader {
  public:

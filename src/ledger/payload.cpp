@@ -22,7 +22,9 @@ constexpr Byte fold_prefix = 0x03;
 
 static_assert(std::tuple_size_v<crypto::Nonce> == 12);
 
-Error wrong(std::string message) { return fail(Code::invalid_argument, "payload: " + message); }
+Error wrong(const std::string& message) {
+  return fail(Code::invalid_argument, "payload: " + message);
+}
 
 template <typename Integer>
 std::array<Byte, sizeof(Integer)> le_bytes(Integer value) {
@@ -209,7 +211,7 @@ void Envelope::encode(MutableBytes out) const {
 }
 
 Result<Envelope> Envelope::decode(Bytes bytes) {
-  auto bad = [](std::string message) {
+  auto bad = [](const std::string& message) {
     return fail(Code::invalid_argument, "envelope: " + message);
   };
   if (bytes.size() > payload_size_max)
