@@ -2,11 +2,14 @@
 // section 3, the signing rule): it never signs a smaller tree or another root for the same size.
 //
 // File `cosigned`: two slots of 512 bytes, written in turn, so a torn write leaves the other.
-// slot = magic(8) sequence(8) size(8) root(32) SHA-256 of the bytes before(32). One thread.
+// slot = magic(8) sequence(8) size(8) root(32) SHA-256 of the bytes before(32), then zeros. A slot
+// of which one bit is wrong is still read for certain: its digest picks the one bit. One thread.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "io/disk.h"
 #include "proof/merkle.h"
@@ -15,10 +18,16 @@ namespace meridian::replica {
 
 class CosignedHead {
  public:
-  /// Errors: data_loss if the file is there and neither slot is sound.
-  static Result<CosignedHead> open(io::Disk& disk);
+  static constexpr std::string_view path = "cosigned";
+
+  /// Makes the file if it is missing. Errors: data_loss if it is there and neither slot can be
+  /// read.
+  static Result<CosignedHead> open(io::Disk& disk, std::string_view at = path);
 
   const std::optional<proof::TreeHead>& last() const { return last_; }
+  /// Set if one slot is not as it was written: which, and what is not known because of it. The next
+  /// save writes over it if it was the older one, or could not be read.
+  const std::optional<std::string>& damage() const { return damage_; }
   /// Durable when it returns. Asserts the signing rule against last().
   Status save(const proof::TreeHead& head);
 
@@ -27,6 +36,7 @@ class CosignedHead {
 
   std::unique_ptr<io::File> file_;
   std::optional<proof::TreeHead> last_;
+  std::optional<std::string> damage_;
   std::uint64_t sequence_ = 0;
 };
 

@@ -178,7 +178,8 @@ Status LocalReplica::build() {
   log_key_ = TRY(signer(io_.keys, "log", origin_, proof::KeyType::ed25519));
   cosigner_ = TRY(signer(io_.keys, "cosign", origin_ + "/replica-1", proof::KeyType::cosignature));
   stores_ = TRY(open_stores(context_));
-  cosigned_ = TRY(CosignedHead::open(io_.disk));
+  cosigned_ = TRY(open_cosigned(io_.disk));
+  if (cosigned_->damage()) io_.notice(*cosigned_->damage());
 
   const auto tell_fatal = [this](const Error& error) { fatal(error); };
   history_ = std::make_unique<IdHistory>(std::move(stores_.ids), *stores_.records);
@@ -293,8 +294,9 @@ Status LocalReplica::check_signed_head() {
   if (!last) return {};
   const std::uint64_t count = prover_->visible();
   const std::string advice =
-      "this replica signed a tree it no longer has: restore the data from a backup and keep these "
-      "files for the auditor; nothing was written";
+      "this replica signed a tree it no longer has: restore a newer backup, or see what is lost "
+      "with "
+      "`meridian recovery inspect`; keep these files for the auditor; nothing was written";
   if (raw(last->size) > count)
     return fail(Code::data_loss,
                 fmt::format("records {} to {} are missing although their tree head was signed; {}",

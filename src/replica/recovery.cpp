@@ -13,7 +13,25 @@ Bytes part_of(const storage::StateManifest* manifest, Part part) {
   return manifest->parts[static_cast<std::size_t>(part)];
 }
 
+Result<std::unique_ptr<storage::SortedRuns>> open_runs(const storage::SealedContext& context,
+                                                       const storage::StateManifest* manifest,
+                                                       std::string_view name, std::size_t key_size,
+                                                       Part part) {
+  return storage::SortedRuns::open(context, {std::string(name), key_size}, part_of(manifest, part));
+}
+
 }  // namespace
+
+Result<IdHistory::Runs> open_id_runs(const storage::SealedContext& context,
+                                     const storage::StateManifest* manifest) {
+  static_assert(ledger::id_space_count == 4);
+  IdHistory::Runs runs;
+  runs[0] = TRY(open_runs(context, manifest, "transfers", 16, Part::transfers));
+  runs[1] = TRY(open_runs(context, manifest, "resolutions", 16, Part::resolutions));
+  runs[2] = TRY(open_runs(context, manifest, "events", 16, Part::events));
+  runs[3] = TRY(open_runs(context, manifest, "imported", 16, Part::imported_timestamps));
+  return runs;
+}
 
 Result<Recovered> open_stores(const storage::SealedContext& context) {
   Recovered recovered;
@@ -32,18 +50,21 @@ Result<Recovered> open_stores(const storage::SealedContext& context) {
   recovered.records = TRY(storage::RecordStore::open(context, count));
   recovered.tiles = TRY(storage::TileStore::open(context.disk, count));
 
-  const auto open_runs = [&](std::string_view name, std::size_t key_size, Part part) {
-    return storage::SortedRuns::open(context, {std::string(name), key_size},
-                                     part_of(manifest, part));
-  };
-  static_assert(ledger::id_space_count == 4);
-  recovered.ids[0] = TRY(open_runs("transfers", 16, Part::transfers));
-  recovered.ids[1] = TRY(open_runs("resolutions", 16, Part::resolutions));
-  recovered.ids[2] = TRY(open_runs("events", 16, Part::events));
-  recovered.ids[3] = TRY(open_runs("imported", 16, Part::imported_timestamps));
-  recovered.index.streams = TRY(open_runs("streams", 24, Part::streams));
-  recovered.index.categories = TRY(open_runs("categories", 24, Part::categories));
+  recovered.ids = TRY(open_id_runs(context, manifest));
+  recovered.index.streams = TRY(open_runs(context, manifest, "streams", 24, Part::streams));
+  recovered.index.categories =
+      TRY(open_runs(context, manifest, "categories", 24, Part::categories));
   return recovered;
+}
+
+Result<CosignedHead> open_cosigned(io::Disk& disk) {
+  // Made before the log at the first start, so a log without it has lost it.
+  if (TRY(disk.exists("wal")) && !TRY(disk.exists(CosignedHead::path)))
+    return fail(Code::data_loss,
+                disk.display(CosignedHead::path) +
+                    " is missing: without it this replica cannot know what it signed; restore it "
+                    "from a backup");
+  return CosignedHead::open(disk);
 }
 
 Status restore_state(Recovered& recovered, ledger::Ledger& ledger,

@@ -10,6 +10,7 @@
 #include "ledger/ledger.h"
 #include "proof/merkle.h"
 #include "replica/checkpointer.h"
+#include "replica/cosigned_head.h"
 #include "replica/id_history.h"
 #include "replica/prover.h"
 #include "replica/replica.h"
@@ -33,6 +34,12 @@ struct Recovered {
 
 /// Opens all stores at the newest checkpoint. Errors: data_loss naming what is damaged.
 Result<Recovered> open_stores(const storage::SealedContext& context);
+/// The id indexes as of `manifest`; null: empty ones.
+Result<IdHistory::Runs> open_id_runs(const storage::SealedContext& context,
+                                     const storage::StateManifest* manifest);
+/// What this replica signed last. Errors: data_loss if it cannot be known although the replica has
+/// run before (`wal/` is there), so that it might sign what contradicts.
+Result<CosignedHead> open_cosigned(io::Disk& disk);
 /// Fills the empty `ledger` from the checkpoint's chunks; does nothing if there is no checkpoint.
 /// Errors: data_loss if a chunk is damaged or the state is not the one the checkpoint names.
 Status restore_state(Recovered& recovered, ledger::Ledger& ledger,
