@@ -43,6 +43,34 @@ TEST(Ledger, opens_a_generation_exactly_once) {
   EXPECT_EQ(cell.outcome_of(CommandKind::open_generation, open), "refused");
 }
 
+TEST(Ledger, opens_the_next_generation_only_if_it_names_what_the_one_before_lost) {
+  TestCell cell;
+  ASSERT_EQ(cell.outcome_of(CommandKind::create_account, make_account(1)), "created");
+  OpenGeneration open{};
+  open.cell = TestCell::cell_id;
+  open.generation = 2;
+  open.feature_level = feature_level_newest;
+  open.predecessor_size = 5;  // records 2, 3 and 4 were signed; 0 and 1 are here
+  open.lost_count = 3;
+  const auto refused = [&](auto change) {
+    OpenGeneration wrong = open;
+    change(wrong);
+    return cell.outcome_of(CommandKind::open_generation, wrong) == "refused";
+  };
+  EXPECT_TRUE(refused([](OpenGeneration& wrong) { wrong.cell += 1; }));
+  EXPECT_TRUE(refused([](OpenGeneration& wrong) { wrong.generation = 1; }));
+  EXPECT_TRUE(refused([](OpenGeneration& wrong) { wrong.generation = 3; }));
+  EXPECT_TRUE(refused([](OpenGeneration& wrong) { wrong.feature_level += 1; }));
+  EXPECT_TRUE(refused([](OpenGeneration& wrong) { wrong.lost_count = 0; }));
+  EXPECT_TRUE(refused([](OpenGeneration& wrong) { wrong.lost_count = 6; }));
+  EXPECT_TRUE(refused([](OpenGeneration& wrong) { wrong.predecessor_size = 1'000; }));
+  EXPECT_EQ(cell.outcome_of(CommandKind::open_generation, open), "created");
+  EXPECT_EQ(cell.outcome_of(CommandKind::open_generation, open), "refused") << "only once";
+  open.generation = 3;
+  EXPECT_EQ(cell.outcome_of(CommandKind::open_generation, open), "created");
+  EXPECT_TRUE(cell.ledger().find_account(1).has_value()) << "the state goes on";
+}
+
 TEST(Ledger, refuses_a_feature_level_it_does_not_know_before_changing_anything) {
   TestCell cell;
   SetFeatureLevel level{};

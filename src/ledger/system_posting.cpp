@@ -4,12 +4,26 @@
 
 namespace meridian::ledger::internal {
 
+namespace {
+
+/// A later generation follows the one before and says which records of it are lost: from some
+/// record at or before this one up to what was signed last (docs/decisions/0011).
+bool may_follow(const OpenGeneration& open, const LedgerState& state, RecordIndex record) {
+  return open.cell == state.cell && open.generation == state.generation + 1 &&
+         open.feature_level == state.feature_level && open.lost_count > 0 &&
+         open.lost_count <= open.predecessor_size &&
+         open.predecessor_size - open.lost_count <= raw(record);
+}
+
+}  // namespace
+
 Outcome LedgerState::judge_system(const CommandPlace& place, Effect&) {
   const Byte* command = entry->command(place.number);
   CommandKind kind = kinds[place.number];
   if (kind == CommandKind::open_generation) {
-    if (record_of(place) != RecordIndex{0}) return outcome(SystemOutcome::refused);
     auto open = load_command<OpenGeneration>(command);
+    if (record_of(place) != RecordIndex{0} && !may_follow(open, *this, record_of(place)))
+      return outcome(SystemOutcome::refused);
     generation = open.generation;
     feature_level = open.feature_level;
   } else if (kind == CommandKind::set_feature_level) {
