@@ -5,87 +5,19 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
-#include "audit/ledger_verifier.h"
-#include "audit/read_only_disk.h"
 #include "commands.h"
-#include "crypto/secret.h"
-#include "files.h"
-#include "io/executor.h"
+#include "data_directory.h"
 #include "output.h"
 
 namespace meridian::app {
 
 namespace {
 
-constexpr std::uint64_t passphrase_bytes_max = 4'096;
-
 struct Options {
   std::string directory, passphrase_file;
   std::uint64_t shown_max = 1'000;
   bool json = false;
 };
-
-struct Opened {
-  std::unique_ptr<io::Disk> writable;  ///< Never written: only its read-only face is used.
-  std::unique_ptr<audit::ReadOnlyDisk> disk;
-  std::unique_ptr<io::DiskLock> lock;
-  std::unique_ptr<io::Clock> clock = io::os_clock();
-  std::unique_ptr<io::Entropy> entropy = io::os_entropy();
-  std::unique_ptr<storage::KeyStore> keys;
-  u128 cell = 0;
-};
-
-Result<crypto::Secret> read_passphrase(const Options& options, io::Disk& disk) {
-  std::string text;
-  if (!options.passphrase_file.empty()) {
-    text = TRY(read_input(options.passphrase_file, passphrase_bytes_max));
-  } else if (TRY(disk.exists(dev_passphrase_path))) {
-    text = as_text(TRY(io::read_file(disk, dev_passphrase_path, passphrase_bytes_max)));
-  } else {
-    return fail(Code::failed_precondition,
-                "no passphrase to open the keys. give --passphrase-file FILE");
-  }
-  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-  crypto::Secret secret(as_bytes(text));
-  crypto::cleanse({reinterpret_cast<Byte*>(text.data()), text.size()});
-  return secret;
-}
-
-Result<u128> read_cell(io::Disk& disk) {
-  const Buffer text = TRY(io::read_file(disk, cell_path, 64));
-  std::string_view digits = as_text(text);
-  while (digits.ends_with('\n')) digits.remove_suffix(1);
-  Buffer bytes;
-  if (digits.size() != 32 || !from_hex(digits, bytes))
-    return fail(Code::data_loss, disk.display(cell_path) +
-                                     " is not 32 hexadecimal digits. restore it from a backup");
-  return load_le<u128>(bytes.data());
-}
-
-Result<Opened> open_data(const Options& options) {
-  Opened data;
-  data.writable = TRY(open_existing_directory(options.directory));
-  data.disk = std::make_unique<audit::ReadOnlyDisk>(*data.writable);
-  if (!TRY(data.disk->exists(cell_path)))
-    return fail(
-        Code::not_found,
-        fmt::format("{} holds no ledger. name the directory that `meridian serve --data` uses",
-                    options.directory));
-  if (TRY(data.disk->exists(lock_path))) {
-    auto lock = data.writable->lock(lock_path);
-    if (!lock && lock.error().code == Code::failed_precondition)
-      return fail(
-          Code::failed_precondition,
-          fmt::format("a server runs on {}. stop it, or verify a copy made while it is stopped",
-                      options.directory));
-    data.lock = TRY(std::move(lock));
-  }
-  data.cell = TRY(read_cell(*data.disk));
-  const crypto::Secret passphrase = TRY(read_passphrase(options, *data.disk));
-  data.keys =
-      TRY(storage::KeyStore::open({*data.disk, *data.clock, *data.entropy}, passphrase.bytes()));
-  return data;
-}
 
 OrderedJson json_of(const audit::Report& report, std::uint64_t shown) {
   OrderedJson out;
@@ -101,6 +33,18 @@ OrderedJson json_of(const audit::Report& report, std::uint64_t shown) {
   out["signed_records"] = report.signed_records;
   out["checkpoint_records"] = report.checkpoint_records;
   out["log_entries"] = report.log_entries;
+  out["log_executed"] = report.log_executed;
+  out["log_records_compared"] = report.log_records_compared;
+  out["log_only_records"] = report.log_only_records;
+  out["log_tail_bytes"] = report.log_tail_bytes;
+  out["generation"] = report.generation;
+  OrderedJson losses = OrderedJson::array();
+  for (const audit::RecordedLoss& loss : report.losses)
+    losses.push_back({{"generation", loss.generation},
+                      {"record", loss.record},
+                      {"first", loss.first},
+                      {"last", loss.last}});
+  out["recorded_losses"] = std::move(losses);
   out["root"] = report.root;
   return out;
 }
@@ -114,17 +58,31 @@ void print_report(const audit::Report& report, double seconds) {
                   "match their commitments, {} are forgotten as recorded",
                   report.signed_records, report.payloads_opened, report.payloads_forgotten));
   print_line(
-      fmt::format("state checkpoint of {} records equals the balances refolded from headers; "
-                  "{} entries of the write-ahead log open; {:.2f} s, {:.0f} records/s",
-                  report.checkpoint_records, report.log_entries, seconds,
-                  static_cast<double>(report.records) / std::max(seconds, 1e-9)));
+      fmt::format("state checkpoint of {} records; {} entries of the write-ahead log behind "
+                  "it {}: they give the headers of {} stored records, and {} records that "
+                  "stand only in the log",
+                  report.checkpoint_records, report.log_entries,
+                  report.log_executed ? "executed" : "COULD NOT BE EXECUTED",
+                  report.log_records_compared, report.log_only_records));
+  for (const audit::RecordedLoss& loss : report.losses)
+    print_line(
+        fmt::format("record {} opened generation {}: it says that records {}..{} of the one "
+                    "before were signed and are lost",
+                    loss.record, loss.generation, loss.first, loss.last));
+  if (report.log_tail_bytes > 0)
+    print_line(
+        fmt::format("the log ends in {} bytes that do not open: a write that a crash tore, "
+                    "or damage to the last of what was acknowledged; only the signed head "
+                    "and receipts can tell",
+                    report.log_tail_bytes));
+  print_line(fmt::format("{:.2f} s, {:.0f} records/s", seconds,
+                         static_cast<double>(report.records) / std::max(seconds, 1e-9)));
   print_line(report.findings == 0 ? "sound: nothing is damaged"
                                   : fmt::format("DAMAGED: {} findings", report.findings));
 }
 
 Result<Exit> run(const Options& options) {
-  const Opened data = TRY(open_data(options));
-  const std::unique_ptr<io::Executor> hashing = io::os_executor("hash");
+  DataDirectory data = TRY(open_to_look(options.directory, options.passphrase_file));
   const bool is_watched = ::isatty(2) == 1;
   const io::MonotonicTime start = data.clock->monotonic();
   OrderedJson findings = OrderedJson::array();
@@ -148,9 +106,7 @@ Result<Exit> run(const Options& options) {
     told = done;
     fmt::print(stderr, "\r{} of {} records", done, total);
   };
-  const audit::Report report =
-      TRY(audit::verify_ledger({*data.disk, *data.clock, *data.entropy, *data.keys, *hashing},
-                               data.cell, on_finding, on_progress));
+  const audit::Report report = TRY(verify(data, on_finding, on_progress));
   if (is_watched) fmt::print(stderr, "\r\033[K");
   const double seconds = static_cast<double>(data.clock->monotonic() - start) / 1e9;
   if (options.json) {
@@ -183,7 +139,8 @@ void add_verify(CLI::App& app, Invocation& invocation) {
       "account\n"
       "histories refolded from the headers are those that records and state checkpoint hold; that\n"
       "every payload matches its commitment, and that one whose key is gone was erased on record;\n"
-      "that write-ahead log and indexes open. Goes on after damage and names each record.\n"
+      "that the write-ahead log, executed again from the state checkpoint on, gives the headers\n"
+      "that are stored; that indexes open. Goes on after damage and names each record.\n"
       "Exit code 4 if anything is damaged.\n\n"
       "Example: meridian verify --data ./ledger");
   verify.callback([options, &invocation] {

@@ -10,7 +10,7 @@ using ledger::CommandKind;
 using ledger::Header;
 
 struct BalanceFold::Tables {
-  absl::flat_hash_map<u128, Account, U128Hash> accounts;
+  AccountTable accounts;
   absl::flat_hash_map<u128, Pending, U128Hash> pendings;
 };
 
@@ -25,7 +25,35 @@ void BalanceFold::wrong(const Header& header, std::string what) {
   findings_.add(raw(header.record_index), std::move(what));
 }
 
-void BalanceFold::lost(std::uint64_t) { has_lost_ = true; }
+void BalanceFold::lost() { has_lost_ = true; }
+
+namespace {
+
+// Where a transfer's header has its accounts (docs/formats/header.md). Only hints come of it.
+constexpr std::size_t kind_at = 1;
+constexpr std::size_t debit_at =
+    ledger::header_common_size + offsetof(ledger::Transfer, debit_account_id);
+constexpr std::size_t credit_at =
+    ledger::header_common_size + offsetof(ledger::Transfer, credit_account_id);
+
+bool is_transfer(Bytes header) {
+  return header.size() >= credit_at + sizeof(u128) &&
+         header[kind_at] == static_cast<Byte>(CommandKind::create_transfer);
+}
+
+}  // namespace
+
+void BalanceFold::fetch_index(Bytes header) const {
+  if (!is_transfer(header)) return;
+  tables_->accounts.fetch_index(load_le<u128>(&header[debit_at]));
+  tables_->accounts.fetch_index(load_le<u128>(&header[credit_at]));
+}
+
+void BalanceFold::fetch_accounts(Bytes header) const {
+  if (!is_transfer(header)) return;
+  tables_->accounts.fetch_account(load_le<u128>(&header[debit_at]));
+  tables_->accounts.fetch_account(load_le<u128>(&header[credit_at]));
+}
 
 void BalanceFold::check_place(const Header& header) {
   if (header.cell != cell_) wrong(header, "its header is of another cell");
@@ -45,10 +73,8 @@ void BalanceFold::add(const Header& header) {
     if (body->applied) transfer(header, *body);
   } else if (const auto* account = std::get_if<ledger::AccountBody>(&header.body)) {
     if (!created) return;
-    const bool is_new =
-        tables_->accounts.try_emplace(account->account.id, Account{{}, raw(header.record_index)})
-            .second;
-    if (!is_new) wrong(header, "makes an account that an earlier record made");
+    if (!tables_->accounts.insert({account->account.id, {}, raw(header.record_index)}))
+      wrong(header, "makes an account that an earlier record made");
   } else if (const auto* system_body = std::get_if<ledger::SystemBody>(&header.body)) {
     if (created) system(header, *system_body);
   } else if (created && header.kind == CommandKind::append_event) {
@@ -56,7 +82,18 @@ void BalanceFold::add(const Header& header) {
   }
 }
 
+void BalanceFold::generation(const Header& header, const ledger::OpenGeneration& command) {
+  const std::uint64_t record = raw(header.record_index);
+  if (record > 0 && command.generation != generation_ + 1)
+    wrong(header,
+          fmt::format("opens generation {} behind generation {}", command.generation, generation_));
+  generation_ = command.generation;
+  if (record > 0) successions_.push_back({record, command});
+}
+
 void BalanceFold::system(const Header& header, const ledger::SystemBody& body) {
+  if (header.kind == CommandKind::open_generation)
+    generation(header, ledger::load_command<ledger::OpenGeneration>(body.command.data()));
   if (header.kind == CommandKind::erase_subject) {
     const auto erase = ledger::load_command<ledger::EraseSubject>(body.command.data());
     erased_.emplace_back(erase.subject, erase.classes);
@@ -112,12 +149,8 @@ void BalanceFold::transfer(const Header& header, const ledger::TransferBody& bod
     released = pending->second.amount;
     tables_->pendings.erase(pending);
   }
-  const auto find = [&](u128 id) -> Account* {
-    const auto at = tables_->accounts.find(id);
-    return at != tables_->accounts.end() ? &at->second : nullptr;
-  };
-  Account* debit = find(debit_id);
-  Account* credit = find(credit_id);
+  Account* debit = tables_->accounts.find(debit_id);
+  Account* credit = tables_->accounts.find(credit_id);
   const u128 posted = expires || voids || pends ? u128{0} : command.amount;
   const u128 reserved = pends ? command.amount : u128{0};
   // Wrapping: a sum that does not fit differs from what a sound record says.
@@ -134,32 +167,39 @@ void BalanceFold::transfer(const Header& header, const ledger::TransferBody& bod
   side(header, "credit", credit_id, body.credit, raw(body.previous_credit), credit);
 }
 
-void BalanceFold::compare(const ledger::Ledger& state) {
-  const std::string after = has_lost_ ? " (records before it could not be read)" : "";
-  if (state.counts().accounts != tables_->accounts.size())
-    findings_.add(fmt::format("the state checkpoint has {} accounts, the records give {}{}",
-                              state.counts().accounts, tables_->accounts.size(), after));
+BalanceFold::Stored BalanceFold::stored_of(const ledger::Ledger& state) {
   constexpr std::size_t page = 4'096;
-  for (std::uint64_t first = 0;; first += page) {
-    const std::vector<ledger::AccountState> accounts = state.list_accounts(first, page);
-    for (const ledger::AccountState& stored : accounts) {
-      const ledger::Account& account = stored.account;
-      const auto at = tables_->accounts.find(account.id);
-      const Balances balances{account.debits_pending, account.debits_posted,
-                              account.credits_pending, account.credits_posted};
-      if (at == tables_->accounts.end()) {
-        findings_.add(raw(stored.created_at),
-                      fmt::format("the state checkpoint has account {}, which no record makes{}",
-                                  to_decimal(account.id), after));
-      } else if (at->second.balances != balances ||
-                 at->second.last_record != raw(stored.last_record)) {
-        findings_.add(
-            raw(stored.last_record),
-            fmt::format("the state checkpoint's account {} is not what the records give{}",
-                        to_decimal(account.id), after));
-      }
+  Stored stored;
+  stored.rows.reserve(state.counts().accounts);
+  while (stored.rows.size() < state.counts().accounts) {
+    for (const ledger::AccountState& one : state.list_accounts(stored.rows.size(), page)) {
+      const ledger::Account& account = one.account;
+      stored.rows.push_back({{account.id,
+                              {account.debits_pending, account.debits_posted,
+                               account.credits_pending, account.credits_posted},
+                              raw(one.last_record)},
+                             raw(one.created_at)});
     }
-    if (accounts.size() < page) return;
+  }
+  return stored;
+}
+
+void BalanceFold::compare(const Stored& stored) {
+  const std::string after = has_lost_ ? " (records before it could not be read)" : "";
+  if (stored.rows.size() != tables_->accounts.size())
+    findings_.add(fmt::format("the state checkpoint has {} accounts, the records give {}{}",
+                              stored.rows.size(), tables_->accounts.size(), after));
+  for (const auto& [account, created_at] : stored.rows) {
+    const Account* folded = tables_->accounts.find(account.id);
+    if (folded == nullptr) {
+      findings_.add(created_at, fmt::format("the state checkpoint has account {}, which no record "
+                                            "makes{}",
+                                            to_decimal(account.id), after));
+    } else if (folded->balances != account.balances || folded->last_record != account.last_record) {
+      findings_.add(account.last_record,
+                    fmt::format("the state checkpoint's account {} is not what the records give{}",
+                                to_decimal(account.id), after));
+    }
   }
 }
 

@@ -4,18 +4,24 @@
 // leaf hashes give the tiles, the segment roots and the root this replica signed; that balances and
 // account history refolded from the headers equal what each record says and what the newest state
 // checkpoint holds; that every payload is there, matches its commitment and, where its key exists,
-// opens (a payload whose key is gone needs an erasure record); that the write-ahead log opens.
-// Damage never stops it: each finding names its record and the rest goes on.
-// Nobody may write the data meanwhile (hold its lock). Runs on the calling thread and `hashing`.
-// Cost: about 0.5 us per record and thread, 3 us per payload; 150 bytes of memory per account.
+// opens (a payload whose key is gone needs an erasure record); that the entries of the write-ahead
+// log, executed from the checkpoint's state on, give the headers that are stored. Records that
+// stand in the log only are checked like all others. Damage never stops it: each finding names its
+// record and the rest goes on. What a crash leaves is no damage: a log that ends in bytes that do
+// not open is reported, and what was signed of it is missed by the signed head. Nobody may write
+// the data meanwhile (hold its lock). Memory: 115 bytes per account, 300 more while the log is
+// executed; of the log's records 70 bytes each, and whole entries of those that stand in no
+// segment.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "crypto/sha256.h"
 #include "io/clock.h"
 #include "io/disk.h"
 #include "io/entropy.h"
@@ -28,17 +34,34 @@ namespace meridian::audit {
 struct Finding {
   std::optional<std::uint64_t> record;
   std::string what;
+  bool is_loss = false;  ///< Records are gone that were signed or stored: nothing else is wrong.
+};
+
+/// Records that a later generation says were signed by the one before and lost.
+struct RecordedLoss {
+  std::uint64_t generation = 0;  ///< The later one.
+  std::uint64_t record = 0;      ///< That opens it.
+  std::uint64_t first = 0, last = 0;
 };
 
 struct Report {
-  std::uint64_t records = 0;  ///< In the segments.
+  std::uint64_t records = 0;  ///< In the segments, and in the log behind them.
   std::uint64_t transfers = 0, accounts = 0, events = 0;
   std::uint64_t payloads_opened = 0;     ///< Opened and equal to their commitments.
   std::uint64_t payloads_forgotten = 0;  ///< Their keys were destroyed, an erasure record says so.
   std::uint64_t signed_records = 0;      ///< Covered by the head that this replica signed last.
+  crypto::Digest signed_root{};
   std::uint64_t checkpoint_records = 0;  ///< Covered by the state checkpoint; 0 if there is none.
-  std::uint64_t log_entries = 0;         ///< Entries of the write-ahead log, all of which open.
-  std::string root;                      ///< Of all records, in hexadecimal.
+  std::uint64_t log_entries = 0;         ///< Entries of the write-ahead log behind the checkpoint.
+  bool log_executed = false;             ///< All of them, against the checkpoint's state.
+  std::uint64_t log_records_compared = 0;  ///< Stored headers that the log gave again.
+  std::uint64_t log_only_records = 0;      ///< In no segment yet: as a crash leaves them.
+  std::uint64_t stored_records = 0;        ///< In the segments.
+  std::uint64_t log_end = 0;               ///< One past the last record that the log gives.
+  std::uint64_t log_tail_bytes = 0;        ///< Behind the last entry, of what does not open.
+  std::uint64_t generation = 0;            ///< As the records say; 0 if there are none.
+  std::vector<RecordedLoss> losses;
+  std::string root;  ///< Of all records, in hexadecimal.
   std::uint64_t findings = 0;
 };
 
@@ -47,7 +70,8 @@ struct VerifierIo {
   io::Clock& clock;
   io::Entropy& entropy;
   const storage::KeyStore& keys;
-  io::Executor& hashing;
+  /// Three threads beside the caller's; nothing else may run there.
+  io::Executor &hashing, &folding, &replaying;
 };
 
 using OnFinding = std::function<void(const Finding&)>;

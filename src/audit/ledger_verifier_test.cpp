@@ -83,9 +83,10 @@ class LedgerOnDisk {
   }
 
   Result<Report> verify(std::vector<Finding>& findings) {
-    const auto hashing = io::os_executor("hash");
+    const auto hashing = io::os_executor("hash"), folding = io::os_executor("fold"),
+               replaying = io::os_executor("replay");
     return verify_ledger(
-        {*disk_, *clock_, *entropy_, *keys_, *hashing}, cell,
+        {*disk_, *clock_, *entropy_, *keys_, *hashing, *folding, *replaying}, cell,
         [&](const Finding& finding) { findings.push_back(finding); },
         [](std::uint64_t, std::uint64_t) {});
   }
@@ -224,6 +225,51 @@ TEST(LedgerVerifier, a_ledger_cut_below_its_signed_head_is_damage) {
   const Result<Report> report = ledger.verify(findings);
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_THAT(text_of(findings), testing::HasSubstr("were signed and are not there any more"));
+}
+
+TEST(LedgerVerifier, the_log_is_executed_and_gives_every_stored_header) {
+  LedgerOnDisk ledger("audit_log");
+  ledger.fill();
+  std::vector<Finding> findings;
+  const Result<Report> report = ledger.verify(findings);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_TRUE(report->log_executed);
+  EXPECT_EQ(report->log_records_compared, report->records);
+  EXPECT_EQ(report->log_only_records, 0u);
+}
+
+TEST(LedgerVerifier, records_that_stand_in_the_log_only_are_checked_like_all_others) {
+  LedgerOnDisk ledger("audit_log_only");
+  ledger.fill();
+  std::vector<Finding> findings;
+  const Report before = *ledger.verify(findings);
+  for (const char* file : {"headers/0000000000000000.seg", "payloads/0000000000000000.seg"})
+    ASSERT_TRUE(ledger.disk().remove(file));
+  const Result<Report> after = ledger.verify(findings);
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_EQ(after->findings, 0u) << text_of(findings);
+  EXPECT_EQ(after->log_only_records, before.records);
+  EXPECT_EQ(after->root, before.root) << "the root that was signed";
+  EXPECT_EQ(after->transfers, before.transfers);
+  EXPECT_EQ(after->payloads_opened, before.payloads_opened);
+  EXPECT_EQ(after->payloads_forgotten, before.payloads_forgotten);
+}
+
+TEST(LedgerVerifier, a_damaged_slot_of_cosigned_is_damage_whichever_bit_it_is) {
+  LedgerOnDisk ledger("audit_cosigned");
+  ledger.fill();
+  for (std::uint64_t at = 3; at < 1'024; at += 37) {
+    ledger.flip("cosigned", at, 5);
+    std::vector<Finding> findings;
+    ASSERT_TRUE(ledger.verify(findings));
+    EXPECT_EQ(findings.size(), 1u) << "byte " << at << "\n" << text_of(findings);
+    EXPECT_THAT(text_of(findings), testing::HasSubstr("slot " + std::to_string(at / 512)));
+    ledger.flip("cosigned", at, 5);
+  }
+  ASSERT_TRUE(ledger.disk().remove("cosigned"));
+  std::vector<Finding> findings;
+  ASSERT_TRUE(ledger.verify(findings));
+  EXPECT_THAT(text_of(findings), testing::HasSubstr("`cosigned` is missing"));
 }
 
 TEST(ReadOnlyDisk, refuses_every_change) {

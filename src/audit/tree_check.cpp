@@ -53,6 +53,8 @@ void TreeCheck::add(const HeaderBatch& batch) {
       return;
     }
     leaves_.push_back(header.empty() ? stored_[i] : proof::leaf_hash(header));
+    if (record >= covered_)
+      tail_.push_back(header.empty() ? std::nullopt : std::optional(leaves_.back()));
     if (!has_stored) {
       if (record < covered_ && !std::exchange(missing_told_[0], true))
         findings_.add(record, "its leaf hash is missing from the tiles, and all after it");
@@ -128,6 +130,11 @@ void TreeCheck::settle(bool headers_right) {
   disputed_.clear();
   if (by_tiles_ && !headers_right) frontier_ = *by_tiles_;
   by_tiles_.reset();
+}
+
+std::optional<proof::Hash> TreeCheck::leaf_of_header(std::uint64_t record) const {
+  if (record < covered_ || record - covered_ >= tail_.size()) return std::nullopt;
+  return tail_[record - covered_];
 }
 
 void TreeCheck::finish() {

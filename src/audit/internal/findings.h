@@ -16,10 +16,9 @@ class Findings {
   explicit Findings(const OnFinding& on_finding) : on_finding_(on_finding) {}
 
   void add(std::optional<std::uint64_t> record, std::string what) {
-    const std::lock_guard lock(mutex_);
-    ++count_;
-    on_finding_({record, std::move(what)});
+    tell({record, std::move(what)});
   }
+  void add_loss(std::uint64_t record, std::string what) { tell({record, std::move(what), true}); }
   void add(std::string what) { add(std::nullopt, std::move(what)); }
   std::uint64_t count() {
     const std::lock_guard lock(mutex_);
@@ -27,6 +26,12 @@ class Findings {
   }
 
  private:
+  void tell(const Finding& finding) {
+    const std::lock_guard lock(mutex_);
+    ++count_;
+    on_finding_(finding);
+  }
+
   std::mutex mutex_;
   const OnFinding& on_finding_;
   std::uint64_t count_ = 0;

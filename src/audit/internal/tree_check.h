@@ -11,18 +11,12 @@
 #include <vector>
 
 #include "audit/internal/findings.h"
+#include "audit/internal/header_batch.h"
 #include "proof/merkle.h"
 #include "storage/record_store.h"
 #include "storage/tile_store.h"
 
 namespace meridian::audit::internal {
-
-/// Headers of consecutive records; an empty one could not be read.
-struct HeaderBatch {
-  std::uint64_t first = 0;
-  Buffer bytes;
-  std::vector<std::uint32_t> sizes;
-};
 
 class TreeCheck {
  public:
@@ -35,6 +29,8 @@ class TreeCheck {
   void add(const HeaderBatch& batch);
   void finish();
 
+  /// Of a header as it was read; records that no checkpoint covers only.
+  std::optional<proof::Hash> leaf_of_header(std::uint64_t record) const;
   proof::TreeHead head() const { return frontier_.head(); }
 
  private:
@@ -60,6 +56,7 @@ class TreeCheck {
   bool broken_ = false;  ///< A record without header and without leaf: no root from here on.
   proof::TileHashes completed_;
   proof::Hashes stored_, leaves_;
+  std::vector<std::optional<proof::Hash>> tail_;  ///< From record covered_ on.
 };
 
 }  // namespace meridian::audit::internal

@@ -1,0 +1,80 @@
+#include "data_directory.h"
+
+#include <fmt/format.h>
+
+#include "commands.h"
+#include "crypto/secret.h"
+#include "files.h"
+#include "io/executor.h"
+
+namespace meridian::app {
+
+namespace {
+
+constexpr std::uint64_t passphrase_bytes_max = 4'096;
+
+Result<crypto::Secret> read_passphrase(const std::string& file, io::Disk& disk) {
+  std::string text;
+  if (!file.empty()) {
+    text = TRY(read_input(file, passphrase_bytes_max));
+  } else if (TRY(disk.exists(dev_passphrase_path))) {
+    text = as_text(TRY(io::read_file(disk, dev_passphrase_path, passphrase_bytes_max)));
+  } else {
+    return fail(Code::failed_precondition,
+                "no passphrase to open the keys. give --passphrase-file FILE");
+  }
+  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+  crypto::Secret secret(as_bytes(text));
+  crypto::cleanse({reinterpret_cast<Byte*>(text.data()), text.size()});
+  return secret;
+}
+
+Result<u128> read_cell(io::Disk& disk) {
+  const Buffer text = TRY(io::read_file(disk, cell_path, 64));
+  std::string_view digits = as_text(text);
+  while (digits.ends_with('\n')) digits.remove_suffix(1);
+  Buffer bytes;
+  if (digits.size() != 32 || !from_hex(digits, bytes))
+    return fail(Code::data_loss, disk.display(cell_path) +
+                                     " is not 32 hexadecimal digits. restore it from a backup");
+  return load_le<u128>(bytes.data());
+}
+
+}  // namespace
+
+Result<DataDirectory> open_to_look(const std::string& directory,
+                                   const std::string& passphrase_file) {
+  DataDirectory data;
+  data.writable = TRY(open_existing_directory(directory));
+  data.disk = std::make_unique<audit::ReadOnlyDisk>(*data.writable);
+  if (!TRY(data.disk->exists(cell_path)))
+    return fail(
+        Code::not_found,
+        fmt::format("{} holds no ledger. name the directory that `meridian serve --data` uses",
+                    directory));
+  if (TRY(data.disk->exists(lock_path))) {
+    auto lock = data.writable->lock(lock_path);
+    if (!lock && lock.error().code == Code::failed_precondition)
+      return fail(
+          Code::failed_precondition,
+          fmt::format("a server runs on {}. stop it, or verify a copy made while it is stopped",
+                      directory));
+    data.lock = TRY(std::move(lock));
+  }
+  data.cell = TRY(read_cell(*data.disk));
+  const crypto::Secret passphrase = TRY(read_passphrase(passphrase_file, *data.disk));
+  data.keys =
+      TRY(storage::KeyStore::open({*data.disk, *data.clock, *data.entropy}, passphrase.bytes()));
+  return data;
+}
+
+Result<audit::Report> verify(DataDirectory& data, const audit::OnFinding& on_finding,
+                             const audit::OnProgress& on_progress) {
+  const auto hashing = io::os_executor("hash"), folding = io::os_executor("fold"),
+             replaying = io::os_executor("replay");
+  return audit::verify_ledger(
+      {*data.disk, *data.clock, *data.entropy, *data.keys, *hashing, *folding, *replaying},
+      data.cell, on_finding, on_progress);
+}
+
+}  // namespace meridian::app

@@ -1,0 +1,47 @@
+// Payloads of events against their headers: there, of the right size, matching the commitment, and
+// opening where their key exists. One thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "audit/internal/balance_fold.h"
+#include "audit/internal/findings.h"
+#include "door/payload_sealer.h"
+#include "ledger/header.h"
+
+namespace meridian::audit::internal {
+
+class PayloadCheck {
+ public:
+  explicit PayloadCheck(Findings& findings) : findings_(findings) {}
+
+  /// Opens payloads from now on; without it only their commitments are compared.
+  void open_with(door::PayloadSealer sealer) { sealer_.emplace(std::move(sealer)); }
+
+  /// `payload` as it was read; not_found means that it is not there.
+  void check(const ledger::Header& header, const ledger::EventBody& body,
+             const Result<Buffer>& payload);
+  /// At the end: keys may be gone only for subjects of which a record, perhaps a later one, says
+  /// so.
+  void check_missing_keys(const BalanceFold& fold);
+
+  std::uint64_t opened() const { return opened_; }
+  std::uint64_t forgotten() const { return forgotten_; }
+
+ private:
+  struct MissingKey {
+    std::uint64_t record;
+    u128 subject;
+    std::uint8_t retention;
+  };
+  void check_commitments(const ledger::Header& header, const ledger::Payload& payload);
+
+  Findings& findings_;
+  std::optional<door::PayloadSealer> sealer_;
+  std::vector<MissingKey> missing_keys_;
+  std::uint64_t opened_ = 0, forgotten_ = 0;
+};
+
+}  // namespace meridian::audit::internal

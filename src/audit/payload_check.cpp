@@ -1,0 +1,47 @@
+#include "audit/internal/payload_check.h"
+
+namespace meridian::audit::internal {
+
+void PayloadCheck::check_commitments(const ledger::Header& header, const ledger::Payload& payload) {
+  std::vector<crypto::Digest> commitments;
+  for (const ledger::Compartment& compartment : payload.compartments)
+    commitments.push_back(compartment.commitment);
+  if (ledger::fold_commitments(commitments) != header.payload_commitment)
+    findings_.add(raw(header.record_index),
+                  "its payload does not match the commitment in its header");
+}
+
+void PayloadCheck::check(const ledger::Header& header, const ledger::EventBody& body,
+                         const Result<Buffer>& payload) {
+  const std::uint64_t record = raw(header.record_index);
+  if (!payload)
+    return findings_.add(record, payload.error().code == Code::not_found
+                                     ? "its payload is missing, and nothing says that it was erased"
+                                     : "its payload cannot be read: " + payload.error().message);
+  if (payload->size() != body.payload_size)
+    return findings_.add(record, fmt::format("its payload has {} bytes, its header says {}",
+                                             payload->size(), body.payload_size));
+  const Result<ledger::Payload> decoded = ledger::Payload::decode(*payload);
+  if (!decoded)
+    return findings_.add(record, "its payload is malformed: " + decoded.error().message);
+  if (!sealer_) return check_commitments(header, *decoded);
+  const Result<door::OpenedEvent> opened = sealer_->open(header, *payload);
+  if (!opened) return findings_.add(record, opened.error().message);
+  bool is_forgotten = false;
+  for (std::size_t i = 0; i < opened->compartments.size(); ++i) {
+    if (!opened->compartments[i].forgotten) continue;
+    is_forgotten = true;
+    const ledger::Compartment& sealed = decoded->compartments[i];
+    missing_keys_.push_back({record, sealed.subject, sealed.retention});
+  }
+  ++(is_forgotten ? forgotten_ : opened_);
+}
+
+void PayloadCheck::check_missing_keys(const BalanceFold& fold) {
+  for (const MissingKey& missing : missing_keys_)
+    if (!fold.is_erased(missing.subject, missing.retention))
+      findings_.add(missing.record,
+                    "the key of its payload is gone, and no erasure record covers it");
+}
+
+}  // namespace meridian::audit::internal

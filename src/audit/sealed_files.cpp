@@ -1,0 +1,42 @@
+#include "audit/internal/sealed_files.h"
+
+namespace meridian::audit::internal {
+
+namespace {
+
+constexpr std::size_t purpose_at = 10, number_at = 32;  // docs/formats/frame.md
+
+void check_file(const storage::SealedContext& context, const std::string& path,
+                std::string_view what, Findings& findings) {
+  Buffer header(storage::sealed_file_header_size);
+  const auto file = context.disk.open(path, io::OpenMode::read);
+  const Result<std::size_t> size = file ? (*file)->read_at(0, header) : Result<std::size_t>(0);
+  if (!size || *size != header.size() || !as_text(header).starts_with("MRDNFILE")) {
+    if (path.ends_with(".run")) findings.add(fmt::format("{}: {} is damaged", what, path));
+    return;
+  }
+  const auto purpose = static_cast<storage::Purpose>(load_le<std::uint16_t>(&header[purpose_at]));
+  const auto number = load_le<std::uint64_t>(&header[number_at]);
+  auto reader = storage::SealedReader::open(context, path, purpose, number);
+  if (!reader) return findings.add(fmt::format("{}: {}: {}", what, path, reader.error().message));
+  for (std::uint64_t position = storage::sealed_file_header_size;;) {
+    const auto frame = reader->read(position);
+    if (!frame && frame.error().code == Code::out_of_range) return;
+    if (!frame) return findings.add(fmt::format("{}: {}", what, frame.error().message));
+    position += frame->size;
+  }
+}
+
+}  // namespace
+
+void check_sealed_files(const storage::SealedContext& context, const std::string& directory,
+                        std::string_view what, Findings& findings) {
+  const Result<bool> there = context.disk.exists(directory);
+  if (!there || !*there) return;
+  const auto names = context.disk.list(directory);
+  if (!names) return findings.add(fmt::format("{}: {}", what, names.error().message));
+  for (const std::string& name : *names)
+    check_file(context, directory + "/" + name, what, findings);
+}
+
+}  // namespace meridian::audit::internal
