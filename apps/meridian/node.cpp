@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "crypto/secret.h"
 #include "files.h"
+#include "storage/key_table.h"
 
 namespace meridian::app {
 namespace {
@@ -100,6 +101,19 @@ Result<u128> open_cell_id(Node& node) {
 
 }  // namespace
 
+namespace {
+
+/// The door opens the table again and finds it sound: what was dropped is known only here.
+Status repair_key_table(Node& node) {
+  if (!TRY(node.disk->exists("keys/table"))) return {};
+  const auto table = TRY(storage::KeyTable::open({*node.disk, *node.entropy, *node.keys, node.cell},
+                                                 *node.keys, *node.clock));
+  node.key_table_dropped_bytes = table->dropped_bytes();
+  return {};
+}
+
+}  // namespace
+
 Result<Node> open_node(const NodeOptions& options) {
   Node node;
   node.clock = io::os_clock();
@@ -126,6 +140,8 @@ Result<Node> open_node(const NodeOptions& options) {
   }
   node.keys = TRY(std::move(keys));
   node.cell = TRY(open_cell_id(node));
+  node.generation = TRY(read_generation(*node.disk));
+  TRY(repair_key_table(node));
   return node;
 }
 

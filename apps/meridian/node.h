@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/u128.h"
+#include "generation.h"
 #include "io/clock.h"
 #include "io/disk.h"
 #include "io/entropy.h"
@@ -29,6 +30,9 @@ struct Node {
   std::unique_ptr<io::DiskLock> lock;
   std::unique_ptr<storage::KeyStore> keys;
   u128 cell = 0;
+  Generation generation;
+  /// Of the end of the key table, torn or rotten, that was dropped just now; 0 if it was sound.
+  std::uint64_t key_table_dropped_bytes = 0;
   bool is_new = false;    ///< Its keys were made just now.
   bool dev_keys = false;  ///< The passphrase lies beside the keys: no protection at all.
 };

@@ -116,6 +116,14 @@ void log_start(const Node& node, const ServeOptions& options) {
         node.disk->display(dev_passphrase_path));
   }
   if (node.is_new) spdlog::info("made new keys in {}", node.disk->display("keys"));
+  if (node.key_table_dropped_bytes > 0) {
+    spdlog::warn(
+        "the key table ended in {} bytes that do not open; they were dropped. torn by a crash, "
+        "they "
+        "were keys that nothing acknowledged used; should the disk have damaged them instead, "
+        "payloads of subjects met last cannot be opened any more: `meridian verify` names them",
+        node.key_table_dropped_bytes);
+  }
   if (options.insecure_test) {
     spdlog::warn("--insecure-test: anyone who reaches this address can read and write");
   }
@@ -130,12 +138,19 @@ Result<Exit> serve(const ServeOptions& options) {
   const api::ListenAddress http_address = TRY(listen_address(options.http, options.insecure_test));
   const StopSignals signals;
   Node node = TRY(open_node(options.node));
+  if (node.generation.opening) {
+    return fail(Code::failed_precondition,
+                fmt::format("generation {} is being opened and is not open yet. run `meridian "
+                            "recovery new-generation --accept-loss {}` to the end",
+                            node.generation.number, node.generation.opening->range()));
+  }
   log_start(node, options);
 
   metrics::Registry metrics;
   Threads threads;
   replica::ReplicaConfig config;
   config.cell = node.cell;
+  config.generation = node.generation.number;
   std::unique_ptr<cell::LocalCell> cell =
       TRY(cell::LocalCell::open({*node.disk, *node.clock, *node.entropy, *node.keys, metrics,
                                  [](const std::string& notice) { spdlog::warn("{}", notice); }},
