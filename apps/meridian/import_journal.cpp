@@ -21,7 +21,7 @@ constexpr std::size_t request_bytes_target = 400 << 10;
 constexpr int request_commands_max = 6'000;
 constexpr std::size_t event_overhead = 600;  // what an event takes beside its text
 constexpr std::uint32_t posting_code = 1;    // transfers and accounts of books
-constexpr int races_max = 5;                 // other imports into the same book
+constexpr int races_max = 32;                // other imports that take names or ledger numbers
 constexpr std::uint64_t differing_shown_max = 10;
 
 class JournalImporter {
@@ -47,7 +47,9 @@ class JournalImporter {
   Result<books::Book> open_book();
   /// False if another import changed the book meanwhile: read it again.
   Result<bool> declare(const books::Book& book);
-  v1::TransactionCommand metadata(std::string_view type, const nlohmann::json& data);
+  v1::TransactionCommand metadata(const std::string& stream, std::string_view type,
+                                  const nlohmann::json& data);
+  v1::TransactionCommand take_ledgers(std::uint32_t last);
   Result<bool> send_metadata(v1::Transaction transaction);
   Status read_posted();
   Status post_all(const books::Book& book);
@@ -62,7 +64,7 @@ class JournalImporter {
   std::unique_ptr<io::Entropy> entropy_;
 
   KnownBook known_;
-  std::uint32_t ledger_last_ = 0;  ///< Highest ledger number of any book.
+  LedgerNumbers ledgers_;  ///< Before this book takes more.
   JournalImport result_;
   std::unordered_map<u128, std::string, U128Hash> posted_;  ///< Event id -> text, "" if forgotten.
 
@@ -78,10 +80,11 @@ std::string journal_stream(const std::string& book) {
 
 Result<books::Book> JournalImporter::open_book() {
   const std::map<std::string, KnownBook> books = TRY(read_books(client_));
-  ledger_last_ = 0;
+  ledgers_ = TRY(read_ledger_numbers(client_));
+  // Books that were imported before numbers were taken in a stream of their own.
   for (const auto& [name, book] : books)
     for (const auto& [symbol, commodity] : book.commodities)
-      ledger_last_ = std::max(ledger_last_, commodity.ledger);
+      ledgers_.last = std::max(ledgers_.last, commodity.ledger);
   const auto at = books.find(result_.book);
   known_ = at != books.end() ? at->second : KnownBook{};
   known_.name = result_.book;
@@ -94,27 +97,39 @@ Result<books::Book> JournalImporter::open_book() {
   return books::Book::open(text_, file_name_, std::move(options));
 }
 
-v1::TransactionCommand JournalImporter::metadata(std::string_view type,
+std::string book_stream(const std::string& book) { return std::string(book_category) + "-" + book; }
+
+void expect_revision(v1::NewEvent& event, std::uint64_t events) {
+  if (events == 0) {
+    event.set_expected(v1::EXPECTED_REVISION_NONE);
+  } else {
+    event.set_expected(v1::EXPECTED_REVISION_EXACT);
+    event.set_revision(events - 1);
+  }
+}
+
+v1::TransactionCommand JournalImporter::metadata(const std::string& stream, std::string_view type,
                                                  const nlohmann::json& data) {
   v1::TransactionCommand command;
   v1::NewEvent& event = *command.mutable_append_event();
   event.set_event_id(api::format_u128(time_ordered_id(client_.clock(), *entropy_)));
-  event.set_stream(std::string(book_category) + "-" + known_.name);
+  event.set_stream(stream);
   event.set_type(std::string(type));
   event.set_content_type("application/json");
   event.set_data(data.dump());
   return command;
 }
 
+v1::TransactionCommand JournalImporter::take_ledgers(std::uint32_t last) {
+  v1::TransactionCommand command =
+      metadata(std::string(ledgers_stream), ledgers_taken, {{"last", last}});
+  expect_revision(*command.mutable_append_event(), ledgers_.events);
+  return command;
+}
+
 Result<bool> JournalImporter::send_metadata(v1::Transaction transaction) {
   // The first event holds the book: another import at the same time is refused by its revision.
-  v1::NewEvent& first = *transaction.mutable_commands(0)->mutable_append_event();
-  if (known_.events == 0) {
-    first.set_expected(v1::EXPECTED_REVISION_NONE);
-  } else {
-    first.set_expected(v1::EXPECTED_REVISION_EXACT);
-    first.set_revision(known_.events - 1);
-  }
+  expect_revision(*transaction.mutable_commands(0)->mutable_append_event(), known_.events);
   v1::TransactRequest request;
   *request.add_transactions() = transaction;
   const v1::CreateReply reply =
@@ -130,6 +145,7 @@ Result<bool> JournalImporter::send_metadata(v1::Transaction transaction) {
   for (const v1::TransactionCommand& command : transaction.commands()) {
     if (!command.has_append_event()) continue;
     const v1::NewEvent& event = command.append_event();
+    if (event.stream() == ledgers_stream) continue;
     TRY(fold_book_event(known_, event.type(), event.data()));
     if (event.type() == account_opened) ++result_.accounts_opened;
     if (event.type() == commodity_declared) ++result_.commodities_declared;
@@ -141,7 +157,7 @@ Result<bool> JournalImporter::declare(const books::Book& book) {
   v1::Transaction transaction;
   std::size_t bytes = 0;
   const auto add = [&](std::string_view type, const nlohmann::json& data) {
-    *transaction.add_commands() = metadata(type, data);
+    *transaction.add_commands() = metadata(book_stream(known_.name), type, data);
     bytes += transaction.commands().rbegin()->ByteSizeLong() + event_overhead;
   };
   std::map<std::string, std::uint32_t> ledgers;
@@ -155,12 +171,14 @@ Result<bool> JournalImporter::declare(const books::Book& book) {
                       {"secret", to_hex(secret)},
                       {"conversion_account", book.options().conversion_account}});
   }
+  std::uint32_t ledger_last = ledgers_.last;
   for (const books::Commodity& commodity : book.commodities()) {
     if (known_.commodities.contains(commodity.symbol)) continue;
-    ledgers[commodity.symbol] = ++ledger_last_;
+    ledgers[commodity.symbol] = ++ledger_last;
     add(commodity_declared,
-        {{"symbol", commodity.symbol}, {"ledger", ledger_last_}, {"scale", commodity.scale}});
+        {{"symbol", commodity.symbol}, {"ledger", ledger_last}, {"scale", commodity.scale}});
   }
+  if (ledger_last != ledgers_.last) *transaction.add_commands() = take_ledgers(ledger_last);
   const std::map<std::pair<std::string, std::string>, u128> before = known_.accounts;
   for (const books::BookAccount& account : book.accounts()) {
     const std::string& symbol = book.commodities()[raw(account.commodity)].symbol;
@@ -267,7 +285,8 @@ Result<JournalImport> JournalImporter::run(const std::string& book_name) {
     return std::move(result_);
   }
   return fail(Code::unavailable,
-              fmt::format("other imports keep changing book '{}'. try again", book_name));
+              fmt::format("other imports keep taking names or numbers before book '{}'. try again",
+                          book_name));
 }
 
 }  // namespace

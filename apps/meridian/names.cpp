@@ -85,6 +85,26 @@ Result<std::map<std::string, KnownBook>> read_books(Client& client) {
   return books;
 }
 
+Result<LedgerNumbers> read_ledger_numbers(Client& client) {
+  LedgerNumbers numbers;
+  v1::ReadRequest request;
+  request.set_stream(std::string(ledgers_stream));
+  Status status = read_all(client, request, [&](const v1::RecordedEvent& event) -> Status {
+    const Json json = Json::parse(event.data(), nullptr, false);
+    const auto last = json.is_object() ? json.find("last") : json.end();
+    if (event.type() != ledgers_taken || last == json.end() || !last->is_number_unsigned() ||
+        last->get<std::uint64_t>() > 0xFFFF'FFFF)
+      return fail(Code::data_loss,
+                  fmt::format("the stream {} holds an event that `meridian import` did not write",
+                              ledgers_stream));
+    numbers.last = std::max(numbers.last, last->get<std::uint32_t>());
+    ++numbers.events;
+    return {};
+  });
+  if (!status && status.error().code != Code::not_found) return status.error();
+  return numbers;
+}
+
 Result<std::vector<NamedAccount>> find_accounts(Client& client, std::string_view text,
                                                 std::string_view book, std::string_view commodity) {
   const Result<u128> id = parse_id(text, "account");

@@ -6,6 +6,9 @@
 //   book_opened         {"version":1,"book","secret" (64 hex digits),"conversion_account"}
 //   commodity_declared  {"symbol","ledger","scale"}
 //   account_opened      {"name","commodity" (symbol),"id" (decimal)}
+// Ledger numbers are one for each commodity of each book. Who takes some appends `ledgers_taken`
+// {"last"} to the stream `ledgers` in the same transaction, at the revision it has seen: of two
+// imports at the same moment one is refused and chooses again.
 // Transactions stand in `journal-NAME`, one `transaction_posted` event each, data = their text.
 #pragma once
 
@@ -30,6 +33,15 @@ inline constexpr std::string_view commodity_declared = "commodity_declared";
 inline constexpr std::string_view account_opened = "account_opened";
 inline constexpr std::string_view transaction_posted = "transaction_posted";
 
+inline constexpr std::string_view ledgers_stream = "ledgers";
+inline constexpr std::string_view ledgers_taken = "ledgers_taken";
+
+/// Which ledger numbers were taken, by any book.
+struct LedgerNumbers {
+  std::uint32_t last = 0;
+  std::uint64_t events = 0;  ///< In the stream: the next revision.
+};
+
 struct KnownCommodity {
   std::uint32_t ledger = 0;
   std::uint8_t scale = 0;
@@ -49,6 +61,9 @@ Status fold_book_event(KnownBook& book, std::string_view type, std::string_view 
 
 /// All books of the server, by name. With `name` only that one (or none).
 Result<std::map<std::string, KnownBook>> read_books(Client& client);
+
+/// Errors: data_loss if the stream was not written by imports.
+Result<LedgerNumbers> read_ledger_numbers(Client& client);
 
 /// Reads all events of a source in order, page by page.
 Status read_all(Client& client, v1::ReadRequest request,
