@@ -55,6 +55,36 @@ Status settle(Client& client) {
   return {};
 }
 
+/// How the rate went over the run: it should stay flat as the ledger grows.
+class Curve {
+ public:
+  Curve(Client& client, std::uint64_t total)
+      : client_(client),
+        slice_(std::max<std::uint64_t>(total / slices, 1)),
+        began_(client.clock().monotonic()) {}
+
+  void add(std::uint64_t count) {
+    done_ += count;
+    if (done_ < (points_.size() + 1) * slice_) return;
+    const io::MonotonicTime now = client_.clock().monotonic();
+    const double seconds = static_cast<double>(now - began_) / 1e9;
+    points_.push_back({{"done", done_},
+                       {"per_second", static_cast<std::uint64_t>(
+                                          static_cast<double>(done_ - counted_) / seconds)}});
+    counted_ = done_;
+    began_ = now;
+  }
+  const OrderedJson& points() const { return points_; }
+
+ private:
+  static constexpr std::uint64_t slices = 20;
+  Client& client_;
+  const std::uint64_t slice_;
+  io::MonotonicTime began_;
+  std::uint64_t done_ = 0, counted_ = 0;
+  OrderedJson points_ = OrderedJson::array();
+};
+
 LoadPlan plan_of(const Options& options, Client& client) {
   const std::unique_ptr<io::Entropy> entropy = io::os_entropy();
   const bool transfers = options.kind == LoadKind::transfers;
@@ -85,7 +115,9 @@ Result<Exit> run(Client& client, const Options& options) {
              transfers ? "transfers" : "events", plan.batch, plan.in_flight);
   const double cpu_before = cpu_seconds(options.server_pid);
   const io::MonotonicTime start = client.clock().monotonic();
-  const LoadResult load = TRY(run_load(client, plan, [](std::uint64_t, std::uint64_t) {}));
+  Curve curve(client, plan.count);
+  const LoadResult load =
+      TRY(run_load(client, plan, [&](std::uint64_t, std::uint64_t count) { curve.add(count); }));
   TRY(settle(client));
   const double seconds = static_cast<double>(client.clock().monotonic() - start) / 1e9;
   const double cpu = cpu_seconds(options.server_pid) - cpu_before;
@@ -116,6 +148,7 @@ Result<Exit> run(Client& client, const Options& options) {
         cpu * 1e6 / static_cast<double>(std::max<std::uint64_t>(load.done, 1));
   }
   if (options.json) {
+    out["curve"] = curve.points();
     print_json(out);
   } else {
     std::vector<std::vector<std::string>> rows;

@@ -86,10 +86,33 @@ void Checkpointer::finish_if_complete() {
   if (Status finished = finish(); !finished) return fail(finished.error());
   begun_ = chunks_complete_ = false;
   frontier_.reset();
+  begin_merging();
   parts_.apply.post([this] {
     busy_ = false;
     next_.finished();
   });
+}
+
+void Checkpointer::begin_merging() {
+  if (merging_.exchange(true)) return;
+  parts_.executor.post([this] { merge_piece(); });
+}
+
+void Checkpointer::merge_piece() {
+  const auto merge = [&]() -> Result<bool> {
+    bool more = TRY(parts_.index.streams->merge_some());
+    more = TRY(parts_.index.categories->merge_some()) || more;
+    for (auto& runs : parts_.ids) more = TRY(runs->merge_some()) || more;
+    return more;
+  };
+  if (failed_ || stopped_) return;
+  const Result<bool> more = merge();
+  if (!more) return fail(more.error());
+  if (*more) {
+    parts_.executor.post([this] { merge_piece(); });
+  } else {
+    merging_ = false;
+  }
 }
 
 Status Checkpointer::write_indexes(std::vector<Buffer>& parts) {
@@ -150,7 +173,8 @@ std::uint64_t Checkpointer::newest_record() const {
 
 void Checkpointer::fail(const Error& error) {
   failed_ = true;
-  next_.fatal(with_context(error, "the state checkpoint cannot be written"));
+  next_.fatal(
+      with_context(error, "the state checkpoint cannot be written, or indexes cannot be merged"));
 }
 
 }  // namespace meridian::replica

@@ -68,6 +68,8 @@ class Checkpointer {
   void start(const ledger::Ledger& ledger) { due_at_ = next_due(ledger); }
   bool is_due(const ledger::Ledger& ledger) const { return ledger.records() >= due_at_; }
   bool is_busy() const { return busy_; }
+  /// Runs of the indexes are being merged, in pieces between those of a checkpoint. Thread-safe.
+  bool is_merging() const { return merging_; }
   /// A checkpoint that falls due while the one before is still being written is passed over, so
   /// that nobody waits; not two in a row, which bounds the log and the ids in memory.
   bool may_pass() const { return !passed_; }
@@ -88,11 +90,14 @@ class Checkpointer {
   void finish_if_complete();
   Status finish();
   Status write_indexes(std::vector<Buffer>& parts);
+  void begin_merging();
+  void merge_piece();
   void fail(const Error& error);
 
   Parts parts_;
   Next next_;
   std::atomic<bool> stopped_{false};
+  std::atomic<bool> merging_{false};
 
   // apply executor
   ledger::Ledger* ledger_ = nullptr;

@@ -62,6 +62,7 @@ class LocalReplica final : public Replica {
     applier_->stop();
     prover_->stop();
     drain_all();
+    checkpointer_->stop();  // a merge under way would go on posting itself
     for (int hop = 0; hop < hops_max; ++hop) drain_each();  // what the last tasks posted
   }
 
@@ -353,7 +354,8 @@ void LocalReplica::report(std::function<void(Report)> ready) {
 
 void LocalReplica::settle(std::function<void()> done) {
   executors_.apply.post([this, done = std::move(done)]() mutable {
-    const bool busy = checkpointer_->is_busy() || !applier_->idle() || !proposer_->idle();
+    const bool busy = checkpointer_->is_busy() || checkpointer_->is_merging() ||
+                      !applier_->idle() || !proposer_->idle();
     if (!busy || fatal_told_ || lifetime_.ended()) return done();
     executors_.apply.post_after(
         io::milliseconds(5), [this, alive = lifetime_.token(), done = std::move(done)]() mutable {

@@ -226,6 +226,7 @@ Result<std::uint64_t> SealedWriter::append(std::uint32_t tag_word, Bytes plain) 
 Status SealedWriter::flush() {
   if (buffered_.empty()) return {};
   TRY(file_->write_at(written_, buffered_));
+  file_->begin_writeback(written_, buffered_.size());  // or sync() finds it all unwritten
   written_ += buffered_.size();
   buffered_.clear();
   return {};

@@ -1,5 +1,5 @@
-// Memory (active, frozen: internal/run_tables.h) and runs on disk (old to new); merged by size in
-// tiers of four.
+// Memory (active, frozen: internal/run_tables.h) and runs on disk (old to new); four of one size
+// class are merged, in pieces between checkpoints (internal/run_merge.h).
 #include "storage/sorted_runs.h"
 
 #include <fmt/format.h>
@@ -10,7 +10,7 @@
 #include <mutex>
 
 #include "base/assert.h"
-#include "storage/internal/run_file.h"
+#include "storage/internal/run_merge.h"
 #include "storage/internal/run_tables.h"
 
 namespace meridian::storage {
@@ -19,37 +19,12 @@ namespace {
 
 constexpr std::size_t runs_per_tier = 4;
 constexpr std::size_t reserve_max = 1 << 22;  // keys a fresh table makes room for
+/// Merging is behind the writing of runs: from here on it is waited for, so that look-ups stay
+/// quick.
+constexpr std::size_t runs_max = 48;
 
 /// Size class of a run: 0 below 2^16 keys, then one more for each factor of four.
 int tier_of(std::uint64_t pairs) { return static_cast<int>((std::bit_width(pairs >> 16) + 1) / 2); }
-
-using RunList = std::vector<std::shared_ptr<Run>>;
-
-/// Merges runs of disjoint keys into `writer`, one frame of each in memory.
-Status merge(const RunList& sources, RunWriter& writer) {
-  struct Cursor {
-    Run* run;
-    std::size_t next_frame = 0;
-    std::vector<SortedRuns::Pair> pairs;
-    std::size_t at = 0;
-  };
-  std::vector<Cursor> cursors;
-  for (const auto& run : sources) cursors.push_back({run.get(), 0, {}, 0});
-  while (true) {
-    Cursor* least = nullptr;
-    for (Cursor& cursor : cursors) {
-      if (cursor.at == cursor.pairs.size()) {
-        if (cursor.next_frame == cursor.run->frame_count()) continue;
-        cursor.pairs = TRY(cursor.run->read_frame(cursor.next_frame++));
-        cursor.at = 0;
-      }
-      if (least == nullptr || cursor.pairs[cursor.at].key < least->pairs[least->at].key)
-        least = &cursor;
-    }
-    if (least == nullptr) return {};
-    TRY(writer.add(least->pairs[least->at++]));
-  }
-}
 
 /// Up to `count` pairs of one run within [first, last].
 Status range_of(Run& run, const RunKey& first, const RunKey& last, std::size_t count, bool reversed,
@@ -121,6 +96,7 @@ class SortedRunsOf final : public SortedRuns {
   }
   Result<Buffer> write_frozen() override;
   Status retire() override;
+  Result<bool> merge_some() override;
 
   Result<std::vector<Pair>> find_range(const RunKey& first, const RunKey& last, std::size_t count,
                                        bool reversed) override;
@@ -163,8 +139,12 @@ class SortedRunsOf final : public SortedRuns {
   static Result<std::vector<Pair>> find_one(const Published& now, const RunKey& key,
                                             std::vector<Pair> found);
   Result<std::shared_ptr<Run>> write_run(const std::vector<Pair>& pairs);
-  Result<std::shared_ptr<Run>> merge_runs(const RunList& sources);
-  Status merge_tiers(RunList& runs);
+  RunList runs() const {
+    const std::lock_guard lock(mutex_);
+    return published_.runs;
+  }
+  Status begin_merge_if_due();
+  Status adopt_merged();
   Buffer encode_manifest(const RunList& runs) const;
   std::string folder() const { return "index/" + options_.name; }
 
@@ -181,7 +161,10 @@ class SortedRunsOf final : public SortedRuns {
   Published cached_;
   std::uint64_t seen_ = 0;
 
-  std::uint64_t next_number_ = 1;  // write_frozen's thread
+  // the thread of write_frozen, retire and merge_some
+  std::uint64_t next_number_ = 1;
+  std::unique_ptr<RunMerge> merge_;  // under way
+  RunList manifest_runs_;            // of the newest manifest: not deleted before the next
   std::atomic<std::uint64_t> debt_{0};
 };
 
@@ -203,6 +186,7 @@ Status SortedRunsOf<Table>::load(Bytes manifest) {
       published_.runs.push_back(TRY(Run::open(context_, options_, number, in.u64())));
     }
   }
+  manifest_runs_ = published_.runs;
   return retire();
 }
 
@@ -235,56 +219,71 @@ Result<std::shared_ptr<Run>> SortedRunsOf<Table>::write_run(const std::vector<Pa
   return Run::open(context_, options_, number, pairs.size());
 }
 
+/// Four neighbours of one size class become one run of the next.
 template <typename Table>
-Result<std::shared_ptr<Run>> SortedRunsOf<Table>::merge_runs(const RunList& sources) {
-  std::uint64_t pairs = 0;
-  for (const auto& run : sources) pairs += run->pairs();
-  const std::uint64_t number = next_number_++;
-  RunWriter writer = TRY(RunWriter::create(context_, options_, number, pairs));
-  TRY(merge(sources, writer));
-  TRY(writer.finish());
-  return Run::open(context_, options_, number, pairs);
+Status SortedRunsOf<Table>::begin_merge_if_due() {
+  if (merge_) return {};
+  const RunList all = runs();
+  if (all.size() < runs_per_tier) return {};
+  const auto first = all.end() - static_cast<std::ptrdiff_t>(runs_per_tier);
+  const int tier = tier_of(all.back()->pairs());
+  const bool same =
+      std::all_of(first, all.end(), [&](const auto& run) { return tier_of(run->pairs()) <= tier; });
+  if (!same) return {};
+  merge_ = TRY(RunMerge::begin(context_, options_, next_number_++, RunList(first, all.end())));
+  return {};
 }
 
+/// Look-ups use the merged run from now on; the files it replaces stay until a manifest that does
+/// not name them is durable (retire).
 template <typename Table>
-Status SortedRunsOf<Table>::merge_tiers(RunList& runs) {
-  while (runs.size() >= runs_per_tier) {
-    const auto first = runs.end() - static_cast<std::ptrdiff_t>(runs_per_tier);
-    const int tier = tier_of(runs.back()->pairs());
-    const bool same = std::all_of(first, runs.end(),
-                                  [&](const auto& run) { return tier_of(run->pairs()) <= tier; });
-    if (!same) break;
-    const RunList sources(first, runs.end());
-    std::uint64_t owed = 0;
-    for (const auto& run : sources) owed += run->pairs() * (options_.key_size + 8);
-    debt_.store(owed, std::memory_order_relaxed);
-    std::shared_ptr<Run> merged = TRY(merge_runs(sources));
-    runs.erase(first, runs.end());
-    runs.push_back(std::move(merged));
-  }
-  debt_.store(0, std::memory_order_relaxed);
+Status SortedRunsOf<Table>::adopt_merged() {
+  const std::unique_ptr<RunMerge> done = std::move(merge_);
+  std::shared_ptr<Run> merged = TRY(Run::open(context_, options_, done->number(), done->pairs()));
+  TRY(context_.disk.sync_directory(folder()));
+  const std::lock_guard lock(mutex_);
+  RunList& runs = published_.runs;
+  // Runs written meanwhile stand behind its sources.
+  const auto first = std::ranges::search(runs, done->sources()).begin();
+  ASSERT(first != runs.end());
+  *first = std::move(merged);
+  runs.erase(first + 1, first + static_cast<std::ptrdiff_t>(done->sources().size()));
+  generation_.fetch_add(1, std::memory_order_release);
   return {};
 }
 
 template <typename Table>
+Result<bool> SortedRunsOf<Table>::merge_some() {
+  TRY(begin_merge_if_due());
+  if (merge_ && !TRY(merge_->step(options_.merge_pairs))) {
+    TRY(adopt_merged());
+    TRY(begin_merge_if_due());
+  }
+  debt_.store(merge_ ? merge_->pairs_left() * (options_.key_size + sizeof(std::uint64_t)) + 1 : 0,
+              std::memory_order_relaxed);
+  return merge_ != nullptr;
+}
+
+template <typename Table>
 Result<Buffer> SortedRunsOf<Table>::write_frozen() {
-  RunList runs;
   std::shared_ptr<const Table> frozen;
   {
     const std::lock_guard lock(mutex_);
-    runs = published_.runs;
     frozen = published_.frozen;
   }
+  while (runs().size() >= runs_max)
+    if (!TRY(merge_some())) break;
+  std::shared_ptr<Run> fresh;
   if (frozen && frozen->size() > 0) {
-    runs.push_back(TRY(write_run(frozen->sorted())));
-    TRY(merge_tiers(runs));
+    fresh = TRY(write_run(frozen->sorted()));
     TRY(context_.disk.sync_directory(folder()));
   }
-  Buffer manifest = encode_manifest(runs);
   const std::lock_guard lock(mutex_);
-  published_ = {nullptr, std::move(runs)};
+  if (fresh) published_.runs.push_back(std::move(fresh));
+  manifest_runs_ = published_.runs;
+  published_.frozen = nullptr;
   generation_.fetch_add(1, std::memory_order_release);
-  return manifest;
+  return encode_manifest(published_.runs);
 }
 
 template <typename Table>
@@ -304,11 +303,12 @@ Buffer SortedRunsOf<Table>::encode_manifest(const RunList& runs) const {
 template <typename Table>
 Status SortedRunsOf<Table>::retire() {
   std::vector<std::string> named;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& run : published_.runs)
-      named.push_back(fmt::format("{:016x}.run", run->number()));
-  }
+  const auto keep = [&](std::uint64_t number) {
+    named.push_back(fmt::format("{:016x}.run", number));
+  };
+  for (const auto& run : manifest_runs_) keep(run->number());
+  for (const auto& run : runs()) keep(run->number());
+  if (merge_) keep(merge_->number());
   for (const std::string& file : TRY(context_.disk.list(folder())))
     if (std::ranges::find(named, file) == named.end())
       TRY(context_.disk.remove(folder() + "/" + file));

@@ -3,7 +3,8 @@
 //
 // Why not an embedded database: docs/decisions/0003-sorted-runs.md. Runs are cut only at state
 // checkpoints, whose manifest names them, so index and state are always of the same moment.
-// insert/find/remove/freeze belong to one thread (apply); write_frozen runs in another; find_range
+// insert/find/remove/freeze belong to one thread (apply); write_frozen, merge_some and retire to
+// another; find_range
 // may run in any thread and sees what is in runs and, through a lock, what is in memory.
 // Cost: insert or absent find about 60 ns after prefetch; a hit in a run about 20 us.
 #pragma once
@@ -32,8 +33,9 @@ struct RunKey {
 class SortedRuns {
  public:
   struct Options {
-    std::string name;      ///< Folder below index/.
-    std::size_t key_size;  ///< 16 or 24
+    std::string name;                     ///< Folder below index/.
+    std::size_t key_size;                 ///< 16 or 24
+    std::uint64_t merge_pairs = 1 << 15;  ///< That merge_some() merges at once.
   };
   /// `manifest` is what manifest() gave for the checkpoint being opened; empty for a new index.
   /// Removes run files that it does not name. Errors: data_loss naming the run.
@@ -54,9 +56,13 @@ class SortedRuns {
   /// Sets what is in memory aside for writing; new inserts go to a fresh table. Asserts that the
   /// frozen one before was written.
   virtual void freeze() = 0;
-  /// Writes and syncs the frozen keys as a run, merges runs that have become many, and returns the
-  /// manifest to keep in the state checkpoint. Old files stay until retire().
+  /// Writes and syncs the frozen keys as a run, and returns the manifest to keep in the state
+  /// checkpoint. Old files stay until retire().
   virtual Result<Buffer> write_frozen() = 0;
+  /// Does a piece of the merging that is due, about 10 ms of it; true if more is. On the thread of
+  /// write_frozen, between checkpoints or beside them. What was merged stays on disk until a
+  /// checkpoint with a manifest that names the result is durable (retire).
+  virtual Result<bool> merge_some() = 0;
   /// The checkpoint that holds the newest manifest is durable: deletes files it does not name.
   virtual Status retire() = 0;
 

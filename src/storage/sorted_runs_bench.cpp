@@ -32,6 +32,8 @@ struct Index {
     runs->freeze();
     ASSERT(runs->write_frozen().has_value());
     ASSERT(runs->retire().has_value());
+    while (*runs->merge_some()) {
+    }
   }
   /// As apply does with new ids: find (nothing), then insert.
   void add(std::uint64_t count) {

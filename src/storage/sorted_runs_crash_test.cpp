@@ -37,6 +37,8 @@ void play(RunsRig& rig, SortedRuns& runs, Committed& committed, bool commits) {
     if (!commits && round % 3 == 2) return;  // the process ends before the checkpoint is committed
     committed = {*written, model, round + 1};
     if (!runs.retire()) return;
+    for (int step = 0; step < 3; ++step)
+      if (!runs.merge_some()) return;
   }
 }
 

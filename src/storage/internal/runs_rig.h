@@ -21,7 +21,7 @@ using RunModel = std::map<RunKey, std::uint64_t>;
 
 struct RunsRig {
   explicit RunsRig(std::size_t key_size, std::uint64_t seed = 1)
-      : options{"ids", key_size},
+      : options{"ids", key_size, 13},  // merges in many small pieces
         disk(std::make_unique<sim::Disk>(sim::DiskOptions{.seed = seed})) {}
 
   SortedRuns::Options options;
