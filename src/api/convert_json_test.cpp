@@ -43,6 +43,8 @@ TEST(ConvertJson, what_is_wrong_is_named) {
   EXPECT_NE(error_of(parse_transfers_json(R"({"transfers":[{"amount":1.5}]})")), "no error");
   EXPECT_NE(error_of(parse_transfers_json(R"({"transfers":[{"amount":-1}]})")), "no error");
   EXPECT_NE(error_of(parse_transfers_json(R"({"transfers":[{"flags":["pendng"]}]})")), "no error");
+  EXPECT_EQ(error_of(parse_transfers_json(R"({"transfers":[{"amount":1e999}]})")),
+            "body: a number is beyond what a double holds; send it as a string");
   EXPECT_EQ(error_of(parse_transfers_json(std::string(65, '['))),
             "body: nests deeper than 64 levels");
   EXPECT_EQ(error_of(parse_transfers_json("7")), "body: expected an object, got number");

@@ -174,6 +174,9 @@ Result<nlohmann::json> parse_json(std::string_view body) {
     return nlohmann::json::parse(body);
   } catch (const nlohmann::json::parse_error& error) {
     return fail(Code::invalid_argument, fmt::format("body: no JSON at byte {}", error.byte));
+  } catch (const nlohmann::json::out_of_range&) {  // the parser's other exception: 1e999
+    return fail(Code::invalid_argument,
+                "body: a number is beyond what a double holds; send it as a string");
   }
 }
 
