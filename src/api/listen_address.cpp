@@ -41,6 +41,8 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   address.port = TRY(parse_port(text.substr(colon + 1), text));
   std::string host(text.substr(0, colon));
   if (host == "localhost") host = "127.0.0.1";
+  // inet_pton() would stop at a zero byte and never see what comes after it.
+  if (host.find('\0') != std::string::npos) return malformed(text, "holds a zero byte");
   std::array<char, INET6_ADDRSTRLEN> canonical{};
   if (host.starts_with('[')) {
     if (!host.ends_with(']')) return malformed(text, "has a '[' without its ']'");
@@ -53,7 +55,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
     address.is_loopback = is_loopback_ipv6(parsed);
   } else {
     in_addr parsed{};
-    if (host.find('\0') != std::string::npos || ::inet_pton(AF_INET, host.c_str(), &parsed) != 1) {
+    if (::inet_pton(AF_INET, host.c_str(), &parsed) != 1) {
       return malformed(text, "does not begin with an IP address (names are not resolved)");
     }
     ::inet_ntop(AF_INET, &parsed, canonical.data(), canonical.size());

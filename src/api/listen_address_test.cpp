@@ -16,6 +16,13 @@ TEST(ListenAddress, malformed_addresses_are_refused_with_an_example) {
   }
 }
 
+TEST(ListenAddress, nothing_hides_behind_a_zero_byte) {
+  using std::string_view_literals::operator""sv;
+  for (std::string_view text : {"127.0.0.1\0:1"sv, "[::1\0x]:80"sv, "[::1]\0:80"sv}) {
+    EXPECT_FALSE(parse_listen_address(text).has_value());
+  }
+}
+
 TEST(ListenAddress, only_loopback_may_listen_unless_told) {
   for (const char* text :
        {"127.0.0.1:7400", "127.9.9.9:1", "[::1]:0", "localhost:80", "[::ffff:127.0.0.1]:7"}) {
