@@ -284,6 +284,8 @@ Result<Drafts> parse_transact(const v1::TransactRequest& request) {
     std::string name = element("transactions", t);
     TRY(check_count(transaction.commands_size(), name + ".commands"));
     std::size_t first = drafts.commands.size();
+    // Before they become drafts, which take a hundred times the bytes of an empty command.
+    TRY(check_count(static_cast<int>(first) + transaction.commands_size(), "transactions"));
     for (int i = 0; i < transaction.commands_size(); ++i) {
       const v1::TransactionCommand& command = transaction.commands(i);
       std::string field = element(name + ".commands", i);
@@ -309,7 +311,6 @@ Result<Drafts> parse_transact(const v1::TransactRequest& request) {
     }
     TRY(link_chain(drafts.commands, first, name));
   }
-  TRY(check_count(static_cast<int>(drafts.commands.size()), "transactions"));
   for (const door::CommandDraft& draft : drafts.commands) drafts.kinds.push_back(kind_of(draft));
   return drafts;
 }

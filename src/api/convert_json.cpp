@@ -145,6 +145,13 @@ Result<door::DeletionDraft> deletion_of(const json& value, std::string path) {
   return draft;
 }
 
+Status check_count(std::size_t count, std::string_view key, std::string_view noun) {
+  if (count <= ledger::entry_commands_max) return {};
+  return fail(Code::invalid_argument,
+              fmt::format("{}: {} {}, a request holds at most {}; send them in parts", key, count,
+                          noun, ledger::entry_commands_max));
+}
+
 /// The list that is the only member of a body, with 1 to entry_commands_max elements.
 Result<json> only_list(std::string_view body, std::string_view key) {
   json parsed = TRY(internal::parse_json(body));
@@ -154,11 +161,7 @@ Result<json> only_list(std::string_view body, std::string_view key) {
   if (list == nullptr || !list->is_array() || list->empty()) {
     return fail(Code::invalid_argument, fmt::format("{}: expected a list that is not empty", key));
   }
-  if (list->size() > ledger::entry_commands_max) {
-    return fail(Code::invalid_argument,
-                fmt::format("{}: {} elements, a request holds at most {}; send them in parts", key,
-                            list->size(), ledger::entry_commands_max));
-  }
+  TRY(check_count(list->size(), key, "elements"));
   return json(std::move(parsed[std::string(key)]));
 }
 
@@ -202,9 +205,11 @@ Status add_transaction(const json& value, std::string_view raw, const std::strin
   if (commands == nullptr || !commands->is_array() || commands->empty()) {
     return fail(Code::invalid_argument, path + ".commands: expected a list that is not empty");
   }
+  const std::size_t first = drafts.commands.size();
+  // Before they become drafts, which take many times the bytes of an empty command.
+  TRY(check_count(first + commands->size(), "transactions", "commands"));
   std::vector<std::string_view> raws =
       internal::raw_elements(internal::raw_member(raw, "commands"));
-  const std::size_t first = drafts.commands.size();
   for (std::size_t i = 0; i < commands->size(); ++i) {
     drafts.commands.push_back(TRY(command_of((*commands)[i], i < raws.size() ? raws[i] : "",
                                              fmt::format("{}.commands[{}]", path, i))));
@@ -254,12 +259,6 @@ Result<Drafts> parse_transactions_json(std::string_view body) {
   for (std::size_t t = 0; t < list.size(); ++t) {
     TRY(add_transaction(list[t], t < raws.size() ? raws[t] : "", fmt::format("transactions[{}]", t),
                         drafts));
-  }
-  if (drafts.commands.size() > ledger::entry_commands_max) {
-    return fail(Code::invalid_argument,
-                fmt::format("transactions: {} commands, a request holds at most {}; send them in "
-                            "parts",
-                            drafts.commands.size(), ledger::entry_commands_max));
   }
   name_kinds(drafts);
   return drafts;

@@ -111,6 +111,20 @@ TEST(Convert, a_transaction_is_one_chain_and_the_next_one_another) {
             "delete_stream is set");
 }
 
+TEST(Convert, a_request_of_too_many_transactions_is_refused_at_the_first_command_too_many) {
+  v1::TransactRequest request;
+  for (int t = 0; t < 3; ++t) {
+    v1::Transaction& transaction = *request.add_transactions();
+    for (int i = 0; i < 8'000; ++i) transaction.add_commands()->mutable_create_transfer();
+  }
+  // Never converted: a draft takes a hundred times the bytes of an empty command.
+  request.mutable_transactions(2)->mutable_commands(0)->Clear();
+  EXPECT_EQ(parse_transact(request).error().message,
+            "transactions: 16000 commands, a request holds at most 8190; send them in parts");
+  request.mutable_transactions()->DeleteSubrange(1, 2);
+  EXPECT_EQ(parse_transact(request)->commands.size(), 8'000U);
+}
+
 TEST(Convert, the_exceptions_of_a_packed_reply_are_those_not_created) {
   replica::Answer answer{};
   answer.results.resize(3);
