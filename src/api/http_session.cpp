@@ -1,0 +1,349 @@
+// A session goes on like this:
+//
+//   read_header -> read_body -> dispatch -> (reply) write -> read_header ...  or close
+//                                   \-> (events) stream: pull -> write -> pull ... until either
+//                                   side ends
+// A request that is answered late (request_timeout) is answered for it, and what comes afterwards
+// carries an old number and is dropped.
+#include "api/internal/http_session.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <optional>
+
+namespace meridian::api::internal {
+namespace {
+
+namespace net = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using tcp = net::ip::tcp;
+using boost::system::error_code;
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+/// The Host header without its port.
+std::string_view host_name(std::string_view host) {
+  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
+  return host.substr(0, host.find(':'));
+}
+
+bool is_local_host(std::string_view host) {
+  std::string_view name = host_name(host);
+  if (name == "localhost") return true;
+  Result<ListenAddress> address = parse_listen_address(std::string(name) + ":0");
+  return address && address->is_loopback;
+}
+
+class Session final : public HttpSession {
+ public:
+  Session(std::shared_ptr<HttpShared> shared, tcp::socket socket)
+      : shared_(std::move(shared)),
+        stream_(std::move(socket)),
+        deadline_(shared_->context),
+        heartbeat_(shared_->context) {
+    shared_->sessions.insert(this);
+  }
+  ~Session() override {
+    shared_->sessions.erase(this);
+    if (live_token_ != 0) shared_->backend.live.remove(live_token_);
+    if (events_) events_->stop();
+  }
+
+  void read_header() {
+    parser_.emplace();
+    parser_->header_limit(HttpServer::header_bytes_max);
+    parser_->body_limit(HttpServer::body_bytes_max);
+    stream_.expires_after(ns(shared_->options.client_timeout));
+    idle_ = true;
+    http::async_read_header(stream_, buffer_, *parser_,
+                            [self = self()](error_code error, std::size_t) {
+                              self->idle_ = false;
+                              self->on_header(error);
+                            });
+  }
+
+  void close_if_idle() override {
+    if (idle_) close();
+  }
+  void abandon() override {
+    ++number_;
+    keep_.reset();
+    close();
+  }
+
+ private:
+  std::shared_ptr<Session> self() { return std::static_pointer_cast<Session>(shared_from_this()); }
+  std::weak_ptr<Session> weak_self() { return self(); }
+
+  void on_header(error_code error) {
+    if (error) return on_read_error(error);
+    if (view(parser_->get()[http::field::expect]) == "100-continue") {
+      auto go_on = std::make_shared<http::response<http::empty_body>>(http::status::continue_, 11);
+      return http::async_write(stream_, *go_on,
+                               [self = self(), go_on](error_code failed, std::size_t) {
+                                 if (!failed) self->read_body();
+                               });
+    }
+    read_body();
+  }
+
+  void read_body() {
+    http::async_read(stream_, buffer_, *parser_, [self = self()](error_code error, std::size_t) {
+      if (error) return self->on_read_error(error);
+      self->dispatch();
+    });
+  }
+
+  void on_read_error(error_code error) {
+    if (error == http::error::end_of_stream) return close();
+    HttpReply reply;
+    if (error == http::error::body_limit) {
+      reply = error_reply(fail(
+          Code::invalid_argument,
+          fmt::format("the body is above {} bytes; send it in parts", HttpServer::body_bytes_max)));
+      reply.status = 413;
+    } else if (error == http::error::header_limit) {
+      reply = error_reply(fail(Code::invalid_argument, fmt::format("the header is above {} bytes",
+                                                                   HttpServer::header_bytes_max)));
+      reply.status = 431;
+    } else if (error.category() == make_error_code(http::error::bad_method).category()) {
+      reply = error_reply(
+          fail(Code::invalid_argument, fmt::format("malformed request: {}", error.message())));
+    } else {
+      return close();  // timed out or gone
+    }
+    broken_ = true;  // where the next request would begin is unknown
+    write(std::move(reply));
+  }
+
+  void dispatch() {
+    auto& message = parser_->get();
+    ++number_;
+    is_head_ = message.method() == http::verb::head;
+    std::string_view host = view(message[http::field::host]);
+    if (shared_->options.check_host && !is_local_host(host)) {
+      HttpReply reply = error_reply(
+          fail(Code::permission_denied,
+               "the Host header must name this machine: localhost, 127.0.0.1 or [::1]"));
+      reply.status = 421;
+      return write(std::move(reply));
+    }
+    Result<io::Duration> timeout = timeout_of(view(message["Meridian-Timeout-Ms"]));
+    if (!timeout) return write(error_reply(timeout.error()));
+    HttpRequest request;
+    request.method = message.method() == http::verb::post              ? HttpMethod::post
+                     : message.method() == http::verb::get || is_head_ ? HttpMethod::get
+                                                                       : HttpMethod::other;
+    request.target = view(message.target());
+    request.content_type = view(message[http::field::content_type]);
+    request.last_event_id = view(message["Last-Event-ID"]);
+    request.body = std::move(message.body());
+    set_deadline(*timeout, request.method == HttpMethod::post);
+    // The reply may come from anywhere, and after the session or even the server is gone.
+    shared_->api.handle(std::move(request), [shared = shared_, weak = weak_self(),
+                                             number = number_](HttpResponse response) {
+      net::post(shared->context, [weak, number, response = std::move(response)]() mutable {
+        auto self = weak.lock();
+        if (self && self->number_ == number) self->respond(std::move(response));
+      });
+    });
+  }
+
+  Result<io::Duration> timeout_of(std::string_view text) const {
+    if (text.empty()) return shared_->options.request_timeout;
+    Result<u128> parsed = parse_decimal(text);
+    if (!parsed || *parsed == 0 || *parsed > HttpServer::timeout_ms_max) {
+      return fail(Code::invalid_argument,
+                  fmt::format("Meridian-Timeout-Ms: expected 1 to {}", HttpServer::timeout_ms_max));
+    }
+    return io::milliseconds(static_cast<std::int64_t>(low64(*parsed)));
+  }
+
+  void set_deadline(io::Duration timeout, bool is_write) {
+    keep_ = self();  // nothing else holds the session while it waits for a reply
+    deadline_.expires_after(ns(timeout));
+    deadline_.async_wait([weak = weak_self(), number = number_, is_write](error_code error) {
+      auto self = weak.lock();
+      if (error || !self || self->number_ != number) return;
+      self->respond(error_reply(fail(
+          Code::deadline_exceeded,
+          is_write
+              ? "the outcome is unknown: ask GET /v1/outcomes with the same id, or send it again"
+              : std::string(read_deadline_message))));
+    });
+  }
+
+  void respond(HttpResponse response) {
+    auto self = std::move(keep_);
+    ++number_;  // what else comes for this request is late
+    deadline_.cancel();
+    if (auto* reply = std::get_if<HttpReply>(&response)) return write(std::move(*reply));
+    begin_events(std::get<std::shared_ptr<HttpEvents>>(std::move(response)));
+  }
+
+  template <typename Message>
+  static void set_fields(Message& message, const HttpReply& reply) {
+    message.set(http::field::server, "meridian");
+    message.set(http::field::content_type, reply.content_type);
+    message.set(http::field::cache_control, reply.cache_control);
+    message.set("X-Content-Type-Options", "nosniff");
+    if (!reply.allow.empty()) message.set(http::field::allow, reply.allow);
+  }
+
+  void write(HttpReply reply) {
+    if (reply.error) {
+      shared_->backend.http_calls.failed(*reply.error);
+    } else {
+      shared_->backend.http_calls.ok();
+    }
+    const bool keep_alive = !broken_ && !shared_->stopping && parser_->get().keep_alive();
+    const unsigned version = parser_->is_header_done() ? parser_->get().version() : 11;
+    auto message = std::make_shared<http::response<http::string_body>>(
+        static_cast<http::status>(reply.status), version);
+    set_fields(*message, reply);
+    message->keep_alive(keep_alive);
+    message->content_length(reply.body.size());
+    if (!is_head_) message->body() = std::move(reply.body);
+    stream_.expires_after(ns(shared_->options.client_timeout));
+    auto sent = [self = self(), message, keep_alive](error_code error, std::size_t) {
+      if (error || !keep_alive || self->shared_->stopping) return self->close();
+      self->read_header();
+    };
+    if (!is_head_) return http::async_write(stream_, *message, std::move(sent));
+    auto serializer = std::make_shared<http::response_serializer<http::string_body>>(*message);
+    http::async_write_header(stream_, *serializer,
+                             [serializer, sent = std::move(sent)](
+                                 error_code error, std::size_t size) { sent(error, size); });
+  }
+
+  void begin_events(std::shared_ptr<HttpEvents> events) {
+    Result<std::uint64_t> token = shared_->backend.live.add([shared = shared_, weak = weak_self()] {
+      net::post(shared->context, [weak] {
+        if (auto self = weak.lock()) self->close();
+      });
+    });
+    if (!token) return write(error_reply(token.error()));
+    live_token_ = *token;
+    events_ = std::move(events);
+    shared_->backend.http_calls.ok();
+    stream_.expires_never();
+    auto message = std::make_shared<http::response<http::empty_body>>(http::status::ok,
+                                                                      parser_->get().version());
+    set_fields(*message, {.content_type = "text/event-stream"});
+    message->keep_alive(false);  // the end of the stream is the end of the connection
+    auto serializer = std::make_shared<http::response_serializer<http::empty_body>>(*message);
+    http::async_write_header(stream_, *serializer,
+                             [self = self(), message, serializer](error_code error, std::size_t) {
+                               if (error || self->is_head_) return self->close();
+                               self->watch_peer();
+                               self->pull_events();
+                               self->beat();
+                             });
+  }
+
+  /// A client that goes away is noticed while nothing is being written.
+  void watch_peer() {
+    stream_.socket().async_read_some(net::buffer(ignored_),
+                                     [self = self()](error_code error, std::size_t) {
+                                       if (error) return self->close();
+                                       self->watch_peer();
+                                     });
+  }
+
+  void pull_events() {
+    events_->next([shared = shared_, weak = weak_self()](Result<std::string> page) {
+      net::post(shared->context, [weak, page = std::move(page)] {
+        auto self = weak.lock();
+        if (!self || self->closed_) return;
+        if (page) return self->write_events(*page, false);
+        self->write_events("event: error\ndata: " + error_reply(page.error()).body + "\n", true);
+      });
+    });
+  }
+
+  void write_events(std::string_view text, bool is_last) {
+    waiting_text_ += text;
+    last_text_ |= is_last;
+    pull_when_written_ = true;
+    flush_events();
+  }
+
+  void flush_events() {
+    if (closed_ || writing_text_ || waiting_text_.empty()) return;
+    writing_text_ = true;
+    text_ = std::exchange(waiting_text_, {});
+    deadline_.expires_after(ns(shared_->options.client_timeout));
+    deadline_.async_wait([weak = weak_self(), number = ++number_](error_code error) {
+      auto self = weak.lock();
+      if (!error && self && self->number_ == number && self->writing_text_) self->close();
+    });
+    net::async_write(stream_.socket(), net::buffer(text_),
+                     [self = self()](error_code error, std::size_t) {
+                       self->deadline_.cancel();
+                       self->writing_text_ = false;
+                       if (error || (self->last_text_ && self->waiting_text_.empty())) {
+                         return self->close();
+                       }
+                       if (!self->waiting_text_.empty()) return self->flush_events();
+                       if (std::exchange(self->pull_when_written_, false)) self->pull_events();
+                     });
+  }
+
+  void beat() {
+    heartbeat_.expires_after(ns(shared_->options.keep_alive_period));
+    heartbeat_.async_wait([self = self()](error_code error) {
+      if (error || self->closed_) return;
+      if (!self->writing_text_) {
+        self->waiting_text_ += ": still here\n\n";
+        self->flush_events();
+      }
+      self->beat();
+    });
+  }
+
+  void close() {
+    if (std::exchange(closed_, true)) return;
+    error_code ignored;
+    deadline_.cancel();
+    heartbeat_.cancel();
+    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
+    stream_.close();
+  }
+
+  std::shared_ptr<HttpShared> shared_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  net::steady_timer deadline_;
+  net::steady_timer heartbeat_;
+  std::shared_ptr<HttpSession> keep_;
+  std::uint64_t number_ = 0;  ///< Of the request, or of the write, that is waited for.
+  bool idle_ = false;
+  bool is_head_ = false;
+  bool broken_ = false;
+  bool closed_ = false;
+
+  std::shared_ptr<HttpEvents> events_;
+  std::uint64_t live_token_ = 0;
+  std::array<char, 256> ignored_{};
+  std::string text_;          ///< Being written.
+  std::string waiting_text_;  ///< To be written next: at most a page and a comment.
+  bool writing_text_ = false;
+  bool pull_when_written_ = false;
+  bool last_text_ = false;
+};
+
+}  // namespace
+
+void HttpSession::begin(std::shared_ptr<HttpShared> shared, tcp::socket socket) {
+  std::make_shared<Session>(std::move(shared), std::move(socket))->read_header();
+}
+
+}  // namespace meridian::api::internal

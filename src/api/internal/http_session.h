@@ -1,0 +1,50 @@
+// One HTTP connection: requests in, replies and event streams out.
+//
+// Shared by the connections of one server and its acceptor, all in the context's one thread.
+#pragma once
+
+#include <utility>  // Boost 1.74 forgets it
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <memory>
+#include <unordered_set>
+
+#include "api/http_api.h"
+#include "api/http_server.h"
+
+namespace meridian::api::internal {
+
+class HttpSession;
+
+struct HttpShared {
+  HttpShared(Backend& the_backend, const HttpOptions& the_options)
+      : backend(the_backend), options(the_options), api(the_backend) {}
+
+  Backend& backend;
+  const HttpOptions options;
+  HttpApi api;
+  boost::asio::io_context context{1};
+  // The rest belongs to the context's thread.
+  std::unordered_set<HttpSession*> sessions;
+  bool stopping = false;
+};
+
+/// Lives while its peer, a reply or a timer does; stands in `sessions` as long.
+class HttpSession : public std::enable_shared_from_this<HttpSession> {
+ public:
+  static void begin(std::shared_ptr<HttpShared> shared, boost::asio::ip::tcp::socket socket);
+  virtual ~HttpSession() = default;
+
+  /// Closes it if it waits for a request; else it closes after its reply.
+  virtual void close_if_idle() = 0;
+  /// Closes it whatever it does; a reply that comes later is dropped.
+  virtual void abandon() = 0;
+};
+
+inline std::chrono::nanoseconds ns(io::Duration duration) {
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(duration));
+}
+
+}  // namespace meridian::api::internal
