@@ -16,7 +16,6 @@ constexpr std::uint16_t entry_version = 1;
 constexpr std::size_t request_header_size = sizeof(RequestHeader);
 constexpr std::size_t run_size = sizeof(Run);
 constexpr std::size_t fact_header_size = 6;
-constexpr std::size_t secret_offset = 32;
 // Times are 63 bits: account and transfer timestamps are, by the standard.
 constexpr std::uint64_t time_max = ~std::uint64_t{0} >> 1;
 
