@@ -112,6 +112,8 @@ Result<Exit> run(const Options& options) {
   if (options.json) {
     OrderedJson out = json_of(report, std::min(shown, options.shown_max));
     out["seconds"] = seconds;
+    out["records_per_second"] =
+        static_cast<std::uint64_t>(seconds > 0 ? static_cast<double>(report.records) / seconds : 0);
     out["list"] = std::move(findings);
     print_json(out);
   } else {
