@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "api/convert_json.h"
@@ -44,8 +45,19 @@ bool matches(std::string_view route, const std::vector<std::string>& segments,
   return true;
 }
 
+/// Upper and lower case are one, and parameters such as a charset change nothing (RFC 9110, 8.3.1).
 bool is_json(std::string_view content_type) {
-  return content_type.substr(0, content_type.find(';')) == "application/json";
+  std::string_view type = content_type.substr(0, content_type.find(';'));
+  while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
+  return std::ranges::equal(type, std::string_view("application/json"), [](char given, char lower) {
+    return given == lower || (given >= 'A' && given <= 'Z' && given - 'A' + 'a' == lower);
+  });
+}
+
+/// POSTs whose body is a question: they change nothing.
+bool is_read(std::string_view path) {
+  return path == "/v1/accounts/lookup" || path == "/v1/transfers/lookup" ||
+         path == "/v1/subjects/status" || path == "/v1/settle";
 }
 
 }  // namespace
@@ -84,6 +96,15 @@ HttpApi::HttpApi(Backend& backend) : backend_(backend) {
   internal::add_read_routes(routes_);
   internal::add_event_routes(routes_);
   internal::add_proof_routes(routes_);
+}
+
+Error HttpApi::deadline_passed(const Asked& asked) {
+  std::string_view target = asked.target;
+  if (asked.method != HttpMethod::post || is_read(target.substr(0, target.find('?')))) {
+    return fail(Code::deadline_exceeded, std::string(read_deadline_message));
+  }
+  return fail(Code::deadline_exceeded,
+              "the outcome is unknown: ask GET /v1/outcomes with the same id, or send it again");
 }
 
 void HttpApi::handle(HttpRequest request, Respond respond) {

@@ -58,6 +58,13 @@ class HttpApi {
   explicit HttpApi(Backend& backend);
   void handle(HttpRequest request, Respond respond);
 
+  /// What was asked, for the one who answers when time has run out.
+  struct Asked {
+    HttpMethod method;
+    std::string target;
+  };
+  static Error deadline_passed(const Asked& asked);
+
   /// What a handler gets; kept until it has responded.
   struct Call {
     HttpRequest request;

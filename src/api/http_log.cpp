@@ -16,6 +16,7 @@ using Call = HttpApi::CallRef;
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view text_utf8 = "text/plain; charset=utf-8";
+/// A tile of one width never changes, whether that is the full one or not.
 constexpr std::string_view for_ever = "public, max-age=31536000, immutable";
 
 Result<RecordName> record_name(const HttpApi::Call& call) {
@@ -121,8 +122,7 @@ void serve_tile(Backend& backend, const Call& call) {
     if (!bytes) return call->refuse(bytes.error());
     call->reply({.content_type = "application/octet-stream",
                  .body = std::move(*bytes),
-                 .cache_control = tile->width == proof::tile_width ? std::string(for_ever)
-                                                                   : "public, max-age=60"});
+                 .cache_control = std::string(for_ever)});
   });
 }
 

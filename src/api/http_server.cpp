@@ -75,11 +75,10 @@ class Server final : public HttpServer {
   void accept() {
     acceptor_.async_accept([this](error_code error, tcp::socket socket) {
       if (shared_->stopping) return;
-      if (!error && shared_->sessions.size() < connections_max) {
+      if (!error && shared_->sessions.size() < shared_->options.connections_max) {
         HttpSession::begin(shared_, std::move(socket));
-      } else {
-        error_code ignored;
-        socket.close(ignored);  // full: refused without a word, before anything was read
+      } else if (!error) {
+        HttpSession::refuse(*shared_, std::move(socket));
       }
       if (error) return accept_later();  // out of file descriptors, say
       accept();

@@ -20,11 +20,11 @@ struct HttpOptions {
   io::Duration request_timeout = io::seconds(30);    ///< Unless Meridian-Timeout-Ms says otherwise.
   io::Duration client_timeout = io::seconds(30);     ///< To send a request, or to take a reply.
   io::Duration keep_alive_period = io::seconds(15);  ///< Of comments in server-sent events.
+  std::size_t connections_max = 1'024;
 };
 
 class HttpServer {
  public:
-  static constexpr std::size_t connections_max = 1'024;
   static constexpr std::uint32_t header_bytes_max = 16 << 10;
   /// 8,190 transfers in JSON fit.
   static constexpr std::uint64_t body_bytes_max = 4 << 20;

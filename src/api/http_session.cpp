@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -60,7 +61,8 @@ class Session final : public HttpSession {
     parser_.emplace();
     parser_->header_limit(HttpServer::header_bytes_max);
     parser_->body_limit(HttpServer::body_bytes_max);
-    stream_.expires_after(ns(shared_->options.client_timeout));
+    stream_.expires_never();
+    limit_reading();
     idle_ = true;
     http::async_read_header(stream_, buffer_, *parser_,
                             [self = self()](error_code error, std::size_t) {
@@ -78,7 +80,27 @@ class Session final : public HttpSession {
     close();
   }
 
+  template <typename Message>
+  static void set_fields(Message& message, const HttpReply& reply) {
+    message.set(http::field::server, "meridian");
+    message.set(http::field::content_type, reply.content_type);
+    message.set(http::field::cache_control, reply.cache_control);
+    message.set("X-Content-Type-Options", "nosniff");
+    if (!reply.allow.empty()) message.set(http::field::allow, reply.allow);
+  }
+
  private:
+  /// The stream's own timeout would close the socket, and a late request deserves an answer.
+  void limit_reading() {
+    deadline_.expires_after(ns(shared_->options.client_timeout));
+    deadline_.async_wait([weak = weak_self(), number = ++number_](error_code error) {
+      auto self = weak.lock();
+      if (error || !self || self->number_ != number) return;
+      self->timed_out_ = true;
+      self->stream_.cancel();
+    });
+  }
+
   std::shared_ptr<Session> self() { return std::static_pointer_cast<Session>(shared_from_this()); }
   std::weak_ptr<Session> weak_self() { return self(); }
 
@@ -102,9 +124,15 @@ class Session final : public HttpSession {
   }
 
   void on_read_error(error_code error) {
+    ++number_;  // the timer has nothing to end any more
+    deadline_.cancel();
     if (error == http::error::end_of_stream) return close();
     HttpReply reply;
-    if (error == http::error::body_limit) {
+    if (timed_out_ && parser_->got_some()) {
+      reply = error_reply(
+          fail(Code::invalid_argument, "the request was not complete in time; nothing was done"));
+      reply.status = 408;
+    } else if (error == http::error::body_limit) {
       reply = error_reply(fail(
           Code::invalid_argument,
           fmt::format("the body is above {} bytes; send it in parts", HttpServer::body_bytes_max)));
@@ -117,7 +145,7 @@ class Session final : public HttpSession {
       reply = error_reply(
           fail(Code::invalid_argument, fmt::format("malformed request: {}", error.message())));
     } else {
-      return close();  // timed out or gone
+      return close();  // gone, or sent nothing in time
     }
     broken_ = true;  // where the next request would begin is unknown
     write(std::move(reply));
@@ -145,7 +173,7 @@ class Session final : public HttpSession {
     request.content_type = view(message[http::field::content_type]);
     request.last_event_id = view(message["Last-Event-ID"]);
     request.body = std::move(message.body());
-    set_deadline(*timeout, request.method == HttpMethod::post);
+    set_deadline(*timeout, {request.method, request.target});
     // The reply may come from anywhere, and after the session or even the server is gone.
     shared_->api.handle(std::move(request), [shared = shared_, weak = weak_self(),
                                              number = number_](HttpResponse response) {
@@ -166,18 +194,15 @@ class Session final : public HttpSession {
     return io::milliseconds(static_cast<std::int64_t>(low64(*parsed)));
   }
 
-  void set_deadline(io::Duration timeout, bool is_write) {
+  void set_deadline(io::Duration timeout, HttpApi::Asked asked) {
     keep_ = self();  // nothing else holds the session while it waits for a reply
     deadline_.expires_after(ns(timeout));
-    deadline_.async_wait([weak = weak_self(), number = number_, is_write](error_code error) {
-      auto self = weak.lock();
-      if (error || !self || self->number_ != number) return;
-      self->respond(error_reply(fail(
-          Code::deadline_exceeded,
-          is_write
-              ? "the outcome is unknown: ask GET /v1/outcomes with the same id, or send it again"
-              : std::string(read_deadline_message))));
-    });
+    deadline_.async_wait(
+        [weak = weak_self(), number = number_, asked = std::move(asked)](error_code error) {
+          auto self = weak.lock();
+          if (error || !self || self->number_ != number) return;
+          self->respond(error_reply(self->shared_->api.deadline_passed(asked)));
+        });
   }
 
   void respond(HttpResponse response) {
@@ -186,15 +211,6 @@ class Session final : public HttpSession {
     deadline_.cancel();
     if (auto* reply = std::get_if<HttpReply>(&response)) return write(std::move(*reply));
     begin_events(std::get<std::shared_ptr<HttpEvents>>(std::move(response)));
-  }
-
-  template <typename Message>
-  static void set_fields(Message& message, const HttpReply& reply) {
-    message.set(http::field::server, "meridian");
-    message.set(http::field::content_type, reply.content_type);
-    message.set(http::field::cache_control, reply.cache_control);
-    message.set("X-Content-Type-Options", "nosniff");
-    if (!reply.allow.empty()) message.set(http::field::allow, reply.allow);
   }
 
   void write(HttpReply reply) {
@@ -213,6 +229,7 @@ class Session final : public HttpSession {
     if (!is_head_) message->body() = std::move(reply.body);
     stream_.expires_after(ns(shared_->options.client_timeout));
     auto sent = [self = self(), message, keep_alive](error_code error, std::size_t) {
+      if (!error && self->broken_) return self->linger();
       if (error || !keep_alive || self->shared_->stopping) return self->close();
       self->read_header();
     };
@@ -221,6 +238,23 @@ class Session final : public HttpSession {
     http::async_write_header(stream_, *serializer,
                              [serializer, sent = std::move(sent)](
                                  error_code error, std::size_t size) { sent(error, size); });
+  }
+
+  /// Closing while the peer still sends would reset the connection, and the reply that says what
+  /// was wrong could be lost: what comes is read and dropped, for a while.
+  void linger() {
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(std::min(ns(shared_->options.client_timeout), linger_max));
+    drain();
+  }
+  void drain() {
+    stream_.async_read_some(net::buffer(ignored_),
+                            [self = self()](error_code error, std::size_t size) {
+                              self->drained_ += size;
+                              if (error || self->drained_ > drained_bytes_max) return self->close();
+                              self->drain();
+                            });
   }
 
   void begin_events(std::shared_ptr<HttpEvents> events) {
@@ -317,6 +351,9 @@ class Session final : public HttpSession {
     stream_.close();
   }
 
+  static constexpr std::chrono::nanoseconds linger_max = std::chrono::seconds(5);
+  static constexpr std::size_t drained_bytes_max = 4 * HttpServer::body_bytes_max;
+
   std::shared_ptr<HttpShared> shared_;
   beast::tcp_stream stream_;
   beast::flat_buffer buffer_;
@@ -329,10 +366,12 @@ class Session final : public HttpSession {
   bool is_head_ = false;
   bool broken_ = false;
   bool closed_ = false;
+  bool timed_out_ = false;
+  std::size_t drained_ = 0;
 
   std::shared_ptr<HttpEvents> events_;
   std::uint64_t live_token_ = 0;
-  std::array<char, 256> ignored_{};
+  std::array<char, 4'096> ignored_{};
   std::string text_;          ///< Being written.
   std::string waiting_text_;  ///< To be written next: at most a page and a comment.
   bool writing_text_ = false;
@@ -344,6 +383,24 @@ class Session final : public HttpSession {
 
 void HttpSession::begin(std::shared_ptr<HttpShared> shared, tcp::socket socket) {
   std::make_shared<Session>(std::move(shared), std::move(socket))->read_header();
+}
+
+void HttpSession::refuse(HttpShared& shared, tcp::socket socket) {
+  HttpReply reply =
+      error_reply(fail(Code::resource_exhausted,
+                       fmt::format("{} connections are open, which is the limit; end one first",
+                                   shared.options.connections_max)));
+  http::response<http::string_body> message(static_cast<http::status>(reply.status), 11);
+  Session::set_fields(message, reply);
+  message.keep_alive(false);
+  message.body() = std::move(reply.body);
+  message.prepare_payload();
+  shared.backend.http_calls.failed(Code::resource_exhausted);
+  error_code ignored;
+  socket.non_blocking(true, ignored);  // a new socket takes so little at once, or else nobody waits
+  http::write(socket, message, ignored);
+  socket.shutdown(tcp::socket::shutdown_both, ignored);
+  socket.close(ignored);
 }
 
 }  // namespace meridian::api::internal

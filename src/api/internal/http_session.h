@@ -35,6 +35,8 @@ struct HttpShared {
 class HttpSession : public std::enable_shared_from_this<HttpSession> {
  public:
   static void begin(std::shared_ptr<HttpShared> shared, boost::asio::ip::tcp::socket socket);
+  /// Tells one connection too many that it is, without reading what it asks, and closes it.
+  static void refuse(HttpShared& shared, boost::asio::ip::tcp::socket socket);
   virtual ~HttpSession() = default;
 
   /// Closes it if it waits for a request; else it closes after its reply.
