@@ -11,7 +11,6 @@
 namespace meridian::sim {
 namespace {
 
-using internal::Change;
 using internal::disk_error;
 using internal::DiskState;
 using internal::NodeId;

@@ -219,16 +219,15 @@ void LedgerVerifier::lost(std::uint64_t first, std::uint64_t count, const Error&
 Status LedgerVerifier::scan() {
   io_.replaying.post([this] { replay(); });
   // A crash may leave no segment at all: the log has the records.
-  const Status scanned = count_ == 0
-                             ? Status()
-                             : records_->scan_all(
-                                   0, count_,
-                                   [this](std::uint64_t, Bytes header) {
-                                     push(header);
-                                     return true;
-                                   },
-                                   [this](std::uint64_t first, std::uint64_t count,
-                                          const Error& error) { lost(first, count, error); });
+  Status scanned = count_ == 0 ? Status()
+                               : records_->scan_all(
+                                     0, count_,
+                                     [this](std::uint64_t, Bytes header) {
+                                       push(header);
+                                       return true;
+                                     },
+                                     [this](std::uint64_t first, std::uint64_t count,
+                                            const Error& error) { lost(first, count, error); });
   flush();
   for (const char* name :
        {"transfers", "resolutions", "events", "imported", "streams", "categories"})

@@ -59,7 +59,7 @@ class LedgerOnDisk {
       account.id = id;
       account.ledger = 1;
       account.code = 1;
-      accounts.push_back(account);
+      accounts.emplace_back(account);
     }
     submit(std::move(accounts));
     for (std::uint64_t round = 0; round < 40; ++round) submit(mixed(round));
@@ -124,7 +124,7 @@ class LedgerOnDisk {
                                 : ledger::transfer_flags::void_pending_transfer;
         transfer.amount = i == 5 ? 3 : 0;
       }
-      commands.push_back(transfer);
+      commands.emplace_back(transfer);
     }
     door::EventDraft event;
     event.event_id = 100'000 + round;
@@ -133,7 +133,7 @@ class LedgerOnDisk {
     event.content_type = "application/octet-stream";
     event.data = to_buffer(as_bytes("a note of round " + std::to_string(round)));
     event.subject = round % 4 == 0 ? "" : round % 4 == 1 ? "Ada" : "Berta";
-    commands.push_back(event);
+    commands.emplace_back(event);
     return commands;
   }
 

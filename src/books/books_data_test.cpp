@@ -1,4 +1,6 @@
 // Whole journals: those of the repository, and outside ones where they are present.
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

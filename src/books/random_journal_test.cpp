@@ -1,4 +1,6 @@
 // Random journals, rendered in random notations, must end as a plain integer model of them does.
+#include <gtest/gtest.h>
+
 #include <map>
 #include <random>
 #include <string>

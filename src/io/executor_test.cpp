@@ -90,6 +90,9 @@ TEST(OsExecutor, destruction_drops_what_has_not_started) {
     executor->post_after(seconds(3600), [&] { ran_late = true; });
     Executor* raw = executor.get();
     struct PostsAsItDies {
+      explicit PostsAsItDies(Executor* it) : executor(it) {}
+      PostsAsItDies(const PostsAsItDies&) = delete;
+      PostsAsItDies& operator=(const PostsAsItDies&) = delete;
       Executor* executor;
       ~PostsAsItDies() {
         executor->post([] {});

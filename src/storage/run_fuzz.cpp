@@ -49,7 +49,7 @@ void open_anything(Rig& rig, Bytes input) {
   out.zeros(8);
   ASSERT(writer->append(8, trailer).has_value());
   ASSERT(writer->sync().has_value());
-  for (const std::uint64_t pairs : {0, 1, 2, 3}) {
+  for (std::uint64_t pairs = 0; pairs < 4; ++pairs) {
     auto run = Run::open(rig.context, rig.options, 1, pairs);
     if (!run) continue;
     for (std::size_t frame = 0; frame < (*run)->frame_count(); ++frame)

@@ -244,7 +244,8 @@ Status SortedRunsOf<Table>::adopt_merged() {
   const std::lock_guard lock(mutex_);
   RunList& runs = published_.runs;
   // Runs written meanwhile stand behind its sources.
-  const auto first = std::ranges::search(runs, done->sources()).begin();
+  const auto first =
+      std::search(runs.begin(), runs.end(), done->sources().begin(), done->sources().end());
   ASSERT(first != runs.end());
   *first = std::move(merged);
   runs.erase(first + 1, first + static_cast<std::ptrdiff_t>(done->sources().size()));
