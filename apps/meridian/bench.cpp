@@ -21,20 +21,30 @@ struct Options {
   bool json = false;
 };
 
+/// What proc(5) says of a process: a file without a size, to be read in one go.
+Result<std::string> read_stat(std::uint64_t pid) {
+  const std::unique_ptr<io::Disk> disk = TRY(io::os_disk("/"));
+  const std::unique_ptr<io::File> file =
+      TRY(disk->open(fmt::format("proc/{}/stat", pid), io::OpenMode::read));
+  Buffer bytes(4'096);
+  bytes.resize(TRY(file->read_at(0, bytes)));
+  return std::string(as_text(bytes));
+}
+
 /// CPU seconds that a process of this machine has used; 0 if it cannot be told.
 double cpu_seconds(std::uint64_t pid) {
   if (pid == 0) return 0;
-  const Result<std::string> stat = read_input(fmt::format("/proc/{}/stat", pid), 4'096);
-  if (!stat) return 0;
-  const std::size_t after_name = stat->rfind(')');
+  const Result<std::string> read = read_stat(pid);
+  if (!read) return 0;
+  const std::string_view stat = *read;
+  const std::size_t after_name = stat.rfind(')');
   if (after_name == std::string::npos) return 0;
   double ticks = 0;
   std::size_t field = 2;
-  for (std::size_t at = after_name + 2; at < stat->size() && field < 15; ++field) {
-    const std::size_t end = std::min(stat->find(' ', at), stat->size());
+  for (std::size_t at = after_name + 2; at < stat.size() && field < 15; ++field) {
+    const std::size_t end = std::min(stat.find(' ', at), stat.size());
     if (field == 13 || field == 14)  // utime, stime (proc(5), counted after the name)
-      ticks += static_cast<double>(
-          low64(parse_decimal(std::string_view(*stat).substr(at, end - at)).value_or(0)));
+      ticks += static_cast<double>(low64(parse_decimal(stat.substr(at, end - at)).value_or(0)));
     at = end + 1;
   }
   return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
