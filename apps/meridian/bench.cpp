@@ -198,12 +198,16 @@ void add_load(CLI::App& bench, Invocation& invocation, LoadKind kind, const char
   command.add_option("--server-pid", options->server_pid,
                      "Process id of the server on this machine: reports its CPU time");
   command.add_flag("--json", options->json, "Print JSON");
+  const std::string examples =
+      transfers ? "  meridian bench transfers --count 10000000 --accounts 1000000\n"
+                  "  meridian bench transfers --batch 1 --clients 64 --count 200000"
+                : "  meridian bench events --count 1000000\n"
+                  "  meridian bench events --bytes 4096 --batch 100";
   command.footer(
       "The time ends when everything is durable, proven and merged: no compaction debt is left.\n"
       "Latency is that of a request, from sending to its answer, repeats included.\n\n"
-      "Examples:\n"
-      "  meridian bench transfers --count 10000000 --accounts 1000000\n"
-      "  meridian bench transfers --batch 1 --clients 64 --count 200000");
+      "Examples:\n" +
+      examples);
   on_call(command, invocation, options, run);
 }
 

@@ -60,8 +60,13 @@ Result<Exit> run_verify(const VerifyOptions& options) {
     return with_context(error, file);
   };
   const std::string text = TRY(read_input(options.file, proof::receipt_size_max));
-  const std::string policy_text = TRY(read_input(options.policy, proof::policy_size_max));
-  const Result<proof::Policy> policy = proof::parse_policy(policy_text);
+  const Result<std::string> policy_text = read_input(options.policy, proof::policy_size_max);
+  if (!policy_text)
+    return fail(policy_text.error().code,
+                policy_text.error().message +
+                    ". `meridian log policy -o FILE` writes the one of a running server; get it "
+                    "from somebody you trust");
+  const Result<proof::Policy> policy = proof::parse_policy(*policy_text);
   if (!policy) return named(policy.error(), options.policy);
   const Result<proof::Receipt> receipt = proof::parse_receipt(text);
   if (!receipt) {

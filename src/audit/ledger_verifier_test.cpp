@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <future>
@@ -21,7 +22,8 @@ constexpr u128 cell = make_u128(7, 9);
 /// A real ledger on a real disk, made by the stages that make one in production.
 class LedgerOnDisk {
  public:
-  explicit LedgerOnDisk(const std::string& name) : path_(testing::TempDir() + name) {
+  explicit LedgerOnDisk(const std::string& name)
+      : path_(testing::TempDir() + name + "-" + std::to_string(::getpid())) {
     std::filesystem::remove_all(path_);
     disk_ = *io::os_disk(path_);
     keys_ = *storage::KeyStore::create({*disk_, *clock_, *entropy_}, as_bytes("passphrase"),
@@ -273,7 +275,8 @@ TEST(LedgerVerifier, a_damaged_slot_of_cosigned_is_damage_whichever_bit_it_is) {
 }
 
 TEST(ReadOnlyDisk, refuses_every_change) {
-  const auto beneath = *io::os_disk(testing::TempDir() + "audit_read_only");
+  const auto beneath =
+      *io::os_disk(testing::TempDir() + "audit_read_only-" + std::to_string(::getpid()));
   if (!*beneath->exists("file")) {
     ASSERT_TRUE(io::replace_file(*beneath, "file", as_bytes("content")));
   }

@@ -293,7 +293,8 @@ class OsDisk final : public Disk {
   }
 
   std::string display(std::string_view path) override {
-    return path.empty() ? root_path_ : fmt::format("{}/{}", root_path_, path);
+    if (path.empty()) return root_path_;
+    return fmt::format("{}{}{}", root_path_, root_path_.ends_with('/') ? "" : "/", path);
   }
 
  private:
