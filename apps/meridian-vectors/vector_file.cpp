@@ -1,5 +1,6 @@
 #include "vector_file.h"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -9,6 +10,8 @@ namespace {
 
 using Json = nlohmann::json;
 using ledger::CommandKind;
+
+using Keys = std::vector<std::string_view>;
 
 /// An object of the file with the place where it stands, for messages.
 class Node {
@@ -28,6 +31,16 @@ class Node {
     return found == json_->end() || found->is_null() ? nullptr : &*found;
   }
   bool has(const char* key) const { return json_->contains(key); }
+  /// A field that is not read would pass unchecked. Remarks may stand anywhere.
+  Status only(std::initializer_list<Keys> known) const {
+    for (const auto& item : json_->items()) {
+      const std::string& key = item.key();
+      bool found = key == "do" || key == "line" || key == "note" || key == "comment";
+      for (const Keys& keys : known) found = found || std::ranges::find(keys, key) != keys.end();
+      if (!found) return wrong("there is no field '" + key + "' here");
+    }
+    return {};
+  }
 
   Result<Node> object(const char* key) const {
     const Json* value = find(key);
@@ -114,6 +127,14 @@ constexpr std::array<std::string_view, 9> transfer_flag_names = {
     "balancing_debit", "balancing_credit", "closing_debit",         "closing_credit",
     "imported"};
 
+const Keys balance_keys = {"debits_pending", "debits_posted", "credits_pending", "credits_posted"};
+const Keys user_data_keys = {"user_data_128", "user_data_64", "user_data_32", "code"};
+const Keys command_keys = {"id", "ledger", "flags", "padding", "timestamp"};
+
+bool has_balances(const Node& node) {
+  return std::ranges::any_of(balance_keys, [&](auto key) { return node.has(key.data()); });
+}
+
 Result<ledger::Balances> read_balances(const Node& node) {
   ledger::Balances out;
   TRY(node.number("debits_pending", out.debits_pending));
@@ -133,6 +154,7 @@ Status read_user_data(const Node& node, Object& out) {
 }
 
 Result<ledger::Account> read_account(const Node& node) {
+  TRY(node.only({command_keys, user_data_keys, balance_keys, {"reserved"}}));
   ledger::Account out{};
   ledger::Balances balances = TRY(read_balances(node));
   out.debits_pending = balances.debits_pending;
@@ -149,6 +171,9 @@ Result<ledger::Account> read_account(const Node& node) {
 }
 
 Result<ledger::Transfer> read_transfer(const Node& node) {
+  TRY(node.only({command_keys,
+                 user_data_keys,
+                 {"debit_account_id", "credit_account_id", "amount", "pending_id", "timeout"}}));
   ledger::Transfer out{};
   TRY(node.number("id", out.id));
   TRY(node.number("debit_account_id", out.debit_account_id));
@@ -168,6 +193,7 @@ Result<Step> read_create(const Node& node, CommandKind kind) {
   std::vector<Node> rows = TRY(node.array("rows"));
   for (const Node& row : rows) {
     CreateRow out{.kind = kind, .account = {}, .transfer = {}, .expected = {}};
+    TRY(row.only({{"event", "expect"}}));
     Node event = TRY(row.object("event"));
     if (kind == CommandKind::create_account)
       out.account = TRY(read_account(event));
@@ -185,13 +211,15 @@ Result<Step> read_lookup_accounts(const Node& node) {
   LookupAccountsStep step;
   std::vector<Node> rows = TRY(node.array("rows"));
   for (const Node& row : rows) {
+    TRY(row.only({{"id", "expect"}}));
     LookupAccountRow out;
     TRY(row.number("id", out.id));
     if (!row.has("expect")) return row.wrong("needs 'expect' (null: it must not exist)");
     if (row.find("expect") != nullptr) {
       Node expect = TRY(row.object("expect"));
+      TRY(expect.only({balance_keys, {"closed"}}));
       LookupAccountRow::Expected expected;
-      if (expect.has("debits_pending")) expected.balances = TRY(read_balances(expect));
+      if (has_balances(expect)) expected.balances = TRY(read_balances(expect));
       if (expect.has("closed")) expected.closed = TRY(expect.flag("closed"));
       out.expected = expected;
     }
@@ -204,6 +232,7 @@ Result<Step> read_lookup_transfers(const Node& node) {
   LookupTransfersStep step;
   std::vector<Node> rows = TRY(node.array("rows"));
   for (const Node& row : rows) {
+    TRY(row.only({{"id", "expect"}}));
     LookupTransferRow out;
     TRY(row.number("id", out.id));
     if (!row.has("expect")) return row.wrong("needs 'expect'");
@@ -211,6 +240,7 @@ Result<Step> read_lookup_transfers(const Node& node) {
       out.exists = false;
     } else {
       Node expect = TRY(row.object("expect"));
+      TRY(expect.only({{"exists", "amount", "timestamp"}}));
       if (expect.has("exists")) out.exists = TRY(expect.flag("exists"));
       out.amount = TRY(expect.optional_number("amount"));
       if (auto timestamp = TRY(expect.optional_number("timestamp")); timestamp.has_value())
@@ -221,13 +251,23 @@ Result<Step> read_lookup_transfers(const Node& node) {
   return Step{std::move(step)};
 }
 
+const Keys time_keys = {
+    "timestamp_min", "timestamp_min_of", "timestamp_min_of_transfer", "timestamp_min_of_account",
+    "timestamp_max", "timestamp_max_of", "timestamp_max_of_transfer", "timestamp_max_of_account"};
+
 Result<Query> read_filter(const Node& row, QueryKind kind) {
   Query query;
   query.kind = kind;
+  TRY(row.only({{"filter"}}));
   Node filter = TRY(row.object("filter"));
+  bool by_account = kind == QueryKind::account_transfers || kind == QueryKind::account_balances;
+  TRY(filter.only({time_keys, kind == QueryKind::change_events ? Keys{} : user_data_keys,
+                   kind == QueryKind::change_events ? Keys{"limit"}
+                   : by_account ? Keys{"limit", "reversed", "account_id", "debits", "credits"}
+                                : Keys{"limit", "reversed", "ledger"}}));
   TRY(filter.number("limit", query.limit));
   bool reversed = TRY(filter.flag("reversed"));
-  if (kind == QueryKind::account_transfers || kind == QueryKind::account_balances) {
+  if (by_account) {
     TRY(filter.number("account_id", query.account.account_id));
     TRY(read_user_data(filter, query.account));
     bool debits = TRY(filter.flag("debits"));
@@ -240,6 +280,8 @@ Result<Query> read_filter(const Node& row, QueryKind kind) {
     TRY(filter.number("ledger", query.filter.ledger));
     query.filter.flags = reversed ? ledger::query_filter_flags::reversed : 0u;
   }
+  TRY(filter.number("timestamp_min", query.filter.timestamp_min));
+  TRY(filter.number("timestamp_max", query.filter.timestamp_max));
   for (const char* suffix : {"of", "of_transfer", "of_account"}) {
     std::string min = std::string("timestamp_min_") + suffix;
     std::string max = std::string("timestamp_max_") + suffix;
@@ -253,6 +295,7 @@ Result<Query> read_filter(const Node& row, QueryKind kind) {
 
 Result<Query::Side> read_side(const Node& row, const char* key) {
   Node node = TRY(row.object(key));
+  TRY(node.only({balance_keys, {"account_id", "closed"}}));
   Query::Side side;
   TRY(node.number("account_id", side.account_id));
   side.balances = TRY(read_balances(node));
@@ -263,6 +306,8 @@ Result<Query::Side> read_side(const Node& row, const char* key) {
 Result<Query::Expected> read_result(const Node& row, QueryKind kind) {
   Query::Expected out;
   if (kind == QueryKind::change_events) {
+    TRY(row.only(
+        {{"type", "transfer_id", "amount", "pending_id", "debit_account", "credit_account"}}));
     out.type = TRY(row.text("type"));
     TRY(row.number("transfer_id", out.id));
     TRY(row.number("amount", out.amount));
@@ -271,12 +316,23 @@ Result<Query::Expected> read_result(const Node& row, QueryKind kind) {
     out.credit = TRY(read_side(row, "credit_account"));
     return out;
   }
-  TRY(row.number(kind == QueryKind::account_balances ? "transfer_id" : "id", out.id));
-  if (row.has("debits_pending")) out.balances = TRY(read_balances(row));
+  bool of_balances = kind == QueryKind::account_balances;
+  bool shows_balances = of_balances || kind == QueryKind::accounts;
+  TRY(row.only({of_balances ? Keys{"transfer_id"} : Keys{"id"},
+                shows_balances ? balance_keys : Keys{},
+                shows_balances ? Keys{"closed", "data", "expect"} : Keys{}}));
+  TRY(row.number(of_balances ? "transfer_id" : "id", out.id));
+  auto read_state = [&](const Node& node) -> Status {
+    if (has_balances(node)) out.balances = TRY(read_balances(node));
+    if (node.has("closed")) out.closed = TRY(node.flag("closed"));
+    return {};
+  };
+  TRY(read_state(row));
   for (const char* key : {"data", "expect"})
     if (row.find(key) != nullptr) {
       Node inner = TRY(row.object(key));
-      if (inner.has("debits_pending")) out.balances = TRY(read_balances(inner));
+      TRY(inner.only({balance_keys, {"closed"}}));
+      TRY(read_state(inner));
     }
   return out;
 }
@@ -301,6 +357,14 @@ Result<Step> read_query(const Node& node, QueryKind kind, const std::string& nam
 
 Result<Step> read_step(const Node& node) {
   std::string what = TRY(node.text("do"));
+  if (what == "set_balance")
+    TRY(node.only({balance_keys, {"id"}}));
+  else if (what == "advance_time")
+    TRY(node.only({{"ns"}}));
+  else if (what == "set_time_near_max")
+    TRY(node.only({{"ns_before_max"}}));
+  else
+    TRY(node.only({{"rows"}}));
   if (what == "create_accounts") return read_create(node, CommandKind::create_account);
   if (what == "create_transfers") return read_create(node, CommandKind::create_transfer);
   if (what == "lookup_accounts") return read_lookup_accounts(node);
@@ -348,8 +412,9 @@ Result<std::vector<Case>> parse_vectors(std::string_view text) {
     one.name = TRY(node.text("name"));
     std::vector<Node> steps = TRY(node.array("steps"));
     for (const Node& step : steps) {
-      Step read = TRY(read_step(step));
-      one.steps.push_back(std::move(read));
+      Result<Step> read = read_step(step);
+      if (!read.has_value()) return with_context(read.error(), "case '" + one.name + "'");
+      one.steps.push_back(std::move(*read));
     }
     out.push_back(std::move(one));
   }

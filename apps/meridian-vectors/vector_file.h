@@ -53,6 +53,7 @@ struct Query {
   struct Expected {
     u128 id = 0;  ///< Of the account or transfer; of a change event 0 if not given.
     std::optional<ledger::Balances> balances;
+    std::optional<bool> closed;
     std::string type;
     u128 amount = 0;
     std::optional<u128> pending_id;

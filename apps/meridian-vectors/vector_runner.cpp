@@ -224,24 +224,27 @@ class Runner {
     return {};
   }
 
-  Result<std::uint64_t> timestamp_of(QueryKind kind, const std::optional<u128>& id) {
-    if (!id.has_value()) return std::uint64_t{0};
+  Result<std::uint64_t> timestamp_of(QueryKind kind, u128 id) {
     if (kind == QueryKind::accounts) {
-      auto account = ledger_.find_account(*id);
+      auto account = ledger_.find_account(id);
       if (account.has_value()) return account->account.timestamp;
     } else {
-      auto transfer = TRY(lookup_transfer(history_, *id));
+      auto transfer = TRY(lookup_transfer(history_, id));
       if (transfer.has_value()) return transfer->timestamp;
     }
     return fail(Code::invalid_argument,
-                "a filter takes the timestamp of " + to_decimal(*id) + ", which does not exist");
+                "a query takes the timestamp of " + to_decimal(id) + ", which does not exist");
   }
 
   Status run_query(const Query& query) {
-    std::uint64_t min = TRY(timestamp_of(query.kind, query.timestamp_min_of));
-    std::uint64_t max = TRY(timestamp_of(query.kind, query.timestamp_max_of));
     AccountFilter by_account = query.account;
     QueryFilter filter = query.filter;
+    std::uint64_t min = filter.timestamp_min;
+    std::uint64_t max = filter.timestamp_max;
+    if (query.timestamp_min_of.has_value())
+      min = TRY(timestamp_of(query.kind, *query.timestamp_min_of));
+    if (query.timestamp_max_of.has_value())
+      max = TRY(timestamp_of(query.kind, *query.timestamp_max_of));
     by_account.timestamp_min = filter.timestamp_min = min;
     by_account.timestamp_max = filter.timestamp_max = max;
     by_account.limit = filter.limit = query.limit;
@@ -270,14 +273,15 @@ class Runner {
         Page<AccountState> page = query_accounts(ledger_, filter);
         for (std::size_t i = 0; i < page.rows.size(); ++i) {
           const Account& account = page.rows[i].account;
-          bool compares = i < query.expected.size() && query.expected[i].balances.has_value();
-          got.push_back(to_decimal(account.id) +
-                        (compares ? " " + show(balances_of(account)) : std::string()));
+          Query::Expected row;
+          row.id = account.id;
+          if (i < query.expected.size() && query.expected[i].balances.has_value())
+            row.balances = balances_of(account);
+          if (i < query.expected.size() && query.expected[i].closed.has_value())
+            row.closed = (account.flags & account_flags::closed) != 0;
+          got.push_back(show_account(row));
         }
-        for (const auto& row : query.expected)
-          expected.push_back(to_decimal(row.id) + (row.balances.has_value()
-                                                       ? " " + show(*row.balances)
-                                                       : std::string()));
+        for (const auto& row : query.expected) expected.push_back(show_account(row));
         break;
       }
       case QueryKind::transfers: {
@@ -305,6 +309,10 @@ class Runner {
   }
 
   static std::string show(const Balances& balances) { return vectors::show(balances); }
+  static std::string show_account(const Query::Expected& row) {
+    return to_decimal(row.id) + (row.balances.has_value() ? " " + show(*row.balances) : "") +
+           (row.closed.has_value() ? (*row.closed ? " closed" : " open") : "");
+  }
   static std::string show(std::string_view type, std::string_view id, u128 amount,
                           std::string_view pending, u128 debit_id, const Balances& debit,
                           bool debit_closed, u128 credit_id, const Balances& credit,
