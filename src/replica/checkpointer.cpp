@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/assert.h"
 
 namespace meridian::replica {
@@ -22,7 +24,7 @@ std::uint64_t Checkpointer::next_due(const ledger::Ledger& ledger) const {
 void Checkpointer::cut(ledger::Ledger& ledger, IdHistory& history, LogPosition last_applied) {
   ASSERT(!busy_);
   busy_ = true;
-  passed_ = false;
+  put_off_until_ = 0;
   cut_at_ = parts_.clock.monotonic();
   due_at_ = next_due(ledger);
   ledger_ = &ledger;
@@ -42,10 +44,14 @@ void Checkpointer::cut(ledger::Ledger& ledger, IdHistory& history, LogPosition l
 
 void Checkpointer::pass(const ledger::Ledger& ledger) {
   ASSERT(busy_);
-  ASSERT(!passed_);
-  passed_ = true;
+  ASSERT(may_pass());
+  if (put_off_until_ == 0) {
+    constexpr std::uint64_t parts = 16;
+    put_off_until_ = next_due(ledger);
+    put_off_step_ = std::max<std::uint64_t>((put_off_until_ - due_at_) / parts, 1);
+  }
+  due_at_ += put_off_step_;
   parts_.metrics.checkpoints_passed.increment();
-  due_at_ = next_due(ledger);
 }
 
 void Checkpointer::take_piece() {

@@ -70,9 +70,10 @@ class Checkpointer {
   bool is_busy() const { return busy_; }
   /// Runs of the indexes are being merged, in pieces between those of a checkpoint. Thread-safe.
   bool is_merging() const { return merging_; }
-  /// A checkpoint that falls due while the one before is still being written is passed over, so
-  /// that nobody waits; not two in a row, which bounds the log and the ids in memory.
-  bool may_pass() const { return !passed_; }
+  /// A checkpoint that falls due while the one before is still being written is put off by a
+  /// sixteenth of an interval, and again, so that nobody waits; but by no more than an interval,
+  /// which bounds the log and the ids in memory.
+  bool may_pass() const { return put_off_until_ == 0 || due_at_ < put_off_until_; }
   void pass(const ledger::Ledger& ledger);
   void cut(ledger::Ledger& ledger, IdHistory& history, LogPosition last_applied);
   /// Compares a digest that the log holds with this replica's own. Errors: data_loss if it differs.
@@ -103,7 +104,8 @@ class Checkpointer {
   ledger::Ledger* ledger_ = nullptr;
   bool busy_ = false;
   std::uint64_t due_at_ = 0;
-  bool passed_ = false;  ///< The last one due.
+  std::uint64_t put_off_until_ = 0;  ///< At the latest; 0 if the one due was not put off.
+  std::uint64_t put_off_step_ = 0;
 
   // set by cut() before the checkpoint executor hears of it
   std::uint64_t record_index_ = 0;

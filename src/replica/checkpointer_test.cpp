@@ -31,12 +31,12 @@ std::shared_ptr<Ticket> submit_one(ReplicaRig& rig, u128 id) {
   return ticket;
 }
 
-TEST(Checkpointer, one_that_falls_due_while_the_last_is_written_is_passed_over_but_not_two) {
+TEST(Checkpointer, one_that_falls_due_while_the_last_is_written_is_put_off_by_an_interval_at_most) {
   ReplicaRig rig(1, short_intervals());
   rig.must_open();
   auto& checkpoints = dynamic_cast<sim::Executor&>(*rig.checkpoints);
   checkpoints.hold(true);
-  // Record 0 opens the generation. The first checkpoint is cut at 10, that at 20 is passed over,
+  // Record 0 opens the generation. The first checkpoint is cut at 10, that at 20 is put off,
   // and before record 30 is applied the one at 30 has to be cut.
   u128 id = 1;
   for (; id < 3 * interval; ++id) EXPECT_TRUE(submit_one(rig, id)->answered) << low64(id);

@@ -42,7 +42,7 @@ StageMetrics::StageMetrics(metrics::Registry& registry)
                                        metrics::exponential_bounds(5, 2, 16))),
       checkpoints_passed(registry.counter(
           "meridian_state_checkpoints_passed_total",
-          "State checkpoints passed over because the one before was still being written.")),
+          "Times that a state checkpoint was put off, the one before being still written.")),
       checkpoint_record(registry.gauge("meridian_state_checkpoint_record",
                                        "Records covered by the newest durable checkpoint.")) {}
 
