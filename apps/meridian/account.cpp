@@ -30,27 +30,36 @@ struct ShowOptions {
   bool json = false;
 };
 
-Result<Exit> run_create(Client& client, const CreateOptions& options) {
-  const std::unique_ptr<io::Entropy> entropy = io::os_entropy();
-  const u128 id = options.id.empty() ? time_ordered_id(client.clock(), *entropy)
-                                     : TRY(parse_id(options.id, "--id"));
-  v1::CreateAccountsRequest request;
-  v1::Account& account = *request.add_accounts();
+Status fill_account(const CreateOptions& options, u128 id, v1::Account& account) {
   account.set_id(api::format_u128(id));
   account.set_ledger(options.ledger);
   account.set_code(options.code);
   account.set_flags(TRY(parse_account_flags(options.flags)));
   if (!options.user_data.empty())
     account.set_user_data_128(api::format_u128(TRY(parse_id(options.user_data, "--user-data"))));
+  return {};
+}
+
+Result<Exit> run_create(Client& client, const CreateOptions& options) {
+  const std::unique_ptr<io::Entropy> entropy = io::os_entropy();
+  const Result<u128> id =
+      options.id.empty() ? time_ordered_id(client.clock(), *entropy) : parse_id(options.id, "--id");
+  v1::CreateAccountsRequest request;
+  const Status filled =
+      id.has_value() ? fill_account(options, *id, *request.add_accounts()) : Status(id.error());
+  if (!filled) {
+    report(filled.error());
+    return Exit::usage;
+  }
   const v1::CommandResult result =
       TRY(write_one(client, *client.accounts, &v1::Accounts::Stub::Create, request,
-                    v1::OutcomeRequest::ACCOUNT, id));
+                    v1::OutcomeRequest::ACCOUNT, *id));
   if (options.json) {
     OrderedJson out = json_of(result);
-    out["id"] = to_decimal(id);
+    out["id"] = to_decimal(*id);
     print_json(out);
   } else {
-    print_line(fmt::format("account {}: {}", to_decimal(id), result.name()));
+    print_line(fmt::format("account {}: {}", to_decimal(*id), result.name()));
   }
   return is_created_or_exists(result) ? Exit::ok : Exit::refused;
 }

@@ -59,6 +59,11 @@ Result<Exit> run_append(Client& client, const AppendOptions& options) {
   event.set_type(options.type);
   event.set_content_type(options.bytes ? "application/octet-stream" : "application/json");
   event.set_data(options.file.empty() ? options.data : TRY(read_input(options.file, 1 << 20)));
+  if (!options.bytes && !OrderedJson::accept(event.data())) {
+    report(fail(Code::invalid_argument,
+                "the data is not JSON. correct it, or add --bytes for any other data"));
+    return Exit::usage;
+  }
   event.set_metadata(options.metadata);
   event.set_subject(options.subject);
   event.set_retention(options.retention);

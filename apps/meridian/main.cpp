@@ -2,6 +2,7 @@
 #include <absl/synchronization/mutex.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <string>
 
 #include "api/backend.h"
@@ -18,6 +19,15 @@ Every command has --help with examples; those that print data take --json.
 
 Exit codes: 0 done; 1 a check failed or the ledger refused; 2 wrong command line; 3 no server
 answers; 4 damaged data; 5 unknown outcome (repeat it with the same id); 6 the system failed.)";
+
+/// The first word that no command took, or "": CLI11 reports only that a command is missing.
+std::string unknown_command(const CLI::App& app) {
+  const CLI::App* inner = &app;
+  while (!inner->get_subcommands().empty()) inner = inner->get_subcommands().front();
+  const std::vector<std::string> rest = inner->remaining();
+  if (inner->get_require_subcommand_min() == 0 || rest.empty()) return "";
+  return rest.front();
+}
 
 }  // namespace
 
@@ -37,6 +47,12 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (const std::string word = unknown_command(app);
+        !word.empty() && error.get_exit_code() != 0) {
+      std::fprintf(stderr, "meridian: there is no command '%s'. --help lists those there are\n",
+                   word.c_str());
+      return static_cast<int>(Exit::usage);
+    }
     return app.exit(error) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
   }
   return invocation.run ? static_cast<int>(invocation.run()) : static_cast<int>(Exit::usage);

@@ -27,9 +27,8 @@ namespace {
 
 constexpr io::Duration stop_patience = io::seconds(5);
 
-constexpr const char* serve_help = R"(Serves one cell from a data directory, over gRPC and HTTP.
-
-The directory is made at the first start, with fresh keys sealed under a passphrase. Later starts
+constexpr const char* serve_help =
+    R"(The directory is made at the first start, with fresh keys sealed under a passphrase. Later starts
 recover what was acknowledged, kill -9 or not, and go on. One line on stdout says when it is ready;
 everything else goes to stderr. SIGTERM and SIGINT finish what is under way and stop.
 
@@ -180,7 +179,9 @@ Result<Exit> serve(const ServeOptions& options) {
 }  // namespace
 
 void add_serve(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("serve", serve_help);
+  CLI::App* command =
+      app.add_subcommand("serve", "Serve one cell from a data directory, over gRPC and HTTP");
+  command->footer(serve_help);
   auto options = std::make_shared<ServeOptions>();
   command->add_option("--data", options->node.directory, "Directory of the ledger; made if missing")
       ->required();
