@@ -234,6 +234,28 @@ TEST(Journal, assertions_prices_and_posting_dates_have_all_their_forms) {
   EXPECT_EQ(read[2].description, "");
 }
 
+TEST(Journal, a_bracketed_date_is_found_behind_brackets_that_hold_none) {
+  const auto read = read_all(
+      "2024-01-01 x\n"
+      "  a  1  ; [] [5] [x] [1-2 [=1/2] [[1/3=1/4]] [1/5]\n"
+      "  b  1  ; [1/6\n"
+      "  c\n");
+  ASSERT_EQ(read.size(), 1u);
+  ASSERT_TRUE(read[0].postings[0].date.has_value());
+  EXPECT_EQ(text(*read[0].postings[0].date), "2024-01-03");
+  EXPECT_FALSE(read[0].postings[1].date.has_value());
+}
+
+TEST(Journal, a_comment_full_of_brackets_is_read_in_time) {
+  std::string brackets;
+  while (brackets.size() < 60'000) brackets += "[1";
+  const std::string once = "2024-01-01 x\n  a  1 A ; " + brackets + "-x]\n  b\n";
+  std::string journal;
+  // In time quadratic in the line, 2.6 s each, this runs into the test's limit of 300 s.
+  for (int i = 0; i < 200; ++i) journal += once;
+  EXPECT_EQ(read_all(journal).size(), 200u);
+}
+
 TEST(Journal, comments_and_directives_between_transactions_are_read) {
   const auto read = read_all(
       "* org heading\n** deeper\n# hash\n% percent\n| bar\n  ; indented\n   \n"

@@ -46,16 +46,17 @@ std::string_view date_tag(std::string_view comment) {
   return {};
 }
 
-/// The first date of `[DATE]` or `[DATE=DATE]` in a comment; empty if there is none.
+/// The first date of `[DATE]` or `[DATE=DATE]` in a comment; empty if there is none. Looks at each
+/// byte once: only what may stand in a date is followed, never up to a `]` far away.
 std::string_view bracketed_date(std::string_view comment) {
   for (std::size_t at = comment.find('['); at != std::string_view::npos;
        at = comment.find('[', at + 1)) {
-    const std::size_t end = comment.find(']', at);
+    const std::size_t end = comment.find_first_not_of("0123456789-/.=", at + 1);
     if (end == std::string_view::npos) return {};
+    if (comment[end] != ']') continue;
     const std::string_view inside = comment.substr(at + 1, end - at - 1);
     if (inside.empty() || !is_digit(inside.front())) continue;
     if (inside.find_first_of("-/.") == std::string_view::npos) continue;
-    if (inside.find_first_not_of("0123456789-/.=") != std::string_view::npos) continue;
     return inside.substr(0, inside.find('='));
   }
   return {};
