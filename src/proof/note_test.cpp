@@ -93,13 +93,16 @@ TEST(Note, malformed_notes_are_refused_with_a_reason) {
   std::string line = "— a AAAAAAA=\n";
   ASSERT_TRUE(parse_note("text\n\n" + line).has_value());
   ASSERT_TRUE(parse_note("a\n\nb\n\n" + line).has_value());  // the last empty line separates
+  std::string too_long(note_size_max, 'a');
+  too_long.append("\n\n").append(line);
   for (const std::string& bytes : std::vector<std::string>{
-           std::string(), std::string("\n\n"), "text\n" + line, "text\n\n", "text\n\n— a AAAAAAA=",
-           "text\n\n- a AAAAAAA=\n", "text\n\n— a+b AAAAAAA=\n", "text\n\n— a AAAAAA==\n",
-           "text\n\n— a AAAAAAB=\n", "text\n\n— a  AAAAAAA=\n", "text\n\n—  AAAAAAA=\n",
-           "text\n\n— a AAAAAAA= \n", "te\rxt\n\n" + line, "te\xFFxt\n\n" + line, "\x7Ft\n\n",
-           std::string("te\0xt\n\n", 7) + line, "text\n\n" + line + "more\n",
-           "text\n\n" + line + "\n", std::string(note_size_max, 'a') + "\n\n" + line}) {
+           std::string(), std::string("\n\n"), "text\n" + line, "text\n\n",
+           "text\n\n— a AAAAAAA=", "text\n\n- a AAAAAAA=\n", "text\n\n— a+b AAAAAAA=\n",
+           "text\n\n— a AAAAAA==\n", "text\n\n— a AAAAAAB=\n", "text\n\n— a  AAAAAAA=\n",
+           "text\n\n—  AAAAAAA=\n", "text\n\n— a AAAAAAA= \n", "te\rxt\n\n" + line,
+           "te\xFFxt\n\n" + line, "\x7Ft\n\n", std::string("te\0xt\n\n", 7) + line,
+           std::string("text\n\n").append(line).append("more\n"),
+           std::string("text\n\n").append(line).append("\n"), too_long}) {
     Result<Note> note = parse_note(bytes);
     ASSERT_FALSE(note.has_value()) << bytes.substr(0, 100);
     EXPECT_EQ(note.error().code, Code::invalid_argument);
