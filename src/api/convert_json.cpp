@@ -72,14 +72,13 @@ ledger::Facts facts_of(const json* value, JsonFields& parent) {
   facts.screening_list = fields.text("screening_list");
   facts.screening_verdict = fields.small<std::uint8_t>("screening_verdict");
   facts.purpose = fields.text("purpose");
-  if (Status status = fields.finish(); !status) parent.refuse("facts", status.error().message);
+  if (Status status = fields.finish(); !status) parent.refuse(status.error());
   return facts;
 }
 
 /// A value that may be given as JSON, kept as written, or as base64 under `<key>_base64`.
-Buffer content_of(JsonFields& fields, std::string_view raw, std::string_view key,
+Buffer content_of(JsonFields& fields, std::string_view raw, bool has_json, std::string_view key,
                   std::string_view key_base64) {
-  const bool has_json = fields.has(key);
   if (fields.has(key_base64)) {
     if (has_json) fields.refuse(key_base64, fmt::format("contradicts {}; give one of them", key));
     return fields.base64(key_base64);
@@ -103,7 +102,7 @@ void add_compartments(JsonFields& fields, std::vector<door::CompartmentDraft>& m
       draft.content = member.base64("content_base64");
     }
     if (Status status = member.finish(); !status) {
-      return fields.refuse("more", status.error().message);
+      return fields.refuse(status.error());
     }
     more.push_back(std::move(draft));
   }
@@ -116,8 +115,8 @@ Result<door::EventDraft> event_of(const json& value, std::string_view raw, std::
   draft.event_id = fields.id("event_id");
   draft.stream = fields.text("stream");
   draft.type = fields.text("type");
-  draft.data = content_of(fields, raw, "data", "data_base64");
-  draft.metadata = content_of(fields, raw, "metadata", "metadata_base64");
+  draft.data = content_of(fields, raw, fields.has_or_null("data"), "data", "data_base64");
+  draft.metadata = content_of(fields, raw, fields.has("metadata"), "metadata", "metadata_base64");
   draft.content_type = fields.text("content_type");
   if (draft.content_type.empty()) {
     draft.content_type =

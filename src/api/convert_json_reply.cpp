@@ -140,10 +140,16 @@ Json answer_json(const replica::Answer& answer, const std::vector<ledger::Comman
 
 Json result_json(const ledger::Header& header) {
   std::uint64_t time = header.imported_time != 0 ? header.imported_time : header.time;
-  return {{"name", ledger::outcome_name(header.kind, header.outcome)},
-          {"status", ledger::status_code(header.outcome)},
-          {"timestamp", std::to_string(time)},
-          {"record_index", std::to_string(raw(header.record_index))}};
+  Json result = {{"name", ledger::outcome_name(header.kind, header.outcome)},
+                 {"status", ledger::status_code(header.outcome)},
+                 {"timestamp", std::to_string(time)},
+                 {"record_index", std::to_string(raw(header.record_index))}};
+  if (const auto* event = std::get_if<ledger::EventBody>(&header.body)) {
+    result["revision"] = std::to_string(event->revision);
+  } else if (const auto* deletion = std::get_if<ledger::DeletionBody>(&header.body)) {
+    result["revision"] = std::to_string(deletion->revision);
+  }
+  return result;
 }
 
 std::string error_json_text(const Error& error) {

@@ -65,6 +65,22 @@ TEST(ConvertJson, data_of_an_event_is_kept_byte_for_byte) {
   EXPECT_EQ(event.expected_revision, 3U);
 }
 
+TEST(ConvertJson, null_is_data_like_any_other) {
+  Result<Drafts> drafts = parse_events_json(
+      R"({"events":[{"event_id":"1","stream":"a-1","type":"t","data":null,"metadata":null}]})");
+  ASSERT_TRUE(drafts.has_value()) << drafts.error().message;
+  const auto& event = std::get<door::EventDraft>(drafts->commands[0]);
+  EXPECT_EQ(as_text(event.data), "null");
+  EXPECT_EQ(as_text(event.metadata), "");  // as if it were left out
+}
+
+TEST(ConvertJson, errors_inside_a_member_name_their_path_once) {
+  EXPECT_EQ(error_of(parse_events_json(R"({"events":[{"facts":{"x":1}}]})")),
+            "events[0].facts.x: there is no such member here; see docs/api.md");
+  EXPECT_EQ(error_of(parse_events_json(R"({"events":[{"more":[{},{"retention":300}]}]})")),
+            "events[0].more[1].retention: 300 is above 255");
+}
+
 TEST(ConvertJson, a_transaction_mixes_commands) {
   Result<Drafts> drafts = parse_transactions_json(
       R"({"transactions":[{"commands":[{"create_transfer":{"id":"9"}},)"

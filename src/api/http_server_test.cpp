@@ -116,6 +116,9 @@ TEST_F(HttpServerTest, events_are_appended_read_in_both_directions_and_deleted) 
                     R"({"event_id":"10","stream":"order-1","expected":"exists"})")["name"],
             "created");
   EXPECT_EQ(get("/v1/streams/order-1").json()["stream_deleted"], true);
+  json outcome = get("/v1/outcomes?event=8").json()["result"];
+  EXPECT_EQ(outcome["name"], "created");
+  EXPECT_EQ(outcome["revision"], "1");
   EXPECT_EQ(get("/v1/outcomes?event=10").json()["result"]["name"], "created");
 }
 

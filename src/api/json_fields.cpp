@@ -58,6 +58,15 @@ void JsonFields::refuse(std::string_view key, std::string why) {
   if (status_) status_ = fail(Code::invalid_argument, fmt::format("{}: {}", path_of(key), why));
 }
 
+void JsonFields::refuse(const Error& error) {
+  if (status_) status_ = error;
+}
+
+bool JsonFields::has_or_null(std::string_view key) {
+  asked_.push_back(key);
+  return object_.contains(key);
+}
+
 const nlohmann::json* JsonFields::find(std::string_view key) {
   asked_.push_back(key);
   auto found = object_.find(key);

@@ -42,7 +42,11 @@ class JsonFields {
   /// The member, or null if it is not there.
   const nlohmann::json* find(std::string_view key);
   bool has(std::string_view key) { return find(key) != nullptr; }
+  /// Also if its value is null, which is one of the values that JSON has.
+  bool has_or_null(std::string_view key);
   void refuse(std::string_view key, std::string why);
+  /// The error of a value within this object: its message has the whole path already.
+  void refuse(const Error& error);
   std::string path_of(std::string_view key) const;
 
   /// The first error, or one that names a member nobody asked for.
