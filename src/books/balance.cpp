@@ -21,8 +21,8 @@ Result<Amount> cost_of(const Posting& posting) {
   Amount cost{.quantity = {}, .commodity = posting.price->amount.commodity};
   if (!posting.price->is_total) {
     cost.quantity = TRY(multiply(posting.amount->quantity, price));
-  } else if (const int sign = posting.amount->quantity.sign(); sign != 0) {
-    cost.quantity = sign < 0 ? price.negated() : price;
+  } else {  // a total is paid also for nothing, as hledger has it
+    cost.quantity = posting.amount->quantity.sign() < 0 ? price.negated() : price;
   }
   return cost;
 }
@@ -31,7 +31,8 @@ Result<Amount> cost_of(const Posting& posting) {
 bool is_exchange(const Transaction& transaction, const std::vector<Leftover>& leftovers) {
   if (leftovers.size() != 2) return false;
   for (const Posting& posting : transaction.postings) {
-    if (posting.price && !posting.amount->quantity.is_zero()) return false;
+    if (!posting.price) continue;
+    if (posting.price->is_total || !posting.amount->quantity.is_zero()) return false;
   }
   return leftovers[0].amount.quantity.sign() != leftovers[1].amount.quantity.sign();
 }

@@ -64,6 +64,17 @@ TEST(Book, an_unbalanced_transaction_is_refused_with_its_line_and_leftover) {
             "leave one out to have it inferred");
 }
 
+TEST(Book, a_total_price_is_paid_also_for_nothing) {
+  EXPECT_EQ(balances_of("2024-01-01 x\n  a  0 X @@ 5 B\n  b\n"), "b\tB\t-5\n");
+  EXPECT_EQ(balances_of("2024-01-01 x\n  a  0 X @@ 5 B\n  b  -5 B\n"), "b\tB\t-5\n");
+  EXPECT_EQ(balances_of("2024-01-01 x\n  a  0 X @ 5 B\n  b\n"), "");
+  EXPECT_EQ(
+      error_of("2024-01-01 x\n  a  0 X @@ 5 B\n  b  -3 A\n"),
+      "b.journal:1: the transaction does not balance, off by -3 A, 5 B: correct an amount, or "
+      "leave one out to have it inferred");
+  EXPECT_EQ(transfers_of("2024-01-01 x\n  a  0 X @@ 5 B\n  b\n"), "Equity:Conversion < b 5 B\n\n");
+}
+
 TEST(Book, rounding_is_tolerated_at_the_decimals_of_the_whole_book) {
   const std::string rounded = "2024-01-01 x\n  a  3 X @ 3.333 B\n  b  -10.00 B\n";
   const std::string refusal =
