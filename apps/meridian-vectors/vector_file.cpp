@@ -413,7 +413,10 @@ Result<std::vector<Case>> parse_vectors(std::string_view text) {
     std::vector<Node> steps = TRY(node.array("steps"));
     for (const Node& step : steps) {
       Result<Step> read = read_step(step);
-      if (!read.has_value()) return with_context(read.error(), "case '" + one.name + "'");
+      if (!read.has_value()) {
+        one.unreadable = read.error().message;
+        break;
+      }
       one.steps.push_back(std::move(*read));
     }
     out.push_back(std::move(one));

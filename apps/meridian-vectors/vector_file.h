@@ -90,9 +90,10 @@ using Step = std::variant<CreateStep, LookupAccountsStep, LookupTransfersStep, Q
 struct Case {
   std::string name;
   std::vector<Step> steps;
+  std::string unreadable;  ///< Names step, row and field of what has another shape; else empty.
 };
 
-/// Errors: invalid_argument naming case, step, row and field.
+/// Errors: invalid_argument if the file is not JSON, or no array of named cases with steps.
 Result<std::vector<Case>> parse_vectors(std::string_view text);
 
 }  // namespace meridian::vectors
