@@ -242,6 +242,8 @@ Result<Membership> RaftCore::apply_change(Bytes change) {
   return out;
 }
 
+void RaftCore::step_down() { rc_step_down(host_->core); }
+
 void RaftCore::read_index(std::uint64_t context) {
   Byte bytes[sizeof context];
   store_le(bytes, context);

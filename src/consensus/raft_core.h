@@ -197,6 +197,10 @@ class RaftCore {
   /// Errors: invalid_argument if `change` cannot be decoded or applied.
   Result<Membership> apply_change(Bytes change);
 
+  /// A leader becomes a follower of nobody; others stay what they are. One that was removed and
+  /// goes on leading would panic at its next commit (L9).
+  void step_down();
+
   void read_index(std::uint64_t context);
   void transfer_leader(std::uint64_t to);
   void report_unreachable(std::uint64_t peer);

@@ -152,6 +152,7 @@ void rc_persisted(RcCore*, std::uint64_t number);
 void rc_applied(RcCore*, std::uint64_t index);
 std::int32_t rc_apply_change(RcCore*, const std::uint8_t* change, std::size_t size,
                              void (*visit)(void*, const RcConfState*), void* visitor);
+void rc_step_down(RcCore*);
 void rc_read_index(RcCore*, const std::uint8_t* context, std::size_t size);
 void rc_transfer_leader(RcCore*, std::uint64_t to);
 void rc_report_unreachable(RcCore*, std::uint64_t peer);

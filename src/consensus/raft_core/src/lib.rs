@@ -168,6 +168,15 @@ pub unsafe extern "C" fn rc_propose_change(
     status_of((*core).node.propose_conf_change(context, change))
 }
 
+/// Only appends carry entries of the log; elsewhere the core keeps contexts of its own in them.
+fn carried(message: &Message) -> usize {
+    if message.get_msg_type() == MessageType::MsgAppend {
+        message.get_entries().len()
+    } else {
+        0
+    }
+}
+
 /// Bytes from outside: null if they are no message.
 /// # Safety
 /// `data` is valid for `size`.
@@ -195,7 +204,7 @@ pub unsafe extern "C" fn rc_message_decode(
         log_term: message.log_term,
         commit: message.commit,
         reject: message.reject,
-        entry_count: message.get_entries().len(),
+        entry_count: carried(&message),
         snapshot_index: meta.index,
         snapshot_term: meta.term,
     };
@@ -257,7 +266,8 @@ pub unsafe extern "C" fn rc_step(
     handles: *const RcHandle,
 ) -> i32 {
     let mut message = *Box::from_raw(message);
-    for (number, entry) in message.mut_entries().iter_mut().enumerate() {
+    let count = carried(&message);
+    for (number, entry) in message.mut_entries().iter_mut().take(count).enumerate() {
         let handle = *handles.add(number);
         let is_change = entry.get_entry_type() != EntryType::EntryNormal;
         if handle.handle == 0 {
@@ -334,8 +344,8 @@ fn encode_messages(core: &mut Core, messages: Vec<Message>) {
     core.encoded.clear();
     for mut message in messages {
         let first_index = message.get_entries().first().map_or(0, |entry| entry.index);
-        let entry_count = message.get_entries().len();
-        for entry in message.mut_entries().iter_mut() {
+        let entry_count = carried(&message);
+        for entry in message.mut_entries().iter_mut().take(entry_count) {
             if entry.get_entry_type() != EntryType::EntryNormal {
                 if !entry.context.is_empty() {
                     entry.context = CARRIED.to_vec().into();
@@ -404,6 +414,18 @@ pub unsafe extern "C" fn rc_apply_change(
             0
         }
         Err(_) => 2,
+    }
+}
+
+/// A leader that was removed becomes a follower: it would panic at its next commit otherwise.
+/// # Safety
+/// `core` is valid.
+#[no_mangle]
+pub unsafe extern "C" fn rc_step_down(core: *mut Core) {
+    let raft = &mut (*core).node.raft;
+    if raft.state == StateRole::Leader {
+        let term = raft.term;
+        raft.become_follower(term, raft::INVALID_ID);
     }
 }
 

@@ -1,0 +1,166 @@
+// One member of a Raft group: the core's host (docs/design/raft_contract.md).
+//
+//   propose, receive, tick -> core -> Ready -> visible log -> messages of a leader leave at once
+//                                          \-> persister: one sync -> messages of others leave
+//                                          \-> committed entries, in order, to the handler
+//
+// Owned by the raft executor; public calls are thread-safe unless they say otherwise. Payloads are
+// shared buffers from proposal or socket to sync, send and apply. Memory is bounded by Limits: a
+// member that is down or slow is served from the log on disk, or by a snapshot of the state.
+// Time comes from `clock` through ticks, randomness from Config::seed: a seed replays.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "consensus/log_entry.h"
+#include "consensus/log_store.h"
+#include "consensus/membership.h"
+#include "consensus/raft_core.h"
+#include "io/clock.h"
+#include "io/executor.h"
+#include "io/network.h"
+
+namespace meridian::consensus {
+
+struct Timing {
+  io::Duration tick = io::milliseconds(10);
+  io::Duration heartbeat = io::milliseconds(50);
+  /// A follower campaigns after one to two of these without a leader.
+  io::Duration election = io::milliseconds(150);
+
+  /// For members with these round trips and syncs (worst of both): DESIGN section 6.
+  static Timing measured(io::Duration round_trip, io::Duration sync);
+  /// From the death of a leader to the first commit of the next, if a quorum is healthy: detection,
+  /// one split vote, votes and the new leader's first entry, each within a round trip and a sync.
+  io::Duration failover_bound(io::Duration round_trip, io::Duration sync) const;
+};
+
+struct RaftLimits {
+  std::uint64_t message_bytes_max = 1 << 20;
+  std::uint64_t cached_bytes_max = 256 << 20;
+  std::uint64_t inflight_messages_max = 64;      ///< Per follower.
+  std::uint64_t unapplied_bytes_max = 64 << 20;  ///< Handed out and not reported applied.
+  std::uint64_t read_attempts_max = 10;
+};
+
+/// Faults of the host, for the tests that show each is caught: never set in production.
+struct BrokenHost {
+  bool send_before_sync = false;         ///< M1
+  bool forget_commit = false;            ///< S9
+  bool reuse_contexts = false;           ///< A3
+  bool serve_before_applied = false;     ///< A4
+  bool step_snapshot_first = false;      ///< M6
+  bool forget_snapshot_outcome = false;  ///< M4
+  bool never_hand_over = false;          ///< L3
+  bool apply_unpersisted = false;        ///< A1
+};
+
+struct CommittedEntry {
+  LogEntry entry;
+  /// The configuration after this entry: what a checkpoint cut here must remember (S7).
+  std::shared_ptr<const Membership> membership;
+};
+
+struct Leadership {
+  Role role = Role::follower;
+  std::uint64_t term = 0;
+  std::uint64_t leader = 0;  ///< 0: not known.
+  /// The leader of `term`, and everything of earlier terms is applied: proposals are welcome.
+  bool may_propose = false;
+  bool operator==(const Leadership&) const = default;
+};
+
+class RaftNode {
+ public:
+  struct Config {
+    std::uint64_t id = 0;
+    std::uint64_t seed = 0;  ///< New at each start: from io::Entropy.
+    Timing timing;
+    RaftLimits limits;
+    RaftCore::Options core{};  ///< id, applied and ticks are filled in.
+    BrokenHost broken;
+  };
+  /// What the disk holds at a start.
+  struct Start {
+    HardState hard_state;
+    LogPosition applied;    ///< Of the newest durable state checkpoint: the log begins after it.
+    Membership membership;  ///< As of `applied`.
+    std::vector<LogEntry> log;  ///< After `applied`, in order; bytes may be missing (size is not).
+  };
+  struct Parts {
+    io::Executor& raft;
+    io::Executor& log;
+    io::Clock& clock;
+    LogStore& store;
+  };
+  /// Called on the raft executor, short.
+  struct Handler {
+    std::function<bool(std::uint64_t to, io::Channel, io::Parts)> send;
+    /// In order, each once. Report with applied() what became part of the state.
+    std::function<void(std::vector<CommittedEntry>)> committed;
+    std::function<void(const Leadership&)> leadership;
+    /// What was proposed was not taken and never will be: nothing was done.
+    std::function<void(std::vector<EntryBytes>)> dropped;
+    /// A state to offer to a member that the log no longer reaches; none: not now.
+    std::function<std::optional<SnapshotOffer>(std::uint64_t to)> make_offer;
+    /// A leader offers its state. The host copies and installs it and then opens a new node on what
+    /// it has; `message` is then given to receive() of that one, which acknowledges it (M6).
+    std::function<void(SnapshotOffer, std::uint64_t from, io::Parts message)> offered;
+    std::function<void(Error)> fatal;
+    std::function<void(int level, std::string_view)> log;
+  };
+
+  RaftNode(const Config& config, const Parts& parts, Start start, Handler handler);
+  /// Stops. The executors must have let go of it: stop(), then drain both, then destroy.
+  ~RaftNode();
+
+  void start();  ///< Begins to tick.
+  void stop();   ///< No handler is called and nothing is written from now on.
+
+  void receive(io::PeerId from, io::Parts parts);
+  /// Appends if this node leads `term` (of the Leadership that welcomed it); else dropped.
+  void propose(std::uint64_t term, std::vector<EntryBytes> entries);
+  /// What came of it shows in the log and in status(). Errors through `done`: failed_precondition
+  /// (not the leader; another change is under way).
+  void propose_change(std::vector<MemberChange> changes, EntryBytes record,
+                      std::function<void(Status)> done);
+  /// Entries up to `index` are part of the state.
+  void applied(std::uint64_t index);
+  /// `done` with an index: a state that has applied it is linearizable as of this call. Errors:
+  /// unavailable after a few tries without a leader.
+  void read_index(std::function<void(Result<std::uint64_t>)> done);
+  void transfer_leadership(std::uint64_t to);
+  void link_down(std::uint64_t peer);
+  /// A member is copying our state; without a sign for twenty election timeouts, or with an
+  /// outcome, the core goes on.
+  void snapshot_active(std::uint64_t to);
+  void snapshot_sent(std::uint64_t to, bool succeeded);
+  /// Entries below `index` are covered by a checkpoint here.
+  void release_before(std::uint64_t index);
+  /// On the raft executor, or from a task posted to it.
+  void campaign();
+
+  struct Report {
+    CoreStatus core;
+    Membership membership;
+    std::vector<PeerProgress> peers;
+    std::uint64_t first_index = 0;
+    std::uint64_t handed_out = 0;
+    std::uint64_t cached_bytes = 0;
+    std::uint64_t elections = 0;
+  };
+  /// On the raft executor.
+  Report report() const;
+
+ private:
+  friend class RaftHost;
+  std::unique_ptr<class RaftHost> host_;
+};
+
+}  // namespace meridian::consensus
