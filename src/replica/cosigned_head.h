@@ -1,18 +1,16 @@
 // The last tree head this replica put its name to, durable before the signature leaves (DESIGN
 // section 3, the signing rule): it never signs a smaller tree or another root for the same size.
 //
-// File `cosigned`: two slots of 512 bytes, written in turn, so a torn write leaves the other.
-// slot = magic(8) sequence(8) size(8) root(32) SHA-256 of the bytes before(32), then zeros. A slot
-// of which one bit is wrong is still read for certain: its digest picks the one bit. One thread.
+// File `cosigned`, a slot file (docs/formats/slot_file.md) of size(8) root(32). One thread.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "io/disk.h"
 #include "proof/merkle.h"
+#include "storage/slot_file.h"
 
 namespace meridian::replica {
 
@@ -32,12 +30,11 @@ class CosignedHead {
   Status save(const proof::TreeHead& head);
 
  private:
-  explicit CosignedHead(std::unique_ptr<io::File> file) : file_(std::move(file)) {}
+  explicit CosignedHead(storage::SlotFile file) : file_(std::move(file)) {}
 
-  std::unique_ptr<io::File> file_;
+  storage::SlotFile file_;
   std::optional<proof::TreeHead> last_;
   std::optional<std::string> damage_;
-  std::uint64_t sequence_ = 0;
 };
 
 }  // namespace meridian::replica
