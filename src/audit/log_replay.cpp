@@ -24,7 +24,7 @@ Status LogReplay::open(const storage::StateManifest* manifest) {
 
 void LogReplay::run(bool can_execute) {
   results_.executed = can_execute;
-  const auto read = storage::Wal::read(
+  const auto read = storage::Wal::read_only(
       context_, from_entry_,
       [&](const storage::WalEntry& one) { return entry(one, results_.executed); }, {});
   if (!read) {
@@ -37,6 +37,7 @@ void LogReplay::run(bool can_execute) {
 }
 
 Status LogReplay::entry(const storage::WalEntry& entry, bool execute) {
+  if (entry.kind != storage::wal_kind_commands) return {};  // makes no record
   // The view points into bytes that stay: what stands only in the log is read again at the end.
   auto bytes = std::make_shared<const Buffer>(to_buffer(entry.bytes));
   Result<ledger::EntryView> view = ledger::EntryView::decode(*bytes);

@@ -245,6 +245,12 @@ Status LocalReplica::replay(const Progress& progress) {
   std::unique_ptr<storage::Wal> wal = TRY(storage::Wal::open(
       context_, {config_.wal_file_size}, stores_.applied.index + 1,
       [&](const storage::WalEntry& entry) -> Status {
+        if (entry.kind != storage::wal_kind_commands) {
+          return fail(Code::failed_precondition,
+                      fmt::format("entry {} of the log was written by a cell of several replicas: "
+                                  "start this node as one of them",
+                                  entry.index));
+        }
         group.push_back(
             {entry.index, entry.term, std::make_shared<Buffer>(to_buffer(entry.bytes))});
         if (group.size() >= recovery_group) hand_over();

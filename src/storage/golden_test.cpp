@@ -15,8 +15,21 @@ std::string hex(Bytes bytes) { return to_hex(bytes); }
 
 TEST(GoldenBytes, log_group) {
   Buffer bytes;
-  encode_wal_group(std::vector<WalEntry>{{7, 1, as_bytes("abc")}, {8, 2, {}}}, bytes);
+  encode_wal_group(0, std::vector<WalEntry>{{7, 1, as_bytes("abc")}, {8, 2, {}}}, bytes);
   EXPECT_EQ(hex(bytes), hex(golden_bytes("wal-group.hex")));
+}
+
+TEST(GoldenBytes, log_group_of_a_replicated_cell) {
+  Buffer bytes;
+  encode_wal_group(
+      5, std::vector<WalEntry>{{9, 3, {}, 1}, {10, 3, as_bytes("abc"), 2, as_bytes("change")}},
+      bytes);
+  EXPECT_EQ(hex(bytes), hex(golden_bytes("wal-group-kinds.hex")));
+  encode_wal_truncation(6, 9, bytes);
+  EXPECT_EQ(hex(bytes), hex(golden_bytes("wal-truncation.hex")));
+  EXPECT_EQ(decode_wal_group(bytes)->first_index, 9U);
+  EXPECT_EQ(decode_wal_group(bytes)->sequence, 6U);
+  EXPECT_TRUE(decode_wal_group(bytes)->entries.empty());
 }
 
 TEST(GoldenBytes, segment_frames) {

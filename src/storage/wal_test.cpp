@@ -2,75 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-
-#include "sim/disk.h"
-#include "sim/entropy.h"
-#include "sim/random.h"
-#include "storage/internal/fixed_keys.h"
 #include "storage/internal/wal_group.h"
+#include "storage/internal/wal_rig.h"
 
 namespace meridian::storage {
 namespace {
-
-constexpr u128 cell = 77;
-constexpr WalOptions small_files{.file_size = 64 << 10};
-
-struct Entry {
-  std::uint64_t term;
-  Buffer bytes;
-  bool operator==(const Entry&) const = default;
-};
-using Entries = std::map<std::uint64_t, Entry>;
-
-/// A machine on which logs are opened again and again.
-struct Machine {
-  std::unique_ptr<sim::Disk> disk = std::make_unique<sim::Disk>();
-  sim::Entropy entropy{1};
-  FixedKeys keys;
-  Entries read;  // by the last open
-
-  SealedContext context() { return {*disk, entropy, keys, cell}; }
-  Result<std::unique_ptr<Wal>> try_open(std::uint64_t from = 1, WalOptions options = small_files) {
-    read.clear();
-    auto visit = [&](const WalEntry& entry) -> Status {
-      read.erase(read.lower_bound(entry.index), read.end());
-      read[entry.index] = {entry.term, to_buffer(entry.bytes)};
-      return {};
-    };
-    return Wal::open(context(), options, from, visit, nullptr);
-  }
-  std::unique_ptr<Wal> open(std::uint64_t from = 1, WalOptions options = small_files) {
-    auto wal = try_open(from, options);
-    EXPECT_TRUE(wal.has_value()) << wal.error().message;
-    return wal ? std::move(*wal) : nullptr;
-  }
-};
-
-Buffer filled(sim::Random& random, std::size_t size) {
-  Buffer bytes(size);
-  for (Byte& byte : bytes) byte = static_cast<Byte>(random.next());
-  return bytes;
-}
-
-Status append(Wal& wal, const Entries& entries) {
-  std::vector<WalEntry> given;
-  for (const auto& [index, entry] : entries) given.push_back({index, entry.term, entry.bytes});
-  return wal.append(given);
-}
-
-Entries batch(sim::Random& random, std::uint64_t first, std::size_t size_max = 9000) {
-  Entries entries;
-  for (std::uint64_t count = 1 + random.below(3); count > 0; --count) {
-    entries[first++] = {1 + random.below(3), filled(random, random.below(size_max))};
-  }
-  return entries;
-}
-
-Entries one(std::uint64_t index, std::size_t size, std::uint64_t seed = 1) {
-  sim::Random random(seed + index);
-  return {{index, {1, filled(random, size)}}};
-}
 
 void flip(Machine& machine, std::string_view path, std::uint64_t offset, unsigned bit = 0) {
   auto flipped = machine.disk->flip_bit(path, offset, bit);
@@ -366,20 +302,35 @@ TEST(Wal, every_flipped_bit_is_found_or_harmless) {
 TEST(Wal, groups_decode_to_what_was_encoded_and_to_nothing_else) {
   sim::Random random(8);
   for (int round = 0; round < 200; ++round) {
-    Entries entries = batch(random, 1 + random.below(1000), 50);
-    std::vector<WalEntry> given;
-    for (const auto& [index, entry] : entries) given.push_back({index, entry.term, entry.bytes});
+    const Entries entries = batch(random, 1 + random.below(1000), 50);
+    std::vector<WalEntry> all;
+    for (const auto& [index, entry] : entries) all.push_back(given(index, entry));
     Buffer plain;
-    encode_wal_group(given, plain);
+    encode_wal_group(7, all, plain);
     auto decoded = decode_wal_group(plain);
     ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
-    Buffer again;
-    encode_wal_group(*decoded, again);
-    EXPECT_EQ(again, plain);
+    EXPECT_EQ(decoded->first_index, entries.begin()->first);
+    EXPECT_EQ(decoded->sequence, 7U);
+    Entries again;
+    for (const WalEntry& entry : decoded->entries) again[entry.index] = held(entry);
+    EXPECT_EQ(again, entries);
     for (std::size_t size = 0; size < plain.size(); ++size) {
       EXPECT_FALSE(decode_wal_group(Bytes(plain).first(size)).has_value());
     }
   }
+}
+
+TEST(Wal, a_group_with_a_foreign_byte_or_too_long_a_head_does_not_decode) {
+  const WalEntry entry{3, 1, as_bytes("abc"), 2, as_bytes("head")};
+  Buffer plain;
+  encode_wal_group(1, {&entry, 1}, plain);
+  ASSERT_TRUE(decode_wal_group(plain).has_value());
+  plain[16 + 21] = 1;  // the byte behind the kind
+  EXPECT_FALSE(decode_wal_group(plain).has_value());
+  const Buffer head(wal_entry_head_size_max + 1);
+  const WalEntry long_head{3, 1, {}, 2, head};
+  encode_wal_group(1, {&long_head, 1}, plain);
+  EXPECT_FALSE(decode_wal_group(plain).has_value());
 }
 
 }  // namespace

@@ -25,14 +25,11 @@ struct WalFile {
   std::uint64_t size;                  ///< Preallocated; the first group may be larger.
   std::uint64_t end = wal_block_size;  ///< Where the next group goes.
   std::uint64_t dirty_end = 0;         ///< Bytes at or past this are known to be zero.
-  std::uint64_t first_index = 0;       ///< Lowest and highest index in it; 0 = unused.
+  /// Of the log as its last group left it. The next file begins at most one higher: without this
+  /// one the log still holds all from there on, whatever was replaced since.
   std::uint64_t last_index = 0;
 
-  /// A group of entries `first` to `last` is in it.
-  void note(std::uint64_t first, std::uint64_t last) {
-    first_index = first_index == 0 ? first : std::min(first_index, first);
-    last_index = std::max(last_index, last);
-  }
+  bool is_used() const { return end > wal_block_size; }  ///< There is a group in it.
 };
 
 /// wal/NNNNNNNNNNNNNNNN.wal

@@ -18,7 +18,7 @@ namespace {
 
 struct Group {
   FrameSealer::Frame frame;
-  std::vector<WalEntry> entries;  // views into frame.plain
+  WalGroup decoded;  // views into frame.plain
   std::uint64_t padded_size;
 };
 
@@ -44,21 +44,14 @@ Result<std::size_t> plausible_frame(ReadWindow& window, std::uint64_t position) 
 
 class Scanner {
  public:
-  Scanner(const SealedContext& context, std::uint64_t from_index, const Wal::Visit& visit,
-          const Wal::Progress& progress)
-      : context_(context), from_index_(from_index), visit_(visit), progress_(progress) {}
+  Scanner(const SealedContext& context, std::uint64_t from_index, const WalListener& listener)
+      : context_(context), from_index_(from_index), listener_(listener) {}
 
   Result<WalScan> run(const std::vector<std::uint64_t>& numbers) {
     TRY(open_files(numbers));
     for (std::size_t i = 0; i < scan_.files.size(); ++i) TRY(read_file(i));
-    if (scan_.last_index != 0 && scan_.first_index > from_index_) {
-      return fail(
-          Code::data_loss,
-          fmt::format("log entries {} to {} are missing: the log in {} begins at {}", from_index_,
-                      scan_.first_index - 1, display(wal_directory), scan_.first_index));
-    }
     if (open_end_) {
-      std::uint64_t after = scan_.last_index == 0 ? from_index_ - 1 : scan_.last_index;
+      std::uint64_t after = scan_.has_group ? scan_.last_index : from_index_ - 1;
       scan_.tail = Wal::AmbiguousTail{after, open_end_->bytes, open_end_->why};
       scan_.tail_file = open_end_->file;
     }
@@ -116,7 +109,7 @@ class Scanner {
     std::string why = TRY(read_groups(index, window));
     TRY(look_behind_end(index, window, why));
     bytes_done_ += file.size;
-    if (progress_) progress_(bytes_done_, bytes_total_);
+    if (listener_.progress) listener_.progress(bytes_done_, bytes_total_);
     return {};
   }
 
@@ -125,9 +118,9 @@ class Scanner {
     WalFile& file = scan_.files[index];
     std::uint64_t told = 0;
     while (true) {
-      if (progress_ && file.end - told >= (4 << 20)) {
+      if (listener_.progress && file.end - told >= (4 << 20)) {
         told = file.end;
-        progress_(bytes_done_ + file.end, bytes_total_);
+        listener_.progress(bytes_done_ + file.end, bytes_total_);
       }
       Result<Group> group = open_group(file, window, file.end);
       if (!group) {
@@ -148,32 +141,68 @@ class Scanner {
       return fail(Code::unimplemented,
                   place + ": a vote of a replicated log; open it with the version that wrote it");
     }
-    auto entries = decode_wal_group(group.frame.plain);
+    auto decoded = decode_wal_group(group.frame.plain);
     // It was sealed by us, so this is no damage of the disk and must not pass for an end.
-    if (!entries) return fail(Code::internal, place + ": " + entries.error().message);
-    group.entries = std::move(*entries);
+    if (!decoded) return fail(Code::internal, place + ": " + decoded.error().message);
+    group.decoded = std::move(*decoded);
     return group;
   }
 
   Status take_group(std::size_t index, const Group& group) {
     WalFile& file = scan_.files[index];
-    std::uint64_t first = group.entries.front().index;
-    if (scan_.last_index != 0 && first > scan_.last_index + 1) {
+    const std::uint64_t first = group.decoded.first_index;
+    if (first > (scan_.has_group ? scan_.last_index + 1 : from_index_)) {
       return missing(first, file, file.end);
     }
-    open_end_.reset();  // what follows it is contiguous, so nothing was there
-    if (scan_.last_index == 0) scan_.first_index = first;
-    scan_.first_index = std::min(scan_.first_index, first);
-    for (const WalEntry& entry : group.entries) {
-      if (entry.index >= from_index_) TRY(visit_(entry));
+    // Indexes alone do not tell: the lost group may have replaced what stands before it.
+    const std::uint32_t expected = wal_sequence_after(scan_.sequence);
+    if (scan_.sequence != 0 && group.decoded.sequence != expected) {
+      return missing_groups(group.decoded, file);
     }
-    scan_.last_index = group.entries.back().index;
+    open_end_.reset();  // what follows it is contiguous, so nothing was there
+    TRY(cut(first, file));
+    for (const WalEntry& entry : group.decoded.entries) {
+      if (entry.index < from_index_) continue;
+      if (listener_.visit) TRY(listener_.visit(entry));
+      visited_last_ = entry.index;
+    }
+    scan_.last_index = first + group.decoded.entries.size() - 1;
+    if (!group.decoded.entries.empty()) {
+      scan_.index.add({first, scan_.last_index, file.number, file.end, group.frame.size});
+    }
+    scan_.has_group = true;
+    scan_.sequence = group.decoded.sequence;
     scan_.current = index;
     scan_.last_group_position = file.end;
     scan_.last_group_size = group.frame.size;
-    file.note(first, scan_.last_index);
+    file.last_index = scan_.last_index;
     file.end += group.padded_size;
     return {};
+  }
+
+  /// A group of `file` that begins at `first` comes next.
+  Status cut(std::uint64_t first, const WalFile& file) {
+    scan_.index.cut(first);
+    const std::uint64_t from = std::max(first, from_index_);
+    if (!listener_.visit || from > visited_last_) return {};
+    if (!listener_.truncated) {
+      return fail(Code::failed_precondition,
+                  fmt::format("{} at byte {} drops the entries from {} on, which only a replica of "
+                              "several does: start this node as the one that wrote the log",
+                              display(wal_path(file.number)), file.end, from));
+    }
+    visited_last_ = from - 1;
+    return listener_.truncated(from);
+  }
+
+  Error missing_groups(const WalGroup& found, const WalFile& file) {
+    return fail(
+        Code::data_loss,
+        fmt::format("the log is damaged, groups are lost: {} at byte {} holds group {} (from "
+                    "entry {} on), the one that opens before it is group {}; repair from a "
+                    "peer or a backup",
+                    display(wal_path(file.number)), file.end, found.sequence, found.first_index,
+                    scan_.sequence));
   }
 
   Error missing(std::uint64_t found, const WalFile& file, std::uint64_t position) {
@@ -184,7 +213,7 @@ class Scanner {
                           display(wal_path(scan_.files[open_end_->file].number)),
                           open_end_->position, open_end_->why, where);
     }
-    std::uint64_t first = scan_.last_index == 0 ? from_index_ : scan_.last_index + 1;
+    std::uint64_t first = scan_.has_group ? scan_.last_index + 1 : from_index_;
     std::string what = found > first ? fmt::format("entries {} to {}", first, found - 1)
                                      : fmt::format("entries from {} on", first);
     return fail(Code::data_loss,
@@ -213,7 +242,7 @@ class Scanner {
         continue;
       }
       if (!open_end_) open_end_ = here;
-      return missing(later->entries.front().index, file, at);
+      return missing(later->decoded.first_index, file, at);
     }
     // A clean end in the last used file is the end of the log; one in a file before a used one was
     // its end. Either way a later file that is not clean at its start begins the tail.
@@ -223,9 +252,9 @@ class Scanner {
 
   const SealedContext& context_;
   std::uint64_t from_index_;
-  const Wal::Visit& visit_;
-  const Wal::Progress& progress_;
+  const WalListener& listener_;
   WalScan scan_;
+  std::uint64_t visited_last_ = 0;  // of what was handed out and not truncated since
   std::optional<OpenEnd> open_end_;
   std::uint64_t bytes_done_ = 0;
   std::uint64_t bytes_total_ = 0;
@@ -234,9 +263,8 @@ class Scanner {
 }  // namespace
 
 Result<WalScan> scan_wal(const SealedContext& context, const std::vector<std::uint64_t>& numbers,
-                         std::uint64_t from_index, const Wal::Visit& visit,
-                         const Wal::Progress& progress) {
-  return Scanner(context, from_index, visit, progress).run(numbers);
+                         std::uint64_t from_index, const WalListener& listener) {
+  return Scanner(context, from_index, listener).run(numbers);
 }
 
 }  // namespace meridian::storage

@@ -3,21 +3,26 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "storage/internal/wal_file.h"
+#include "storage/internal/wal_index.h"
 #include "storage/wal.h"
 
 namespace meridian::storage {
 
 struct WalScan {
-  std::vector<WalFile> files;  ///< In order of number.
-  std::size_t current = 0;     ///< Of `files`: holds the last group, if there is any.
-  std::uint64_t first_index = 0;
-  std::uint64_t last_index = 0;           ///< 0: no group.
+  std::deque<WalFile> files;  ///< In order of number.
+  WalIndex index;
+  std::uint64_t last_index = 0;  ///< Also of a log without entries, if a group says so.
+
+  bool has_group = false;                 ///< If not, those below mean nothing.
+  std::size_t current = 0;                ///< Of `files`: holds the last group.
   std::uint64_t last_group_position = 0;  ///< In files[current].
+  std::uint32_t sequence = 0;             ///< Of the last group.
   std::size_t last_group_size = 0;
 
   std::optional<Wal::AmbiguousTail> tail;
@@ -26,9 +31,14 @@ struct WalScan {
   std::optional<std::uint64_t> unusable_file;
 };
 
-/// `numbers` ascending. Calls `visit` as Wal::open does.
+struct WalListener {
+  const Wal::Visit& visit;
+  const Wal::Progress& progress;
+  const Wal::Truncated& truncated;
+};
+
+/// `numbers` ascending. Calls the listener as Wal::open does.
 Result<WalScan> scan_wal(const SealedContext& context, const std::vector<std::uint64_t>& numbers,
-                         std::uint64_t from_index, const Wal::Visit& visit,
-                         const Wal::Progress& progress);
+                         std::uint64_t from_index, const WalListener& listener);
 
 }  // namespace meridian::storage
