@@ -37,8 +37,17 @@ using Parts = std::vector<SharedBytes>;  ///< Of a message, in order; none is nu
 inline constexpr std::size_t message_parts_max = 65'536;
 inline constexpr std::size_t message_size_max = 16 << 20;  ///< All parts together.
 
+/// What a message counts for in a queue: its bytes, and the memory around it and around each part.
+inline std::uint64_t queue_cost(const Parts& parts) {
+  constexpr std::uint64_t each = 64;
+  std::uint64_t cost = each;
+  for (const SharedBytes& part : parts) cost += each + part->size();
+  return cost;
+}
+
 struct NetworkLimits {
-  /// Waiting on one link; a message that does not fit is not queued. One always fits an empty link.
+  /// Waiting on one link, by queue_cost(); a message that does not fit is not queued. One always
+  /// fits an empty link.
   std::uint64_t queued_bytes_max = 64 << 20;
   std::size_t hello_size_max = 512;
   std::size_t inbound_links_max = 256;
@@ -55,27 +64,29 @@ class Network {
     /// In the order sent, except in the simulator.
     std::function<void(PeerId from, Channel channel, Parts parts)> received;
     /// Our link to `peer` came up, or broke (`why` says how, for people): then what was sent on it
-    /// may be lost, and what was queued is.
+    /// may be lost, and what was queued is. A link that cannot be made is told as broken once, and
+    /// again when the reason changes, e.g. from nobody listening to a refusal of its admit().
     std::function<void(PeerId peer, Channel channel, bool is_up, const std::string& why)> link;
   };
 
   /// Stops; no handler is called any more.
   virtual ~Network() = default;
   /// Listens at `address` ("host:port"; port 0 takes a free one) and introduces itself to others
-  /// with `hello`. Once. Errors: unavailable if the address is in use, invalid_argument if it is
-  /// none.
+  /// with `hello`. Once, before all else. Errors: unavailable if the address is in use,
+  /// invalid_argument if it is none or `hello` is longer than hello_size_max.
   virtual Status start(std::string_view address, Buffer hello, Executor& executor,
                        Handler handler) = 0;
   /// Where start() listens, with the port it got.
   virtual std::string address() const = 0;
 
   /// Where `peer` listens. Connects when something is sent, and again while there is a peer.
-  /// A changed address breaks the old links.
+  /// A changed address breaks the old links. One that is none is told by Handler::link.
   virtual void set_peer(PeerId peer, std::string_view address) = 0;
+  /// Closes its links, without telling; what was queued is lost. Its own links to us are its.
   virtual void remove_peer(PeerId peer) = 0;
 
   /// Queues `parts` and returns at once. False if they were not: unknown peer, link down (it is
-  /// being connected; try again later) or full.
+  /// being connected; Handler::link will tell) or full. Asserts the limits above.
   virtual bool send(PeerId to, Channel channel, Parts parts) = 0;
   /// Queued on the link and not yet handed to the kernel: what a sender bounds itself by.
   virtual std::uint64_t queued_bytes(PeerId to, Channel channel) const = 0;
