@@ -49,6 +49,8 @@ struct NetworkLimits {
   /// Waiting on one link, by queue_cost(); a message that does not fit is not queued. One always
   /// fits an empty link.
   std::uint64_t queued_bytes_max = 64 << 20;
+  /// Received on one link and not yet handled; then it is not read on until half of that is.
+  std::uint64_t undelivered_bytes_max = 32 << 20;
   std::size_t hello_size_max = 512;
   std::size_t inbound_links_max = 256;
   Duration reconnect_after = milliseconds(100);
@@ -69,7 +71,7 @@ class Network {
     std::function<void(PeerId peer, Channel channel, bool is_up, const std::string& why)> link;
   };
 
-  /// Stops; no handler is called any more.
+  /// Stops, once a handler that runs is done; none is called any more.
   virtual ~Network() = default;
   /// Listens at `address` ("host:port"; port 0 takes a free one) and introduces itself to others
   /// with `hello`. Once, before all else. Errors: unavailable if the address is in use,
@@ -99,7 +101,8 @@ struct LinkDelay {
 
 struct OsNetworkOptions {
   NetworkLimits limits;
-  std::function<LinkDelay(PeerId to)> delay;  ///< None: no delay.
+  /// Asked for each link when it is first used, by the thread that does. None: no delay.
+  std::function<LinkDelay(PeerId to)> delay;
 };
 /// One thread of its own for all sockets.
 std::unique_ptr<Network> os_network(const OsNetworkOptions& options);
