@@ -136,6 +136,16 @@ class FileRecordStore final : public RecordStore {
     return {};
   }
 
+  Status scan_payloads(std::uint64_t first, std::uint64_t last, const Visit& visit) override {
+    TRY(check_range(first, last));
+    while (first < last) {
+      std::uint64_t end = std::min(last, (first / segment_records + 1) * segment_records);
+      if (!TRY(segments_.scan_payloads(first, end, visit))) return {};
+      first = end;
+    }
+    return {};
+  }
+
   Status scan_all(std::uint64_t first, std::uint64_t last, const Visit& visit,
                   const Damaged& damaged) override {
     TRY(check_range(first, last));

@@ -94,6 +94,19 @@ void expect_all(RecordStore& store, const Model& model) {
   ASSERT_TRUE(scanned.has_value()) << scanned.error().message;
   EXPECT_TRUE(right) << "at record " << next;
   EXPECT_EQ(next, model.size());
+  std::map<std::uint64_t, Buffer> payloads;
+  const std::uint64_t first = model.size() / 3;
+  scanned = store.scan_payloads(first, model.size(), [&](std::uint64_t record, Bytes payload) {
+    return payloads.emplace(record, to_buffer(payload)).second;
+  });
+  ASSERT_TRUE(scanned.has_value()) << scanned.error().message;
+  for (std::uint64_t record = first; record < model.size(); ++record) {
+    if (!has_payload(record)) continue;
+    ASSERT_TRUE(payloads.contains(record)) << record;
+    EXPECT_EQ(payloads[record], payload_of(record, model[record]));
+    payloads.erase(record);
+  }
+  EXPECT_TRUE(payloads.empty());
 }
 
 std::string header_path(int n) { return "headers/000000000000000" + std::to_string(n) + ".seg"; }

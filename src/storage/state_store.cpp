@@ -1,16 +1,19 @@
 // A checkpoint in the making: begin -> add/keep ... -> commit. Its chunks go to one new file; the
-// manifest makes them the newest checkpoint; only then are files it does not name removed. So at
-// any moment the files of the newest checkpoint are whole.
+// manifest makes them the newest checkpoint; only then are files it does not name removed, but for
+// those that a pin still needs. So at any moment the files of the newest checkpoint are whole.
 #include "storage/state_store.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <optional>
+#include <set>
 
 #include "base/assert.h"
 #include "proof/merkle.h"
+#include "storage/internal/chunk_reader.h"
 #include "storage/internal/file_names.h"
 #include "storage/internal/state_manifest.h"
 
@@ -25,17 +28,45 @@ constexpr std::uint64_t manifest_size_max = std::uint64_t{1} << 30;
 constexpr std::size_t manifest_frame_size = 4 << 20;
 constexpr std::size_t files_max = 64;  // more named files than this are merged
 
-std::string chunks_path(std::uint64_t number) {
-  return fmt::format("{}/{}", directory, numbered_name(number, suffix));
-}
-
-std::string what_chunk(const ChunkPlace& chunk) {
-  return fmt::format("state chunk {}/{} ({} bytes)", chunk.id.kind, chunk.id.number, chunk.size);
-}
-
 std::uint64_t frame_size(const ChunkPlace& chunk) {
   return frame_overhead + state_chunk_prefix_size + chunk.size;
 }
+
+const ChunkPlace* find_chunk(const ManifestBody& body, ChunkId id) {
+  auto found = std::ranges::lower_bound(body.chunks, id, {}, &ChunkPlace::id);
+  return found != body.chunks.end() && found->id == id ? &*found : nullptr;
+}
+
+class FilePin final : public PinnedState {
+ public:
+  FilePin(const SealedContext& context, std::shared_ptr<const ManifestBody> body)
+      : body_(std::move(body)), reader_(context) {
+    chunks_.reserve(body_->chunks.size());
+    for (const ChunkPlace& place : body_->chunks)
+      chunks_.push_back({place.id, place.size, place.digest});
+  }
+  const StateManifest& manifest() const override { return body_->manifest; }
+  const std::vector<StateChunkInfo>& chunks() const override { return chunks_; }
+  Result<Buffer> read(ChunkId id) override {
+    const ChunkPlace* place = find_chunk(*body_, id);
+    if (place == nullptr) {
+      return fail(Code::not_found,
+                  fmt::format("there is no state chunk {}/{} in the checkpoint of {} records",
+                              id.kind, id.number, body_->manifest.record_index));
+    }
+    std::lock_guard lock(mutex_);
+    Buffer plain = TRY(reader_.read(*place));
+    plain.erase(plain.begin(), plain.begin() + state_chunk_prefix_size);
+    return plain;
+  }
+  const ManifestBody& body() const { return *body_; }
+
+ private:
+  const std::shared_ptr<const ManifestBody> body_;
+  std::vector<StateChunkInfo> chunks_;
+  std::mutex mutex_;  // guards the reader
+  ChunkReader reader_;
+};
 
 class FileStateStore final : public StateStore {
  public:
@@ -44,17 +75,25 @@ class FileStateStore final : public StateStore {
   Status start() {
     TRY(context_.disk.make_directory(directory));
     TRY(context_.disk.sync_directory(""));
-    if (TRY(context_.disk.exists(manifest_path))) newest_ = TRY(read_manifest());
+    if (TRY(context_.disk.exists(manifest_path))) publish(TRY(read_manifest()));
     return remove_unnamed();
   }
 
   const StateManifest* newest() const override { return newest_ ? &newest_->manifest : nullptr; }
 
+  std::shared_ptr<PinnedState> pin() override {
+    std::lock_guard lock(mutex_);
+    if (!newest_) return nullptr;
+    auto pin = std::make_shared<FilePin>(context_, newest_);
+    pins_.push_back(pin);
+    return pin;
+  }
+
   Status load(const Visit& visit) override {
     if (!newest_) return fail(Code::not_found, "there is no state checkpoint yet");
-    Readers readers;
+    ChunkReader reader(context_);
     for (const ChunkPlace& place : newest_->chunks) {
-      Buffer plain = TRY(read_chunk(readers, place));
+      Buffer plain = TRY(reader.read(place));
       TRY(visit(place.id, Bytes(plain).subspan(state_chunk_prefix_size)));
     }
     return {};
@@ -85,11 +124,7 @@ class FileStateStore final : public StateStore {
 
   Status keep(ChunkId id) override {
     check_order(id);
-    const ChunkPlace* place = nullptr;
-    if (newest_) {
-      auto found = std::ranges::lower_bound(newest_->chunks, id, {}, &ChunkPlace::id);
-      if (found != newest_->chunks.end() && found->id == id) place = &*found;
-    }
+    const ChunkPlace* place = newest_ ? find_chunk(*newest_, id) : nullptr;
     if (place == nullptr) {
       return fail(Code::not_found, fmt::format("state chunk {}/{} is not in the newest checkpoint",
                                                id.kind, id.number));
@@ -117,14 +152,12 @@ class FileStateStore final : public StateStore {
     manifest.parts = std::move(parts);
     manifest.digest = pending_->frontier.root();
     TRY(write_manifest(pending_->body));
-    newest_ = std::move(pending_->body);
+    publish(std::move(pending_->body));
     pending_.reset();
     return remove_unnamed();
   }
 
  private:
-  using Readers = std::map<std::uint64_t, SealedReader>;
-
   struct Pending {
     ManifestBody body;
     proof::Frontier frontier;
@@ -164,30 +197,23 @@ class FileStateStore final : public StateStore {
     return context_.disk.remove(path);
   }
 
-  Result<Buffer> read_chunk(Readers& readers, const ChunkPlace& place) {
-    auto found = readers.find(place.file);
-    if (found == readers.end()) {
-      auto opened =
-          SealedReader::open(context_, chunks_path(place.file), Purpose::state, place.file);
-      if (!opened) return lost(place, opened.error());
-      found = readers.emplace(place.file, std::move(*opened)).first;
-    }
-    auto frame = found->second.read(place.position);
-    if (!frame) return lost(place, frame.error());
-    auto chunk = decode_chunk(frame->plain);
-    bool right = frame->tag_word == tag_chunk && chunk && chunk->id == place.id &&
-                 chunk->bytes.size() == place.size &&
-                 state_chunk_digest(place.id, chunk->bytes) == place.digest;
-    if (!right) return lost(place, fail(Code::data_loss, "another chunk's bytes"));
-    return std::move(frame->plain);
+  void publish(ManifestBody body) {
+    auto shared = std::make_shared<const ManifestBody>(std::move(body));
+    std::lock_guard lock(mutex_);
+    newest_ = std::move(shared);
   }
 
-  Error lost(const ChunkPlace& place, Error error) {
-    bool missing = error.code == Code::not_found || error.code == Code::out_of_range;
-    if (missing) error.code = Code::data_loss;
-    return with_context(
-        error, fmt::format("{}, {} at byte {}", what_chunk(place),
-                           context_.disk.display(chunks_path(place.file)), place.position));
+  /// Files of checkpoints that somebody still reads.
+  std::set<std::uint64_t> pinned_files() {
+    std::set<std::uint64_t> files;
+    std::lock_guard lock(mutex_);
+    std::erase_if(pins_, [](const std::weak_ptr<FilePin>& pin) { return pin.expired(); });
+    for (const std::weak_ptr<FilePin>& weak : pins_) {
+      std::shared_ptr<FilePin> pin = weak.lock();
+      if (!pin) continue;
+      for (const ChunkPlace& place : pin->body().chunks) files.insert(place.file);
+    }
+    return files;
   }
 
   /// Moves what is left of mostly dead files (and of the smallest, if there are too many) along.
@@ -210,10 +236,10 @@ class FileStateStore final : public StateStore {
     for (std::size_t i = 0; i + files_max <= by_size.size(); ++i)
       rewritten[by_size[i].second] = true;
     if (rewritten.empty()) return {};
-    Readers readers;
+    ChunkReader reader(context_);
     for (ChunkPlace& place : pending_->body.chunks) {
       if (!rewritten.contains(place.file)) continue;
-      Buffer plain = TRY(read_chunk(readers, place));
+      Buffer plain = TRY(reader.read(place));
       TRY(write(place, plain));
     }
     return {};
@@ -262,8 +288,10 @@ class FileStateStore final : public StateStore {
     return io::replace_file(context_.disk, manifest_path, file);
   }
 
-  /// Removes chunk files that the newest checkpoint does not name; notes the highest number.
+  /// Removes chunk files that neither the newest checkpoint nor a pin names; notes the highest
+  /// number.
   Status remove_unnamed() {
+    std::set<std::uint64_t> pinned = pinned_files();
     std::map<std::uint64_t, const ChunkPlace*> named;
     if (newest_) {
       for (const ChunkPlace& place : newest_->chunks) named.emplace(place.file, &place);
@@ -272,14 +300,18 @@ class FileStateStore final : public StateStore {
       auto number = number_of(name, suffix);
       if (!number) continue;
       file_number_ = std::max(file_number_, *number);
-      if (named.erase(*number) == 0) TRY(context_.disk.remove(chunks_path(*number)));
+      if (named.erase(*number) != 0 || pinned.contains(*number)) continue;
+      TRY(context_.disk.remove(chunks_path(*number)));
     }
     if (named.empty()) return {};
-    return lost(*named.begin()->second, fail(Code::data_loss, "the file is missing"));
+    return ChunkReader(context_).lost(*named.begin()->second,
+                                      fail(Code::data_loss, "the file is missing"));
   }
 
   SealedContext context_;
-  std::optional<ManifestBody> newest_;
+  std::mutex mutex_;  // guards pins_, and newest_ against pin()
+  std::shared_ptr<const ManifestBody> newest_;
+  std::vector<std::weak_ptr<FilePin>> pins_;
   std::optional<Pending> pending_;
   std::uint64_t file_number_ = 0;  // highest so far
   Buffer plain_;

@@ -3,7 +3,8 @@
 //
 // The manifest is the commit point: replaced atomically, it names every chunk (file, position,
 // digest) and carries opaque parts of other modules. Unchanged chunks are named again, not
-// rewritten; files that hold mostly dead chunks are rewritten. Used by one thread at a time.
+// rewritten; files that hold mostly dead chunks are rewritten. Used by one thread at a time, but
+// for pin(), which any thread may call to read a checkpoint while newer ones are committed.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,25 @@ struct StateManifest {
   std::vector<Buffer> parts;  ///< Opaque: Merkle frontier, index manifests …, in an agreed order.
 };
 
+struct StateChunkInfo {
+  ChunkId id;
+  std::uint32_t size;
+  crypto::Digest digest;  ///< ledger::chunk_digest
+  bool operator==(const StateChunkInfo&) const = default;
+};
+
+/// One checkpoint, whose files stay while this lives, whatever is committed meanwhile. Thread-safe;
+/// must not outlive the disk and the keys of its store.
+class PinnedState {
+ public:
+  virtual ~PinnedState() = default;
+  virtual const StateManifest& manifest() const = 0;
+  /// In order of id.
+  virtual const std::vector<StateChunkInfo>& chunks() const = 0;
+  /// Errors: not_found if the checkpoint has no such chunk; data_loss naming it.
+  virtual Result<Buffer> read(ChunkId id) = 0;
+};
+
 class StateStore {
  public:
   /// Opens `state/` and removes files that no checkpoint names.
@@ -43,6 +63,9 @@ class StateStore {
 
   /// The newest complete checkpoint, or none.
   virtual const StateManifest* newest() const = 0;
+  /// The newest complete checkpoint, kept readable; null if there is none. Thread-safe. Files that
+  /// only a pin kept are removed at the first commit or start after it is gone.
+  virtual std::shared_ptr<PinnedState> pin() = 0;
   using Visit = std::function<Status(ChunkId, Bytes)>;
   /// Hands out all chunks of the newest checkpoint in order, each checked against its digest.
   /// Errors: data_loss naming the chunk and what it holds.

@@ -194,6 +194,35 @@ TEST(StateStore, every_flipped_bit_is_found) {
   EXPECT_GT(found, 5 * dead);
 }
 
+TEST(StateStore, a_pinned_checkpoint_stays_readable_until_it_is_let_go_of) {
+  Machine machine;
+  auto store = machine.open();
+  EXPECT_EQ(store->pin(), nullptr);
+  State state;
+  sim::Random random(5);
+  ASSERT_TRUE(checkpoint(*store, state, random).has_value());
+  const State old = state;
+  std::shared_ptr<PinnedState> pin = store->pin();
+  ASSERT_NE(pin, nullptr);
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(checkpoint(*store, state, random).has_value());
+
+  EXPECT_EQ(pin->manifest().record_index, old.record_index);
+  ASSERT_EQ(pin->chunks().size(), old.chunks.size());
+  for (const StateChunkInfo& chunk : pin->chunks()) {
+    const Result<Buffer> bytes = pin->read(chunk.id);
+    ASSERT_TRUE(bytes.has_value()) << bytes.error().message;
+    EXPECT_EQ(*bytes, old.chunks.at(chunk.id));
+    EXPECT_EQ(state_chunk_digest(chunk.id, *bytes), chunk.digest);
+  }
+  EXPECT_EQ(pin->read({99, 0}).error().code, Code::not_found);
+
+  const std::size_t pinned = machine.disk->list("state").value().size();
+  pin.reset();
+  ASSERT_TRUE(checkpoint(*store, state, random).has_value());
+  EXPECT_LT(machine.disk->list("state").value().size(), pinned);
+  expect_state(*machine.open(), state);
+}
+
 TEST(StateStore, a_full_disk_keeps_the_newest_and_later_room_serves_the_next) {
   Machine machine;
   auto store = machine.open();

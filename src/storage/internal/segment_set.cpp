@@ -156,4 +156,33 @@ Result<bool> SegmentSet::scan(std::uint64_t first, std::uint64_t last,
   return true;
 }
 
+Result<bool> SegmentSet::scan_payloads(std::uint64_t first, std::uint64_t last,
+                                       const RecordStore::Visit& visit) {
+  auto segment = TRY(this->segment(SegmentKind::payloads, first / segment_records));
+  if (segment->hole())
+    return with_context(*segment->hole(), fmt::format("payloads of records {} to {}", first, last));
+  std::uint64_t end = 0;
+  std::vector<FramePlace> frames = segment->frames(end);
+  ReadWindow window = segment->window(end);
+  auto at = std::ranges::lower_bound(frames, first, {}, &FramePlace::first_record);
+  for (; at != frames.end() && at->first_record < last; ++at) {
+    std::string context = fmt::format("payload of record {}", at->first_record);
+    std::uint64_t limit = at + 1 == frames.end() ? end : (at + 1)->position;
+    auto bytes =
+        window.at(at->position, static_cast<std::size_t>(std::min<std::uint64_t>(
+                                    limit - at->position, frame_plain_max + frame_overhead)));
+    if (!bytes) return with_context(segment->damaged(at->position, bytes.error()), context);
+    std::size_t size = 0;
+    auto plain = segment->open_frame(*at, *bytes, size);
+    if (!plain) return with_context(plain.error(), context);
+    auto decoded = decode_payload_frame(*plain, segment->number());
+    if (!decoded || decoded->record != at->first_record) {
+      Error error = decoded ? fail(Code::data_loss, "another record's payload") : decoded.error();
+      return with_context(segment->damaged(at->position, error), context);
+    }
+    if (!visit(decoded->record, decoded->payload)) return false;
+  }
+  return true;
+}
+
 }  // namespace meridian::storage

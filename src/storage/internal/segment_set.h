@@ -37,6 +37,9 @@ class SegmentSet {
   /// Gives false if `visit` did.
   Result<bool> scan(std::uint64_t first, std::uint64_t last, const RecordStore::Visit& visit,
                     const RecordStore::Damaged* damaged);
+  /// Payloads of [first, last), all of one segment. Gives false if `visit` did.
+  Result<bool> scan_payloads(std::uint64_t first, std::uint64_t last,
+                             const RecordStore::Visit& visit);
 
  private:
   using Bundle = std::pair<std::uint64_t, std::uint64_t>;  // segment, position
