@@ -120,7 +120,7 @@ void LedgerVerifier::open_state() {
   states_ = std::move(*states);
   const storage::StateManifest* manifest = states_->newest();
   if (manifest != nullptr) covered_ = manifest->record_index;
-  if (manifest != nullptr && manifest->parts.size() != replica::Checkpointer::part_count)
+  if (manifest != nullptr && !replica::Checkpointer::is_part_count(manifest->parts.size()))
     return findings_.add("the state checkpoint has another number of parts than this build writes");
   const Status opened = replay_->open(manifest);
   can_replay_ = opened.has_value();

@@ -31,6 +31,7 @@ void Checkpointer::cut(ledger::Ledger& ledger, IdHistory& history, LogPosition l
   record_index_ = ledger.records();
   entry_index_ = last_applied.index;
   term_ = last_applied.term;
+  membership_ = parts_.membership ? parts_.membership() : Buffer();
   ledger.begin_checkpoint();
   history.freeze();
   parts_.prover.cut([this](Buffer frontier) {
@@ -132,6 +133,7 @@ Status Checkpointer::finish() {
   std::vector<Buffer> parts;
   parts.push_back(std::move(*frontier_));
   TRY(write_indexes(parts));
+  parts.push_back(membership_);
   ASSERT(parts.size() == part_count);
   // Everything below the cut must be durable before the log that could write it again goes.
   TRY(parts_.records.sync());

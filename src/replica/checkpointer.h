@@ -39,8 +39,13 @@ class Checkpointer {
     imported_timestamps,
     streams,
     categories,
+    membership,  ///< Who votes, in consensus's own encoding; empty for one node.
   };
-  static constexpr std::size_t part_count = 7;
+  static constexpr std::size_t part_count = 8;
+  /// Checkpoints from before there was a membership have seven.
+  static constexpr bool is_part_count(std::size_t count) {
+    return count == part_count || count == part_count - 1;
+  }
 
   struct Parts {
     io::Executor& apply;
@@ -56,6 +61,9 @@ class Checkpointer {
     io::Clock& clock;
     StageMetrics& metrics;
     std::uint64_t interval;  ///< ReplicaConfig::checkpoint_interval
+    /// Who votes as of the last entry applied, asked on the apply executor when a checkpoint is
+    /// cut; null: nobody but this replica.
+    std::function<Buffer()> membership{};
   };
   struct Next {
     std::function<void()> finished;  ///< On the apply executor: go on if entries wait.
@@ -111,6 +119,7 @@ class Checkpointer {
   std::uint64_t record_index_ = 0;
   std::uint64_t entry_index_ = 0;
   std::uint64_t term_ = 0;
+  Buffer membership_;
   io::MonotonicTime cut_at_{};
 
   // checkpoint executor

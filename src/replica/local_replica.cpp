@@ -8,6 +8,7 @@
 #include "replica/local_log.h"
 #include "replica/recovery.h"
 #include "replica/replica.h"
+#include "replica/state_source.h"
 #include "replica/stored_records.h"
 #include "storage/wal.h"
 
@@ -132,6 +133,7 @@ class LocalReplica final : public Replica {
   std::string cosigner_vkey() const override { return proof::format_vkey(cosigner_->verifier()); }
   proof::TileReader& tiles() override { return prover_->stored_tiles(); }
 
+  StateSource& state_source() override { return *copies_; }
   void report(std::function<void(Report)> ready) override;
   void settle(std::function<void()> done) override;
 
@@ -164,6 +166,7 @@ class LocalReplica final : public Replica {
   std::unique_ptr<proof::Signer> cosigner_;
   std::optional<CosignedHead> cosigned_;
   std::unique_ptr<ledger::RecordSource> source_;
+  std::unique_ptr<StateSource> copies_;
 
   StageMetrics metrics_;
   LocalLog log_;
@@ -186,6 +189,8 @@ Status LocalReplica::build() {
   history_ = std::make_unique<IdHistory>(std::move(stores_.ids), *stores_.records);
   source_ = std::make_unique<StoredRecords>(
       *stores_.records, *history_->runs()[static_cast<std::size_t>(ledger::IdSpace::transfer)]);
+  copies_ = std::make_unique<StateSource>(StateSource::Parts{
+      *stores_.records, *stores_.tiles, *stores_.states, config_.cell, config_.generation});
   ledger_ = std::make_unique<ledger::Ledger>(config_.cell, *history_);
   proposer_ = std::make_unique<Proposer>(io_.clock, io_.entropy, executors_.log, log_,
                                          config_.limits, metrics_);

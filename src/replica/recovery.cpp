@@ -33,15 +33,25 @@ Result<IdHistory::Runs> open_id_runs(const storage::SealedContext& context,
   return runs;
 }
 
+Result<StreamIndex> open_stream_index(const storage::SealedContext& context,
+                                      const storage::StateManifest* manifest) {
+  StreamIndex index;
+  index.streams = TRY(open_runs(context, manifest, "streams", 24, Part::streams));
+  index.categories = TRY(open_runs(context, manifest, "categories", 24, Part::categories));
+  return index;
+}
+
 Result<Recovered> open_stores(const storage::SealedContext& context) {
   Recovered recovered;
   recovered.states = TRY(storage::StateStore::open(context));
   const storage::StateManifest* manifest = recovered.states->newest();
   const std::uint64_t count = manifest != nullptr ? manifest->record_index : 0;
   if (manifest != nullptr) {
-    if (manifest->parts.size() != Checkpointer::part_count)
+    if (!Checkpointer::is_part_count(manifest->parts.size()))
       return fail(Code::data_loss, fmt::format("the state manifest has {} parts, not {}",
                                                manifest->parts.size(), Checkpointer::part_count));
+    if (manifest->parts.size() == Checkpointer::part_count)
+      recovered.membership = to_buffer(part_of(manifest, Part::membership));
     recovered.applied = {manifest->entry_index, manifest->term};
     recovered.frontier = TRY(proof::Frontier::decode(part_of(manifest, Part::frontier)));
     if (raw(recovered.frontier.size()) != count)
@@ -51,9 +61,7 @@ Result<Recovered> open_stores(const storage::SealedContext& context) {
   recovered.tiles = TRY(storage::TileStore::open(context.disk, count));
 
   recovered.ids = TRY(open_id_runs(context, manifest));
-  recovered.index.streams = TRY(open_runs(context, manifest, "streams", 24, Part::streams));
-  recovered.index.categories =
-      TRY(open_runs(context, manifest, "categories", 24, Part::categories));
+  recovered.index = TRY(open_stream_index(context, manifest));
   return recovered;
 }
 

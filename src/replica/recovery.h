@@ -30,6 +30,7 @@ struct Recovered {
   StreamIndex index;
   proof::Frontier frontier;
   LogPosition applied;
+  Buffer membership;  ///< As of `applied`; empty if none was kept.
 };
 
 /// Opens all stores at the newest checkpoint. Errors: data_loss naming what is damaged.
@@ -37,6 +38,9 @@ Result<Recovered> open_stores(const storage::SealedContext& context);
 /// The id indexes as of `manifest`; null: empty ones.
 Result<IdHistory::Runs> open_id_runs(const storage::SealedContext& context,
                                      const storage::StateManifest* manifest);
+/// The indexes of streams and categories as of `manifest`; null: empty ones.
+Result<StreamIndex> open_stream_index(const storage::SealedContext& context,
+                                      const storage::StateManifest* manifest);
 /// What this replica signed last. Errors: data_loss if it cannot be known although the replica has
 /// run before (`wal/` is there), so that it might sign what contradicts.
 Result<CosignedHead> open_cosigned(io::Disk& disk);

@@ -80,6 +80,8 @@ struct RecoveryProgress {
   std::uint64_t done, total;
 };
 
+class StateSource;
+
 class Replica {
  public:
   struct Io {
@@ -149,6 +151,9 @@ class Replica {
   virtual std::string cosigner_vkey() const = 0;
   /// Hashes of a tile level (proof::TileReader of this log).
   virtual proof::TileReader& tiles() = 0;
+
+  /// For whoever copies this replica's state and records.
+  virtual StateSource& state_source() = 0;
 
   struct Report {
     ledger::LedgerCounts counts;

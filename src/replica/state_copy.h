@@ -65,6 +65,7 @@ struct PieceRequest {
 };
 
 /// Records from `first` on: fewer than asked for if they did not fit. Views of what was decoded.
+/// Encoded with a digest of the payloads: the commitments in the headers do not cover ciphertext.
 struct RecordsPiece {
   struct PayloadOf {
     std::uint64_t record;

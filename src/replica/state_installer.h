@@ -48,8 +48,8 @@ class StateInstaller {
   virtual void give_up(const PieceRequest& request) = 0;
   /// The answer to `request` from `peer` (a name for messages). Errors: invalid_argument names the
   /// piece that is wrong, perhaps an earlier one, and its peer; it will be asked for again.
-  /// failed_precondition: what this directory holds is not what is offered; nobody's piece is
-  /// wrong. Any other: stop, the directory is as before.
+  /// failed_precondition: what this directory holds is not a part of what is offered, or that peer
+  /// proves it wrongly; another may be asked. Any other: stop, the directory is as before.
   virtual Status add(const PieceRequest& request, Bytes piece, std::string_view peer) = 0;
   virtual bool is_complete() const = 0;
   /// Makes the copy the state of the directory. Asserts is_complete(). Errors: failed_precondition

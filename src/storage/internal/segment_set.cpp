@@ -11,6 +11,13 @@ namespace {
 
 std::size_t slot(SegmentKind kind) { return kind == SegmentKind::headers ? 0 : 1; }
 
+/// Where reading records below `last` may stop: what lies behind need not be read ahead.
+std::uint64_t limit_of(const std::vector<FramePlace>& frames, std::uint64_t last,
+                       std::uint64_t end) {
+  auto after = std::ranges::lower_bound(frames, last, {}, &FramePlace::first_record);
+  return after == frames.end() ? end : after->position;
+}
+
 std::string records_of(std::uint64_t number) {
   return fmt::format("records {} to {}", number * segment_records,
                      (number + 1) * segment_records - 1);
@@ -132,7 +139,7 @@ Result<bool> SegmentSet::scan(std::uint64_t first, std::uint64_t last,
   }
   std::uint64_t end = 0;
   std::vector<FramePlace> frames = (*segment)->frames(end);
-  ReadWindow window = (*segment)->window(end);
+  ReadWindow window = (*segment)->window(limit_of(frames, last, end));
   auto at = std::ranges::upper_bound(frames, first, {}, &FramePlace::first_record);
   if (at != frames.begin()) --at;
   for (; at != frames.end() && at->first_record < last; ++at) {
@@ -163,7 +170,7 @@ Result<bool> SegmentSet::scan_payloads(std::uint64_t first, std::uint64_t last,
     return with_context(*segment->hole(), fmt::format("payloads of records {} to {}", first, last));
   std::uint64_t end = 0;
   std::vector<FramePlace> frames = segment->frames(end);
-  ReadWindow window = segment->window(end);
+  ReadWindow window = segment->window(limit_of(frames, last, end));
   auto at = std::ranges::lower_bound(frames, first, {}, &FramePlace::first_record);
   for (; at != frames.end() && at->first_record < last; ++at) {
     std::string context = fmt::format("payload of record {}", at->first_record);

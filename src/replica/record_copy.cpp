@@ -1,0 +1,244 @@
+#include "replica/record_copy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "base/assert.h"
+#include "ledger/payload.h"
+
+namespace meridian::replica {
+
+namespace {
+
+constexpr std::size_t segment_level = 2;  // one tile hash of it covers a segment
+
+Error wrong(std::uint64_t record, std::string_view what) {
+  return fail(Code::invalid_argument, fmt::format("record {}: {}", record, what));
+}
+
+Result<ledger::Header> check_header(u128 cell, std::uint64_t record, Bytes bytes) {
+  Result<ledger::Header> header = ledger::Header::decode(bytes);
+  if (!header) return wrong(record, header.error().message);
+  if (header->cell != cell) return wrong(record, "its header is of another cell");
+  if (raw(header->record_index) != record)
+    return wrong(record, fmt::format("its header is that of record {}", raw(header->record_index)));
+  return header;
+}
+
+/// The event whose payload must be stored with this record.
+const ledger::EventBody* event_of(const ledger::Header& header) {
+  if (header.outcome != ledger::Outcome::created) return nullptr;
+  return std::get_if<ledger::EventBody>(&header.body);
+}
+
+/// As far as can be told without keys. An event without payload has an empty one.
+Status check_payload(const ledger::Header& header, const ledger::EventBody& event,
+                     const std::optional<Bytes>& payload_bytes) {
+  const std::uint64_t record = raw(header.record_index);
+  if (!payload_bytes) return wrong(record, "its payload is missing");
+  const Bytes bytes = *payload_bytes;
+  if (bytes.size() != event.payload_size)
+    return wrong(record, fmt::format("its payload has {} bytes, its header says {}", bytes.size(),
+                                     event.payload_size));
+  if (bytes.empty()) return {};
+  const Result<ledger::Payload> payload = ledger::Payload::decode(bytes);
+  if (!payload) return wrong(record, payload.error().message);
+  std::vector<crypto::Digest> commitments;
+  for (const ledger::Compartment& compartment : payload->compartments)
+    commitments.push_back(compartment.commitment);
+  if (ledger::fold_commitments(commitments) != header.payload_commitment)
+    return wrong(record, "its payload does not match the commitment in its header");
+  return {};
+}
+
+/// Hands out the payload of each record asked for, in order; none if there is none.
+class PayloadsInOrder {
+ public:
+  explicit PayloadsInOrder(const std::vector<RecordsPiece::PayloadOf>& payloads)
+      : payloads_(payloads) {}
+  std::optional<Bytes> of(std::uint64_t record) {
+    if (next_ == payloads_.size() || payloads_[next_].record != record) return std::nullopt;
+    return payloads_[next_++].bytes;
+  }
+  /// The record of the first payload that nobody asked for.
+  std::optional<std::uint64_t> left_over() const {
+    return next_ == payloads_.size() ? std::nullopt : std::optional(payloads_[next_].record);
+  }
+
+ private:
+  const std::vector<RecordsPiece::PayloadOf>& payloads_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace
+
+RecordCopy::RecordCopy(const storage::SealedContext& context, const proof::Frontier& covered,
+                       const proof::TreeHead& target)
+    : context_(context), covered_(covered), target_(target), frontier_(covered) {}
+
+Result<std::unique_ptr<RecordCopy>> RecordCopy::open(const storage::SealedContext& context,
+                                                     const proof::Frontier& covered,
+                                                     const proof::TreeHead& target) {
+  ASSERT(covered.size() < target.size);
+  std::unique_ptr<RecordCopy> copy(new RecordCopy(context, covered, target));
+  TRY(copy->find_whole_segments());
+  TRY(copy->open_stores());
+  return copy;
+}
+
+// --- what is here ---
+
+Status RecordCopy::find_whole_segments() {
+  // Hashes past what is covered are made again from the headers.
+  tiles_ = TRY(storage::TileStore::open(context_.disk, raw(covered_.size())));
+  if (TRY(context_.disk.exists("headers"))) {
+    auto found = TRY(storage::RecordStore::open_read_only(context_));
+    for (;;) {
+      const std::uint64_t end = (next() / storage::segment_records + 1) * storage::segment_records;
+      if (end > std::min(found->count(), raw(target_.size))) break;
+      if (!TRY(read_segment(*found, end))) break;
+    }
+  }
+  proven_ = next() == 0;
+  return {};
+}
+
+/// Records up to `end`, the end of a segment, if `found` holds them whole and right.
+Result<bool> RecordCopy::read_segment(storage::RecordStore& found, std::uint64_t end) {
+  if (!found.segment_root(end / storage::segment_records - 1)) return false;
+  std::vector<RecordsPiece::PayloadOf> payloads;
+  std::vector<Buffer> bytes;
+  const Status read = found.scan_payloads(next(), end, [&](std::uint64_t record, Bytes payload) {
+    bytes.push_back(to_buffer(payload));
+    payloads.push_back({record, bytes.back()});
+    return true;
+  });
+  if (!read && read.error().code != Code::data_loss) return read.error();
+  PayloadsInOrder in_order(payloads);
+  proof::Hashes leaves;
+  bool right = read.has_value();
+  const auto visit = [&](std::uint64_t record, Bytes header_bytes) {
+    const Result<ledger::Header> header = check_header(context_.cell, record, header_bytes);
+    right = right && header.has_value();
+    if (!right) return false;
+    if (const ledger::EventBody* event = event_of(*header))
+      right = check_payload(*header, *event, in_order.of(record)).has_value();
+    leaves.push_back(proof::leaf_hash(header_bytes));
+    return right;
+  };
+  // Damage of a directory too: a segment whose sync a crash prevented is copied again.
+  TRY(found.scan_all(next(), end, visit,
+                     [&](std::uint64_t, std::uint64_t, const Error&) { right = false; }));
+  if (!right || leaves.size() != end - next()) return false;
+  completed_.clear();
+  frontier_.append(leaves, completed_);
+  TRY(append_tiles());
+  return true;
+}
+
+Status RecordCopy::open_stores() {
+  records_ = TRY(storage::RecordStore::open(context_, next()));
+  tiles_ = TRY(storage::TileStore::open(context_.disk, next()));
+  return {};
+}
+
+bool RecordCopy::leads_to_target(const proof::TreeHead& head, const proof::ProofPath& path) const {
+  if (head.size == target_.size) return head == target_ && path.empty();
+  return proof::verify_consistency(head, target_, path);
+}
+
+Result<bool> RecordCopy::prove(const RecordsPiece& proof) {
+  ASSERT(!proven_);
+  proven_ = leads_to_target(frontier_.head(), proof.proof);
+  if (proven_) return true;
+  if (frontier_.size() == covered_.size())
+    return fail(
+        Code::failed_precondition,
+        fmt::format("the first {} records here are not those of the tree of {} records that "
+                    "is offered: one of both replicas is damaged or of another history; "
+                    "nothing was changed",
+                    next(), raw(target_.size)));
+  frontier_ = covered_;
+  TRY(open_stores());
+  proven_ = next() == 0;
+  return false;
+}
+
+Status RecordCopy::visit_kept(const Visit& visit) {
+  Status visited;
+  const auto visit_one = [&](std::uint64_t record, Bytes bytes) -> Status {
+    return visit(TRY(check_header(context_.cell, record, bytes)));
+  };
+  TRY(records_->scan(raw(covered_.size()), next(), [&](std::uint64_t record, Bytes bytes) {
+    visited = visit_one(record, bytes);
+    return visited.has_value();
+  }));
+  return visited;
+}
+
+// --- what comes ---
+
+Result<proof::Hashes> RecordCopy::check(const RecordsPiece& piece, const Visit& visit) const {
+  proof::Hashes leaves;
+  leaves.reserve(piece.sizes.size());
+  PayloadsInOrder payloads(piece.payloads);
+  std::size_t at = 0;
+  std::uint64_t record = piece.first;
+  for (const std::uint16_t size : piece.sizes) {
+    const Bytes bytes = piece.headers.subspan(at, size);
+    const ledger::Header header = TRY(check_header(context_.cell, record, bytes));
+    if (const ledger::EventBody* event = event_of(header))
+      TRY(check_payload(header, *event, payloads.of(record)));
+    leaves.push_back(proof::leaf_hash(bytes));
+    TRY(visit(header));
+    at += size;
+    ++record;
+  }
+  if (const auto record_of_it = payloads.left_over())
+    return wrong(*record_of_it, "it comes with a payload and has none");
+  return leaves;
+}
+
+Status RecordCopy::add(const RecordsPiece& piece, const Visit& visit) {
+  ASSERT(proven_);
+  ASSERT(piece.first == next());
+  if (piece.sizes.empty() || piece.last() > raw(target_.size))
+    return fail(Code::invalid_argument, fmt::format("it has {} records from record {} on",
+                                                    piece.sizes.size(), piece.first));
+  const proof::Hashes leaves = TRY(check(piece, visit));
+  proof::Frontier grown = frontier_;
+  completed_.clear();
+  grown.append(leaves, completed_);
+  if (!leads_to_target(grown.head(), piece.proof))
+    return fail(Code::invalid_argument,
+                fmt::format("its headers are not those of the tree of {} records whose root is {}",
+                            raw(target_.size), to_hex(target_.root)));
+
+  std::vector<storage::RecordStore::Appended::PayloadOf> payloads;
+  for (const RecordsPiece::PayloadOf& payload : piece.payloads)
+    payloads.push_back({payload.record, payload.bytes});
+  TRY(records_->append({piece.headers, piece.sizes, payloads, completed_.levels[segment_level]}));
+  frontier_ = grown;
+  TRY(append_tiles());
+  // From here on these segments survive: a copy goes on behind them.
+  if (!completed_.levels[segment_level].empty()) TRY(records_->sync());
+  return {};
+}
+
+/// Of everything that the last append to the frontier completed.
+Status RecordCopy::append_tiles() {
+  for (std::size_t level = 0; level < completed_.levels.size(); ++level)
+    if (!completed_.levels[level].empty())
+      TRY(tiles_->append(static_cast<std::uint8_t>(level), completed_.levels[level]));
+  return {};
+}
+
+Status RecordCopy::sync() {
+  TRY(records_->sync());
+  return tiles_->sync();
+}
+
+}  // namespace meridian::replica
