@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -188,7 +189,12 @@ class RawPeer {
     return std::string(as_text(read(reply->reason_size)));
   }
   void greet(std::string_view name) { write(encode_greeting(Channel::entries, as_bytes(name))); }
-  bool is_closed() { return read(1).empty(); }
+  /// Waits for it, with the patience of any read.
+  bool is_closed() {
+    Byte byte = 0;
+    ssize_t count = ::recv(socket_, &byte, 1, 0);
+    return count == 0 || (count < 0 && errno == ECONNRESET);
+  }
 
  private:
   int socket_;
