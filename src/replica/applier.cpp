@@ -21,6 +21,12 @@ void Applier::committed(std::vector<CommittedEntry> entries) {
 void Applier::resume() { process(); }
 
 void Applier::process() {
+  const std::uint64_t before = last_applied_.index;
+  apply_waiting();
+  if (last_applied_.index != before) next_.progressed(last_applied_.index);
+}
+
+void Applier::apply_waiting() {
   while (!waiting_.empty() && !failed_) {
     if (checkpointer_->is_due(parts_.ledger)) {
       if (!checkpointer_->is_busy())
@@ -38,6 +44,11 @@ void Applier::process() {
 
 bool Applier::apply(CommittedEntry entry) {
   ASSERT(entry.index == last_applied_.index + 1);
+  if (entry.membership) membership_ = entry.membership;
+  if (!entry.bytes) {  // consensus's own
+    last_applied_ = {entry.index, entry.term};
+    return true;
+  }
   const ledger::EntryPosition position{parts_.cell, entry.term, entry.index,
                                        ledger::RecordIndex{parts_.ledger.records()}};
   Result<ledger::EntryView> view = ledger::EntryView::decode(*entry.bytes);

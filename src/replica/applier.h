@@ -39,7 +39,8 @@ class Applier {
     StageMetrics& metrics;
   };
   struct Next {
-    std::function<void(AppliedRef)> applied;  ///< To the prove stage, in order.
+    std::function<void(AppliedRef)> applied;              ///< To the prove stage, in order.
+    std::function<void(std::uint64_t index)> progressed;  ///< All up to it is in the state.
     std::function<void(Error)> fatal;
     std::function<void(const std::string&)> notice;
   };
@@ -64,9 +65,15 @@ class Applier {
   bool idle() const { return waiting_.empty() || failed_; }
   /// Before anything is applied: what the state checkpoint covers.
   void set_last_applied(LogPosition position) { last_applied_ = position; }
+  /// Who votes after the last entry applied, as a checkpoint keeps it. On the executor.
+  Buffer membership() const { return membership_ ? *membership_ : Buffer(); }
+  void set_membership(Buffer membership) {
+    membership_ = std::make_shared<const Buffer>(std::move(membership));
+  }
 
  private:
   void process();
+  void apply_waiting();
   bool apply(CommittedEntry entry);
   Status check_state_digests(const ledger::EntryView& view);
   void answer(const CommittedEntry& entry, const AppliedEntry& applied);
@@ -82,6 +89,7 @@ class Applier {
   std::shared_ptr<AppliedPool> pool_ = std::make_shared<AppliedPool>();
   std::deque<CommittedEntry> waiting_;
   LogPosition last_applied_;
+  EntryBytes membership_;
   bool expiries_proposed_ = false;
   bool alarmed_ = false;
   bool at_capacity_ = false;

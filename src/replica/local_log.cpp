@@ -15,7 +15,8 @@ void LocalLog::start(Handler handler) {
   executor_.post([this] { release(); });
 }
 
-void LocalLog::propose(std::vector<EntryBytes> entries) {
+void LocalLog::propose(std::uint64_t term, std::vector<EntryBytes> entries) {
+  ASSERT(term == only_term);
   const std::lock_guard lock(mutex_);
   for (EntryBytes& entry : entries) waiting_.push_back(std::move(entry));
   if (posted_) return;
@@ -39,8 +40,8 @@ void LocalLog::append_waiting() {
   committed.reserve(group.size());
   for (EntryBytes& entry : group) {
     metrics_.log_bytes.increment(entry->size());
-    records.push_back({next_index_, term, *entry});
-    committed.push_back({next_index_, term, std::move(entry)});
+    records.push_back({next_index_, only_term, *entry});
+    committed.push_back({next_index_, only_term, std::move(entry)});
     ++next_index_;
   }
   Status appended;

@@ -20,7 +20,7 @@ namespace meridian::replica {
 class LocalLog final : public OrderedLog {
  public:
   /// A single node never changes its term.
-  static constexpr std::uint64_t term = 1;
+  static constexpr std::uint64_t only_term = 1;
 
   LocalLog(io::Executor& executor, io::Clock& clock, StageMetrics& metrics)
       : executor_(executor), clock_(clock), metrics_(metrics) {}
@@ -28,9 +28,11 @@ class LocalLog final : public OrderedLog {
   void attach(std::unique_ptr<storage::Wal> wal, std::uint64_t next_index);
 
   void start(Handler handler) override;
-  void propose(std::vector<EntryBytes> entries) override;
+  void stop() override {}
+  void propose(std::uint64_t term, std::vector<EntryBytes> entries) override;
+  void applied(std::uint64_t) override {}
   void release_before(std::uint64_t index) override;
-  std::uint64_t file_count() const { return file_count_; }
+  std::uint64_t file_count() const override { return file_count_; }
 
  private:
   void append_waiting();

@@ -1,13 +1,14 @@
 // What a replica needs from consensus: entries go in, committed entries come out in one order.
 //
-// LocalLog is one node's write-ahead log; the Raft core will stand behind the same calls. propose()
-// may be called from any thread; the handler is called from the log's own executor, in order of
-// index, only with entries that are durable as the cell's durability demands.
+// LocalLog is one node's write-ahead log; RaftLog a member of a group. Calls may come from any
+// thread; handlers are called on the log's own executor, in order of index, only with entries that
+// are durable as the cell's durability demands.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -22,12 +23,23 @@ using EntryBytes = std::shared_ptr<const Buffer>;
 struct CommittedEntry {
   std::uint64_t index;  ///< 1-based, dense.
   std::uint64_t term;
-  EntryBytes bytes;
+  EntryBytes bytes;  ///< Null: consensus's own entry, without a record.
+  /// Who votes after this entry, as a state checkpoint keeps it; null if that is nobody's business.
+  EntryBytes membership = nullptr;
 };
 
 struct LogPosition {
   std::uint64_t index = 0;  ///< 0: nothing yet.
   std::uint64_t term = 0;
+};
+
+/// Who orders entries now.
+struct Leadership {
+  std::uint64_t term = 0;
+  /// This replica does, and has applied all that others ordered before: it may propose.
+  bool is_ours = false;
+  std::uint64_t leader = 0;  ///< Its id; 0: not known.
+  bool operator==(const Leadership&) const = default;
 };
 
 class OrderedLog {
@@ -39,13 +51,24 @@ class OrderedLog {
     std::function<void(std::vector<CommittedEntry>)> committed;
     /// Nothing proposed from now on can commit; what was proposed and not committed is unknown.
     std::function<void(Error)> failed;
+    /// What was proposed in a term that is over may or may not commit yet: unknown.
+    std::function<void(const Leadership&)> leadership;
+    /// What was proposed was not taken: nothing was done and never will be.
+    std::function<void(std::vector<EntryBytes>)> dropped;
   };
   /// Starts calling the handler with entries after those handed out at recovery.
   virtual void start(Handler handler) = 0;
-  /// All of `entries` or none are appended, in this order. What becomes of them the handler tells.
-  virtual void propose(std::vector<EntryBytes> entries) = 0;
+  /// No handler is called from now on.
+  virtual void stop() = 0;
+  /// All of `entries` or none are appended, in this order, if `term` is still ours. What becomes of
+  /// them the handler tells.
+  virtual void propose(std::uint64_t term, std::vector<EntryBytes> entries) = 0;
+  /// Entries up to `index` are part of the state.
+  virtual void applied(std::uint64_t index) = 0;
   /// Entries below `index` are covered by a state checkpoint.
   virtual void release_before(std::uint64_t index) = 0;
+  /// Files of the write-ahead log.
+  virtual std::uint64_t file_count() const = 0;
 };
 
 }  // namespace meridian::replica

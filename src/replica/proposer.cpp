@@ -45,11 +45,78 @@ void Proposer::show_waiting() {
   metrics_.queued_bytes.set(static_cast<std::int64_t>(queued_bytes_));
 }
 
-void Proposer::start(std::uint64_t last_time) {
+void Proposer::lead(std::uint64_t term, std::uint64_t last_time, Requests first) {
+  executor_.post([this, term, last_time, first = std::move(first)]() mutable {
+    begin(term, last_time, std::move(first));
+  });
+}
+
+void Proposer::begin(std::uint64_t term, std::uint64_t last_time, Requests first) {
   const std::lock_guard lock(mutex_);
+  if (term < newest_term_) return;
+  newest_term_ = term;
   last_time_ = last_time;
-  started_ = true;
-  if (!queue_.empty()) schedule_flush();
+  term_ = term;
+  leading_ = true;
+  following_.reset();
+  for (auto request = first.rbegin(); request != first.rend(); ++request) {
+    const std::uint64_t bytes = (*request)->encoded_size();
+    queued_bytes_ += bytes;
+    ++queued_requests_;
+    metrics_.requests_accepted.increment();
+    queue_.push_front({std::move(*request), [](const Result<Answer>&) {}, bytes});
+  }
+  schedule_flush();
+}
+
+void Proposer::follow(std::uint64_t term, std::string who) {
+  std::vector<Replica::Answered> undone, unknown;
+  {
+    const std::lock_guard lock(mutex_);
+    if (failed_) return;
+    newest_term_ = std::max(newest_term_, term);
+    leading_ = false;
+    following_ = who;
+    for (Queued& queued : queue_) {
+      undone.push_back(std::move(queued.answered));
+      queued_bytes_ -= queued.bytes;
+      --queued_requests_;
+    }
+    queue_.clear();
+    while (!waiting_.empty()) forget(waiting_.begin()->first, unknown);
+    show_waiting();
+  }
+  const Error not_done{Code::unavailable, who + ": nothing was done"};
+  for (Replica::Answered& answered : undone) answered(not_done);
+  const Error open{Code::deadline_exceeded,
+                   "leadership moved while this was under way: the outcome is unknown, ask for it "
+                   "by id, or send it again with the same ids"};
+  for (Replica::Answered& answered : unknown) answered(open);
+}
+
+void Proposer::dropped(const std::vector<EntryBytes>& entries) {
+  std::vector<Replica::Answered> undone;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const EntryBytes& entry : entries) forget(entry.get(), undone);
+    show_waiting();
+  }
+  const Error not_done{Code::unavailable, "this replica does not lead any more: nothing was done"};
+  for (Replica::Answered& answered : undone) answered(not_done);
+}
+
+/// Whoever waits for `entry` gets no answer from the state machine.
+void Proposer::forget(const Buffer* entry, std::vector<Replica::Answered>& answers) {
+  const auto found = waiting_.find(entry);
+  if (found == waiting_.end()) return;
+  for (Waiting& one : found->second) {
+    answers.push_back(std::move(one.answered));
+    queued_bytes_ -= one.bytes;
+    --queued_requests_;
+  }
+  waiting_.erase(found);
+  if (entries_in_log_ > 0) --entries_in_log_;
+  if (entries_unstored_ > 0) --entries_unstored_;
 }
 
 void Proposer::refuse_clients(std::string why) {
@@ -78,6 +145,8 @@ void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answere
     if (failed_) {
       refused = Error{Code::failed_precondition,
                       "this replica stopped writing and nothing was done: " + failed_->message};
+    } else if (following_) {
+      refused = meridian::fail(Code::unavailable, *following_ + ": nothing was done");
     } else if (is_clients(*request) && !refusing_clients_.empty() && !finishes_pendings(*request)) {
       refused = meridian::fail(Code::resource_exhausted, refusing_clients_);
     } else if (is_clients(*request) && (queued_bytes_ + bytes > limits_.queued_bytes_max ||
@@ -102,7 +171,7 @@ void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answere
 }
 
 bool Proposer::may_propose() const {
-  return started_ && !failed_ && !queue_.empty() && entries_in_log_ < entries_in_log_max &&
+  return leading_ && !failed_ && !queue_.empty() && entries_in_log_ < entries_in_log_max &&
          entries_unstored_ < limits_.unproven_entries_max;
 }
 
@@ -162,7 +231,7 @@ void Proposer::flush() {
     remember(entry, std::move(batch));
     entries.push_back(std::move(entry));
   }
-  if (!entries.empty()) log_.propose(std::move(entries));
+  if (!entries.empty()) log_.propose(term_, std::move(entries));
   const std::lock_guard lock(mutex_);
   schedule_flush();
 }
@@ -219,8 +288,7 @@ std::vector<Proposer::Waiting> Proposer::take(const EntryBytes& entry) {
   if (found == waiting_.end()) return {};
   std::vector<Waiting> waiting = std::move(found->second);
   waiting_.erase(found);
-  ASSERT(entries_in_log_ > 0);
-  --entries_in_log_;
+  if (entries_in_log_ > 0) --entries_in_log_;
   schedule_flush();
   return waiting;
 }
@@ -263,7 +331,7 @@ void Proposer::fail(const Error& error) {
 
 bool Proposer::idle() {
   const std::lock_guard lock(mutex_);
-  if (!started_ || failed_) return true;
+  if (!leading_ || failed_) return true;
   return queue_.empty() && waiting_.empty() && entries_unstored_ == 0;
 }
 

@@ -32,8 +32,16 @@ class Proposer {
   Proposer(io::Clock& clock, io::Entropy& entropy, io::Executor& executor, OrderedLog& log,
            const ReplicaLimits& limits, StageMetrics& metrics);
 
-  /// Begins to propose. `last_time` is that of the last record recovered.
-  void start(std::uint64_t last_time);
+  using Requests = std::vector<std::unique_ptr<ledger::Request>>;
+  /// Begins to propose in `term`, after all that others ordered was applied: `first` before what
+  /// waits. `last_time` is that of the last record applied. Until the first call of lead() or
+  /// follow(), requests wait.
+  void lead(std::uint64_t term, std::uint64_t last_time, Requests first);
+  /// Others order now: requests are refused with `who` (nothing was done), and the outcome of what
+  /// was proposed is unknown.
+  void follow(std::uint64_t term, std::string who);
+  /// The log did not take these, and never will.
+  void dropped(const std::vector<EntryBytes>& entries);
   void submit(std::unique_ptr<ledger::Request> request, Replica::Answered answered);
   /// New client requests are refused with `why` until it is empty again. Requests that finish
   /// pending transfers and the replica's own still go on.
@@ -54,7 +62,7 @@ class Proposer {
   /// Answers everything that waits with `error`; its outcome is unknown. Refuses all from then on.
   void fail(const Error& error);
   /// True if nothing waits to be proposed and what was proposed is answered and stored; always
-  /// before start() and after fail().
+  /// while it does not lead and after fail().
   bool idle();
 
  private:
@@ -78,6 +86,8 @@ class Proposer {
   EntryBytes encode_stamped(std::uint64_t base_time,
                             std::span<const ledger::Request* const> requests);
   void remember(const EntryBytes& entry, Batch batch);
+  void begin(std::uint64_t term, std::uint64_t last_time, Requests first);
+  void forget(const Buffer* entry, std::vector<Replica::Answered>& answers);  // mutex_ held
 
   io::Clock& clock_;
   io::Entropy& entropy_;
@@ -86,9 +96,12 @@ class Proposer {
   const ReplicaLimits limits_;
   StageMetrics& metrics_;
   std::uint64_t last_time_ = 0;  // executor_ only
+  std::uint64_t term_ = 0;       // executor_ only
 
   std::mutex mutex_;
-  bool started_ = false;
+  bool leading_ = false;
+  std::uint64_t newest_term_ = 0;
+  std::optional<std::string> following_;  ///< Why requests are refused.
   bool flush_posted_ = false;
   std::optional<Error> failed_;
   std::string refusing_clients_;

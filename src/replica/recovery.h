@@ -1,6 +1,6 @@
 // Opening a cell's data: the newest state checkpoint, then everything the log holds after it.
 //
-// Called once, before any executor of the replica runs; the log itself is replayed by LocalReplica.
+// Called once, before any executor of the replica runs; the log itself is replayed by CellReplica.
 // open_stores() reads indexes only; restore_state() reads the whole state and holds it twice while
 // it does. Stores drop what they hold past the checkpoint, since the replay writes it again.
 #pragma once

@@ -28,6 +28,8 @@
 #include "metrics/registry.h"
 #include "proof/checkpoint.h"
 #include "proof/receipt.h"
+#include "replica/group_config.h"
+#include "replica/ordered_log.h"
 #include "storage/key_store.h"
 
 namespace meridian::replica {
@@ -51,6 +53,8 @@ struct ReplicaConfig {
   std::uint64_t wal_file_size = 64 << 20;  ///< storage::WalOptions::file_size
 
   ReplicaLimits limits;
+  /// Set: one of several replicas (its own id, its peers). None: it is alone.
+  std::optional<GroupConfig> group{};
 };
 
 /// What became of one request. One result per command, in order.
@@ -73,6 +77,8 @@ struct ReplicaExecutors {
   io::Executor& apply;
   io::Executor& prove;
   io::Executor& checkpoint;
+  io::Executor* raft = nullptr;     ///< Of a group.
+  io::Executor* propose = nullptr;  ///< Of a group.
 };
 
 struct RecoveryProgress {
@@ -92,6 +98,10 @@ class Replica {
     metrics::Registry& metrics;
     /// What an operator should read, one line each: a dropped tail, a capacity alarm.
     std::function<void(const std::string&)> notice;
+    std::function<std::unique_ptr<io::Network>()> make_network{};  ///< Of a group; called once.
+    /// Once: the log cannot bring this replica up any more. Close it, take the state of `peer`
+    /// (catch_up.h) and open again. Comes on the raft executor.
+    std::function<void(std::uint64_t peer)> behind{};
   };
   using Progress = std::function<void(const RecoveryProgress&)>;
   /// Opens or creates the cell's data on `disk` and recovers it. Blocks. `on_fatal` is called once
@@ -109,9 +119,18 @@ class Replica {
   /// unavailable after a failure of the log means the outcome is UNKNOWN.
   virtual void submit(std::unique_ptr<ledger::Request> request, Answered answered) = 0;
 
-  // --- state, read where it is changed, so every answer is linearizable ---
+  // --- who orders ---
+  /// Thread-safe. Alone: always itself.
+  virtual Leadership leadership() const = 0;
+  /// Calls `ready` once this replica's state holds everything that was answered anywhere before
+  /// this call: what is read after that is linearizable. Errors: unavailable (no leader answers).
+  virtual void catch_up(std::function<void(Status)> ready) = 0;
+  /// Asks for leadership to move to replica `to`, which must be caught up.
+  virtual void transfer_leadership(std::uint64_t to) = 0;
+
+  // --- state, read where it is changed: linearizable on a leader or after catch_up() ---
   using Reader = std::function<void(const ledger::Ledger&)>;
-  /// Runs `reader` on the apply executor, after everything answered before this call.
+  /// Runs `reader` on the apply executor, after everything that this replica answered before.
   virtual void read_state(Reader reader) = 0;
   /// The record that used this id, or no_record.
   using Found = std::function<void(Result<ledger::RecordIndex>)>;

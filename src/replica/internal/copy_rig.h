@@ -173,7 +173,7 @@ inline Status copy_log(ReplicaRig& from, ReplicaRig& to, std::uint64_t after) {
   auto log = TRY(storage::Wal::open(
       context_of(to, *to_keys), {to.config.wal_file_size}, after + 1,
       [](const storage::WalEntry&) -> Status { return {}; }, nothing));
-  TRY(storage::Wal::read(
+  TRY(storage::Wal::read_only(
       context_of(from, *from_keys), after + 1,
       [&](const storage::WalEntry& entry) -> Status {
         if (entry.index <= log->last_index()) return {};

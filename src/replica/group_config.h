@@ -1,0 +1,31 @@
+// What a replica of several is told: who it is, where it listens, and who founded the cell.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "consensus/raft_node.h"
+#include "io/network.h"
+
+namespace meridian::replica {
+
+struct MemberInfo {
+  std::uint64_t id = 0;  ///< Raft id: of one disk, for ever.
+  std::string region;
+  std::string address;  ///< "host:port" where its peers reach it.
+  bool operator==(const MemberInfo&) const = default;
+};
+
+struct GroupConfig {
+  std::uint64_t id = 0;  ///< Of this replica.
+  std::string region;
+  std::string listen;  ///< "host:port" for peers.
+  /// The same list on every founder, this one included; empty on a replica that joins later.
+  std::vector<MemberInfo> founders;
+  consensus::Timing timing;
+  consensus::RaftLimits limits;
+  std::uint64_t copy_bytes_per_second = 0;  ///< When taking a state; 0: no limit.
+};
+
+}  // namespace meridian::replica

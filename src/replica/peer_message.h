@@ -1,0 +1,18 @@
+// What the replicas of a cell say to each other: the first byte of a message's first part.
+#pragma once
+
+#include "base/bytes.h"
+
+namespace meridian::replica {
+
+enum class PeerTag : Byte {
+  raft = 1,            ///< consensus::raft_message_tag
+  cosign_request = 2,  ///< cosigner_exchange.h
+  cosign_answer = 3,
+  copy_request = 4,  ///< state_exchange.h
+  copy_answer = 5,
+  log_request = 6,  ///< resupply.h
+  log_answer = 7,
+};
+
+}  // namespace meridian::replica

@@ -1,0 +1,184 @@
+#include "replica/peers.h"
+
+#include <fmt/format.h>
+
+namespace meridian::replica {
+
+namespace {
+
+constexpr std::uint32_t hello_version = 1;
+/// Of `peers`: count(8), then as many id(8) storage(16).
+constexpr std::size_t pins_max = 18;
+constexpr std::size_t pin_size = 24;
+constexpr storage::SlotFormat pins_format{"MERPEERS", 8 + pins_max* pin_size,
+                                          "without it this replica cannot tell an emptied disk "
+                                          "from the one it knew: replace this replica "
+                                          "(`meridian node add`, then `node remove`)"};
+static_assert(pins_format.value_size <= storage::SlotFile::value_size_max);
+
+}  // namespace
+
+Buffer encode_hello(const Hello& hello) {
+  Buffer bytes;
+  ByteWriter out(bytes);
+  out.u32(hello_version);
+  out.id(hello.cell);
+  out.u64(hello.generation);
+  out.u64(hello.id);
+  out.id(hello.storage);
+  out.u8(static_cast<std::uint8_t>(hello.region.size()));
+  out.bytes(as_bytes(hello.region));
+  return bytes;
+}
+
+Result<Hello> decode_hello(Bytes bytes) {
+  ByteReader in(bytes);
+  if (const std::uint32_t version = in.u32(); in.ok() && version != hello_version)
+    return fail(Code::invalid_argument,
+                fmt::format("it speaks version {} of the peers' protocol, this replica {}", version,
+                            hello_version));
+  Hello hello{};
+  hello.cell = in.id();
+  hello.generation = in.u64();
+  hello.id = in.u64();
+  hello.storage = in.id();
+  hello.region = as_text(in.take(in.u8()));
+  if (!in.done() || hello.id == 0 || hello.region.empty() ||
+      hello.region.size() > storage::region_name_size_max)
+    return fail(Code::invalid_argument, "its hello is none: is it a replica of Meridian?");
+  return hello;
+}
+
+Peers::Peers(std::unique_ptr<io::Network> network, const storage::ReplicaIdentity& self,
+             storage::SlotFile pins, std::function<void(const std::string&)> notice)
+    : self_(self),
+      notice_(std::move(notice)),
+      network_(std::move(network)),
+      pins_file_(std::move(pins)) {}
+
+Result<std::unique_ptr<Peers>> Peers::open(io::Disk& disk, std::unique_ptr<io::Network> network,
+                                           const storage::ReplicaIdentity& self,
+                                           std::function<void(const std::string&)> notice) {
+  storage::SlotFile file =
+      TRY(storage::SlotFile::open(disk, "peers", pins_format, storage::IfMissing::create));
+  std::unique_ptr<Peers> peers(
+      new Peers(std::move(network), self, std::move(file), std::move(notice)));
+  if (const std::optional<Buffer>& value = peers->pins_file_.value()) {
+    ByteReader in(*value);
+    const std::uint64_t count = in.u64();
+    if (count > pins_max) return fail(Code::data_loss, "`peers` names more members than fit");
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::uint64_t id = in.u64();
+      peers->pins_[id] = in.id();
+    }
+  }
+  return peers;
+}
+
+Status Peers::start(const std::string& listen, io::Executor& executor) {
+  const Hello hello{self_.name.cell, self_.name.generation, self_.name.raft_id, self_.storage,
+                    self_.name.region};
+  return network()->start(
+      listen, encode_hello(hello), executor,
+      {[this](Bytes bytes) { return admit(bytes); },
+       [this](io::PeerId from, io::Channel, io::Parts parts) {
+         if (parts.empty() || parts[0]->empty()) return;
+         const auto found = receivers_.find(static_cast<PeerTag>(parts[0]->front()));
+         if (found != receivers_.end())
+           found->second(static_cast<std::uint64_t>(from), std::move(parts));
+       },
+       [this](io::PeerId peer, io::Channel channel, bool is_up, const std::string& why) {
+         if (is_up) return;
+         if (channel == io::Channel::control)
+           notice_(fmt::format("no link to replica {}: {}", static_cast<std::uint64_t>(peer), why));
+         if (link_down_) link_down_(static_cast<std::uint64_t>(peer));
+       }});
+}
+
+std::shared_ptr<io::Network> Peers::network() const {
+  const std::lock_guard lock(mutex_);
+  return network_;
+}
+
+void Peers::stop() {
+  std::shared_ptr<io::Network> last;
+  const std::lock_guard lock(mutex_);
+  last.swap(network_);
+}
+
+bool Peers::send(std::uint64_t to, io::Channel channel, io::Parts parts) {
+  const std::shared_ptr<io::Network> net = network();
+  return net && net->send(io::PeerId{to}, channel, std::move(parts));
+}
+
+Result<io::PeerId> Peers::admit(Bytes bytes) {
+  const Hello hello = TRY(decode_hello(bytes));
+  if (hello.cell != self_.name.cell)
+    return fail(Code::permission_denied, "it is a replica of another cell");
+  if (hello.generation != self_.name.generation)
+    return fail(Code::permission_denied, fmt::format("it is of generation {}, this replica of {}",
+                                                     hello.generation, self_.name.generation));
+  if (hello.id == self_.name.raft_id)
+    return fail(Code::permission_denied,
+                fmt::format("both are replica {}: an id belongs to one disk", hello.id));
+  TRY(pin(hello.id, hello.storage));
+  return io::PeerId{hello.id};
+}
+
+Status Peers::pin(std::uint64_t id, u128 storage) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = pins_.find(id); found != pins_.end()) {
+    if (found->second == storage) return {};
+    return fail(
+        Code::permission_denied,
+        fmt::format("replica {} had another disk: an emptied or exchanged one joins under a "
+                    "new id (`meridian node add`), and {} is removed",
+                    id, id));
+  }
+  if (pins_.size() == pins_max) pins_.erase(pins_.begin());  // ids only grow: the oldest is gone
+  pins_[id] = storage;
+  Buffer value;
+  ByteWriter out(value);
+  out.u64(pins_.size());
+  for (const auto& [known, its] : pins_) {
+    out.u64(known);
+    out.id(its);
+  }
+  value.resize(pins_format.value_size);
+  return pins_file_.save(value);
+}
+
+void Peers::set(const MemberInfo& member) {
+  if (member.id == self_.name.raft_id) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = members_.find(member.id);
+        found != members_.end() && found->second == member)
+      return;
+    members_[member.id] = member;
+  }
+  if (const auto net = network()) net->set_peer(io::PeerId{member.id}, member.address);
+}
+
+void Peers::remove(std::uint64_t id) {
+  {
+    const std::lock_guard lock(mutex_);
+    members_.erase(id);
+  }
+  if (const auto net = network()) net->remove_peer(io::PeerId{id});
+}
+
+std::optional<MemberInfo> Peers::find(std::uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = members_.find(id);
+  if (found == members_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::string Peers::region_of(std::uint64_t id) const {
+  if (id == self_.name.raft_id) return self_.name.region;
+  const std::optional<MemberInfo> member = find(id);
+  return member ? member->region : std::string();
+}
+
+}  // namespace meridian::replica

@@ -1,0 +1,83 @@
+// The other replicas of a cell: who may talk to this one, and where their messages go.
+//
+// Every link begins with a hello that names cell, generation, Raft id and storage; a known id with
+// another storage is refused for good (M2, L8): its disk was emptied or exchanged, and it would
+// vote away what was acknowledged. Which storage an id has is remembered durably at first contact.
+// Handlers run on the executor given to start().
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "base/u128.h"
+#include "io/disk.h"
+#include "io/executor.h"
+#include "io/network.h"
+#include "replica/group_config.h"
+#include "replica/peer_message.h"
+#include "storage/replica_identity.h"
+#include "storage/slot_file.h"
+
+namespace meridian::replica {
+
+struct Hello {
+  u128 cell;
+  std::uint64_t generation;
+  std::uint64_t id;
+  u128 storage;
+  std::string region;
+  bool operator==(const Hello&) const = default;
+};
+Buffer encode_hello(const Hello& hello);
+/// Errors: invalid_argument naming what is wrong.
+Result<Hello> decode_hello(Bytes bytes);
+
+class Peers {
+ public:
+  using Receive = std::function<void(std::uint64_t from, io::Parts parts)>;
+  using LinkDown = std::function<void(std::uint64_t peer)>;
+
+  /// Reads what is known of others from `disk`. Errors: data_loss.
+  static Result<std::unique_ptr<Peers>> open(io::Disk& disk, std::unique_ptr<io::Network> network,
+                                             const storage::ReplicaIdentity& self,
+                                             std::function<void(const std::string&)> notice);
+
+  /// Before start(): who gets messages of a kind.
+  void on(PeerTag tag, Receive receive) { receivers_[tag] = std::move(receive); }
+  void on_link_down(LinkDown call) { link_down_ = std::move(call); }
+  Status start(const std::string& listen, io::Executor& executor);
+  /// No handler is called any more, nothing is sent.
+  void stop();
+
+  void set(const MemberInfo& member);
+  void remove(std::uint64_t id);
+  std::optional<MemberInfo> find(std::uint64_t id) const;
+  bool send(std::uint64_t to, io::Channel channel, io::Parts parts);
+  std::string region_of(std::uint64_t id) const;
+
+ private:
+  Peers(std::unique_ptr<io::Network> network, const storage::ReplicaIdentity& self,
+        storage::SlotFile pins, std::function<void(const std::string&)> notice);
+  Result<io::PeerId> admit(Bytes bytes);
+  Status pin(std::uint64_t id, u128 storage);
+
+  std::shared_ptr<io::Network> network() const;
+
+  const storage::ReplicaIdentity self_;
+  std::function<void(const std::string&)> notice_;
+  std::map<PeerTag, Receive> receivers_;
+  LinkDown link_down_;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<io::Network> network_;  ///< Null once stopped.
+  storage::SlotFile pins_file_;
+  std::map<std::uint64_t, u128> pins_;
+  std::map<std::uint64_t, MemberInfo> members_;
+};
+
+}  // namespace meridian::replica

@@ -1,0 +1,152 @@
+#include "replica/raft_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace meridian::replica {
+
+namespace {
+
+Result<consensus::Membership> founding_membership(const GroupConfig& config) {
+  consensus::Membership members;
+  for (const MemberInfo& founder : config.founders) members.voters.push_back(founder.id);
+  std::sort(members.voters.begin(), members.voters.end());
+  const std::vector<std::uint64_t>& voters = members.voters;
+  if (std::adjacent_find(voters.begin(), voters.end()) != voters.end())
+    return fail(Code::invalid_argument, "two founders of the cell have one id");
+  TRY(consensus::check_placement(members, [&](std::uint64_t id) -> std::string {
+    for (const MemberInfo& founder : config.founders)
+      if (founder.id == id) return founder.region;
+    return {};
+  }));
+  return members;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RaftLog>> RaftLog::open(
+    const Parts& parts, const storage::SealedContext& context, const storage::WalOptions& wal,
+    const storage::ReplicaName& name, const GroupConfig& config,
+    std::unique_ptr<io::Network> network, const Start& start) {
+  std::unique_ptr<RaftLog> log(new RaftLog(parts, config));
+  io::Disk& disk = context.disk;
+  Directory directory = TRY(open_directory(disk, context.entropy, name));
+  log->peers_ = TRY(Peers::open(disk, std::move(network), directory.identity, parts.notice));
+  for (const MemberInfo& founder : config.founders) log->peers_->set(founder);
+
+  consensus::RaftNode::Start& from = log->node_start_;
+  log->applied_ = start.applied;
+  if (!start.membership.empty()) {
+    from.membership = TRY(consensus::decode_membership(start.membership));
+  } else if (!config.founders.empty()) {
+    from.membership = TRY(founding_membership(config));
+    if (!from.membership.votes(config.id))
+      return fail(Code::invalid_argument,
+                  fmt::format("replica {} is not among the founders of the cell", config.id));
+    log->applied_ = founding;
+  }
+  from.applied = {log->applied_.index, log->applied_.term};
+  log->store_ =
+      TRY(RaftStore::open(context, wal, from.applied, config.limits.cached_bytes_max,
+                          std::move(directory.hard_state), parts.clock, parts.metrics, from.log));
+  from.hard_state = log->store_->hard_state();
+  if (log->store_->ambiguous_tail() || directory.in_doubt.after_index())
+    return fail(Code::data_loss,
+                "the log ends in bytes that do not open: this replica may have acknowledged what "
+                "they held; replace it (`meridian node add`, then `node remove`)");
+  return log;
+}
+
+RaftLog::~RaftLog() = default;
+
+Result<RaftLog::Directory> RaftLog::open_directory(io::Disk& disk, io::Entropy& entropy,
+                                                   const storage::ReplicaName& name) {
+  // The identity is made last: with it, whatever else is missing was lost.
+  const bool is_new = !TRY(disk.exists(storage::ReplicaIdentity::path));
+  const auto if_missing = is_new ? storage::IfMissing::create : storage::IfMissing::refuse;
+  storage::HardStateFile hard_state = TRY(storage::HardStateFile::open(disk, if_missing));
+  storage::InDoubtMark doubt = TRY(storage::InDoubtMark::open(disk, if_missing));
+  storage::ReplicaIdentity identity =
+      TRY(storage::ReplicaIdentity::open_or_create(disk, entropy, name));
+  return Directory{std::move(identity), std::move(hard_state), std::move(doubt)};
+}
+
+void RaftLog::on_snapshots(MakeOffer make_offer, Behind behind) {
+  make_offer_ = std::move(make_offer);
+  behind_ = std::move(behind);
+}
+
+consensus::RaftNode::Handler RaftLog::node_handler() {
+  consensus::RaftNode::Handler out;
+  out.send = [this](std::uint64_t to, io::Channel channel, io::Parts message) {
+    return peers_->send(to, channel, std::move(message));
+  };
+  out.committed = [this](std::vector<consensus::CommittedEntry> entries) {
+    hand_out(std::move(entries));
+  };
+  out.leadership = [this](const consensus::Leadership& now) {
+    handler_.leadership({now.term, now.may_propose, now.leader});
+  };
+  out.dropped = [this](std::vector<EntryBytes> entries) { handler_.dropped(std::move(entries)); };
+  out.make_offer = [this](std::uint64_t to) -> std::optional<consensus::SnapshotOffer> {
+    if (!make_offer_) return std::nullopt;
+    return make_offer_(to);
+  };
+  // The message is not kept: once the state is installed, this member answers appends behind it.
+  out.offered = [this](const consensus::SnapshotOffer&, std::uint64_t from, const io::Parts&) {
+    if (behind_) behind_(from);
+  };
+  out.fatal = [this](const Error& error) { handler_.failed(error); };
+  out.log = [this](int level, std::string_view text) {
+    if (level <= 2) parts_.notice(fmt::format("consensus: {}", text));
+  };
+  return out;
+}
+
+void RaftLog::hand_out(std::vector<consensus::CommittedEntry> entries) {
+  std::vector<CommittedEntry> out;
+  out.reserve(entries.size());
+  for (consensus::CommittedEntry& one : entries) {
+    if (one.membership != encoded_of_) {
+      encoded_of_ = one.membership;
+      encoded_ = std::make_shared<const Buffer>(consensus::encode_membership(*one.membership));
+    }
+    out.push_back({one.entry.index, one.entry.term, std::move(one.entry.bytes), encoded_});
+  }
+  handler_.committed(std::move(out));
+}
+
+void RaftLog::start(Handler handler) {
+  handler_ = std::move(handler);
+  consensus::RaftNode::Config config;
+  config.id = config_.id;
+  Byte seed[8];
+  parts_.entropy.fill(seed);
+  config.seed = load_le<std::uint64_t>(seed);
+  config.timing = config_.timing;
+  config.limits = config_.limits;
+  node_ = std::make_unique<consensus::RaftNode>(
+      config, consensus::RaftNode::Parts{parts_.raft, parts_.log, parts_.clock, *store_},
+      std::move(node_start_), node_handler());
+  peers_->on(PeerTag::raft, [this](std::uint64_t from, io::Parts message) {
+    node_->receive(io::PeerId{from}, std::move(message));
+  });
+  peers_->on_link_down([this](std::uint64_t peer) { node_->link_down(peer); });
+  if (Status listening = peers_->start(config_.listen, parts_.raft); !listening)
+    return handler_.failed(listening.error());
+  node_->start();
+}
+
+void RaftLog::stop() {
+  if (node_) node_->stop();
+  peers_->stop();
+}
+
+void RaftLog::propose(std::uint64_t term, std::vector<EntryBytes> entries) {
+  node_->propose(term, std::move(entries));
+}
+
+}  // namespace meridian::replica

@@ -1,0 +1,98 @@
+// The ordered log of a replica in a group: a Raft member over this disk and these peers.
+//
+//   open: identity, hard state, write-ahead log -> start: member runs, committed entries come out
+//
+// Handlers are called on the raft executor. What a restart replays comes the same way as everything
+// else: consensus hands it out again once it is known to be committed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "consensus/raft_node.h"
+#include "io/entropy.h"
+#include "replica/group_config.h"
+#include "replica/ordered_log.h"
+#include "replica/peers.h"
+#include "replica/raft_store.h"
+#include "storage/in_doubt_mark.h"
+
+namespace meridian::replica {
+
+class RaftLog final : public OrderedLog {
+ public:
+  struct Parts {
+    io::Executor& raft;
+    io::Executor& log;
+    io::Clock& clock;
+    io::Entropy& entropy;
+    StageMetrics& metrics;
+    std::function<void(const std::string&)> notice;
+  };
+  /// What a founder's log begins after: an entry that nobody has, so that who joins later, with an
+  /// empty configuration, is always given a state first.
+  static constexpr LogPosition founding{1, 1};
+
+  /// What is in a replica's directory beside the log; made if the directory is new.
+  struct Directory {
+    storage::ReplicaIdentity identity;
+    storage::HardStateFile hard_state;
+    storage::InDoubtMark in_doubt;
+  };
+  static Result<Directory> open_directory(io::Disk& disk, io::Entropy& entropy,
+                                          const storage::ReplicaName& name);
+
+  struct Start {
+    LogPosition applied;  ///< Of the newest state checkpoint; {0, 0}: there is none.
+    Buffer membership;    ///< As of it; empty without one.
+  };
+  /// `wal_file_size` as ReplicaConfig. Errors: data_loss; failed_precondition (another replica's
+  /// directory); invalid_argument (a founder that is not in its own list, a region with a
+  /// majority).
+  static Result<std::unique_ptr<RaftLog>> open(
+      const Parts& parts, const storage::SealedContext& context, const storage::WalOptions& wal,
+      const storage::ReplicaName& name, const GroupConfig& config,
+      std::unique_ptr<io::Network> network, const Start& start);
+  ~RaftLog() override;
+
+  /// Where the first entry handed out follows.
+  LogPosition applied() const { return applied_; }
+  Peers& peers() { return *peers_; }
+  consensus::RaftNode& node() { return *node_; }
+
+  /// A leader's log does not reach this replica any more: its state must be copied from `from`.
+  using Behind = std::function<void(std::uint64_t from)>;
+  using MakeOffer = std::function<std::optional<consensus::SnapshotOffer>(std::uint64_t to)>;
+  /// Before start(): the state that this replica has to offer, and what to do without one.
+  void on_snapshots(MakeOffer make_offer, Behind behind);
+
+  void start(Handler handler) override;
+  void stop() override;
+  void propose(std::uint64_t term, std::vector<EntryBytes> entries) override;
+  void applied(std::uint64_t index) override { node_->applied(index); }
+  void release_before(std::uint64_t index) override { node_->release_before(index); }
+  std::uint64_t file_count() const override { return store_->file_count(); }
+
+ private:
+  RaftLog(const Parts& parts, const GroupConfig& config) : parts_(parts), config_(config) {}
+  consensus::RaftNode::Handler node_handler();
+  void hand_out(std::vector<consensus::CommittedEntry> entries);
+
+  Parts parts_;
+  const GroupConfig config_;
+  LogPosition applied_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<RaftStore> store_;
+  consensus::RaftNode::Start node_start_;
+  std::unique_ptr<consensus::RaftNode> node_;
+  Handler handler_;
+  MakeOffer make_offer_;
+  Behind behind_;
+
+  // raft executor: the encoding of the configuration handed out last
+  std::shared_ptr<const consensus::Membership> encoded_of_;
+  EntryBytes encoded_;
+};
+
+}  // namespace meridian::replica

@@ -1,0 +1,53 @@
+// Consensus's log and hard state on a replica's disk: the write-ahead log and the slot file.
+//
+// open() before anything runs; then used on the log executor only.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "consensus/log_store.h"
+#include "replica/stage_metrics.h"
+#include "storage/hard_state_file.h"
+#include "storage/wal.h"
+
+namespace meridian::replica {
+
+class RaftStore final : public consensus::LogStore {
+ public:
+  /// Opens `wal/` and fills `log` with what it holds after `applied`; the oldest lack their bytes
+  /// once `cached_bytes_max` is passed. Errors: data_loss.
+  static Result<std::unique_ptr<RaftStore>> open(const storage::SealedContext& context,
+                                                 const storage::WalOptions& options,
+                                                 consensus::LogPosition applied,
+                                                 std::uint64_t cached_bytes_max,
+                                                 storage::HardStateFile hard_state,
+                                                 io::Clock& clock, StageMetrics& metrics,
+                                                 std::vector<consensus::LogEntry>& log);
+
+  consensus::HardState hard_state() const;
+  const std::optional<storage::Wal::AmbiguousTail>& ambiguous_tail() const {
+    return wal_->ambiguous_tail();
+  }
+  Status drop_tail() { return wal_->drop_tail(); }
+  std::uint64_t file_count() const { return file_count_; }
+
+  Status append(const consensus::HardState* hard_state,
+                std::span<const consensus::LogEntry> entries) override;
+  Result<std::vector<consensus::LogEntry>> read(std::uint64_t first, std::uint64_t last,
+                                                std::uint64_t bytes_max) override;
+  Status release_before(std::uint64_t index) override;
+
+ private:
+  RaftStore(storage::HardStateFile hard_state, io::Clock& clock, StageMetrics& metrics)
+      : hard_state_(std::move(hard_state)), clock_(clock), metrics_(metrics) {}
+
+  storage::HardStateFile hard_state_;
+  std::unique_ptr<storage::Wal> wal_;
+  io::Clock& clock_;
+  StageMetrics& metrics_;
+  std::atomic<std::uint64_t> file_count_{0};
+};
+
+}  // namespace meridian::replica
