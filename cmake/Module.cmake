@@ -56,7 +56,7 @@ function(meridian_check_dep module layer dep)
     # Layers are named lowest first, so a module not named yet is a higher one or does not exist.
     message(FATAL_ERROR "${module} (layer ${layer}) DEPS ${dep}: ${dep} is in a higher layer, or "
             "is no module at all. Move what is shared down, or hand it in from above. ${rule}")
-  elseif("${dep_layer}" STREQUAL "test_support")
+  elseif("${dep_layer}" STREQUAL "test_support" AND NOT layer STREQUAL "test_support")
     message(FATAL_ERROR "${module} DEPS ${dep}: ${dep} is for tests. Write TEST_DEPS ${dep} "
             "instead; production code never links it. ${rule}")
   elseif(NOT layer STREQUAL "test_support" AND NOT dep_layer LESS layer)
