@@ -4,6 +4,7 @@
 // The state is a chain of hashes over committed entries, so equal states mean equal histories.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -255,10 +256,14 @@ class Member {
       std::optional<MemberDisk> copy = watcher_.copy_state(from, offer.index);
       if (!copy || copy->state.index <= state_.index) return;
       crash();
-      std::erase_if(disk_.log, [&](const LogEntry& e) { return e.index >= copy->state.index; });
+      // Looked at only now that the core is stopped: it may have stored and acknowledged the entry
+      // at the state's index, and more, while the state was under way (spec/snapshot_install.tla).
+      const bool fits = std::any_of(disk_.log.begin(), disk_.log.end(), [&](const LogEntry& e) {
+        return e.index == copy->state.index && e.term == copy->state.term;
+      });
+      if (!fits) disk_.log.clear();
       disk_.state = copy->state;
       disk_.membership = copy->membership;
-      disk_.log.clear();
       start();
       receive(from, message, {});
     });
