@@ -90,6 +90,12 @@ Node* Group::leader() {
   return best;
 }
 
+void Group::start(Node& node) {
+  if (node.is_up() || node.is_copying() || node.disk().has_crashed()) return;
+  if (const Status started = node.start(); !started && !node.disk().has_crashed())
+    violate(fmt::format("{} does not start: {}", node.name(), started.error().message));
+}
+
 Node& Group::leader_within(std::int64_t ms) {
   for (std::int64_t passed = 0; passed <= ms; passed += 10) {
     if (Node* found = leader()) return *found;
@@ -196,7 +202,7 @@ void Group::read(std::size_t number) {
 void Group::check() {
   if (!broken_.empty()) violate(broken_);
   for (const auto& node : nodes_)
-    if (const Status going = node->keep_going(); !going)
+    if (const Status going = node->keep_going(); !going && !node->disk().has_crashed())
       violate(fmt::format("{} cannot go on: {}", node->name(), going.error().message));
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     if (!nodes_[i]->is_up()) continue;
@@ -284,9 +290,7 @@ void Group::require_progress(std::int64_t ms) {
   net_.heal();
   for (const auto& node : nodes_) {
     node->hold_disk(false);
-    if (node->is_up() || node->is_copying()) continue;
-    if (const Status started = node->start(); !started)
-      violate(fmt::format("{} does not start: {}", node->name(), started.error().message));
+    node->keep_power();
   }
   const std::uint64_t before = counts_.acknowledged;
   std::uint64_t passed = 0;
@@ -297,6 +301,7 @@ void Group::require_progress(std::int64_t ms) {
   };
   for (; passed < static_cast<std::uint64_t>(ms); passed += 50) {
     run(50);
+    for (const auto& node : nodes_) start(*node);
     if (counts_.acknowledged < before + 3) {
       for (std::size_t i = 0; i < nodes_.size(); ++i)
         if (leader() == nodes_[i].get()) send_something(i);

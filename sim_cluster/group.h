@@ -50,6 +50,8 @@ class Group {
   void run(std::int64_t ms);
   /// The node that may propose in the newest term; null if there is none.
   Node* leader();
+  /// Starts a node that is down. It may go down again at once, if its power fails meanwhile.
+  void start(Node& node);
   Node& leader_within(std::int64_t ms);
 
   // --- clients ---

@@ -46,7 +46,7 @@ void disturb(Group& group) {
   const std::size_t number = random.below(group.nodes().size());
   Node& node = group.node(number);
   const Node& other = group.node(random.below(group.nodes().size()));
-  switch (random.below(11)) {
+  switch (random.below(13)) {
     case 0:
     case 1:
       if (node.is_up() || node.is_copying()) {
@@ -58,11 +58,11 @@ void disturb(Group& group) {
       [[fallthrough]];
     case 2:
       for (const auto& one : group.nodes())
-        if (!one->is_up() && !one->is_copying() && random.chance(0.7)) {
-          const Status started = one->start();
-          if (!started)
-            throw Violation(one->name() + " does not start: " + started.error().message);
-        }
+        if (random.chance(0.7)) group.start(*one);
+      break;
+    case 11:
+    case 12:  // power fails in the middle of a write or sync
+      if (node.is_up()) node.fail_power_soon(random.below(6));
       break;
     case 3: group.net().isolate(node.name()); break;
     case 4:

@@ -58,10 +58,12 @@ Status Node::start() {
   fatal_.reset();
   behind_.reset();
   TRY(open_parts());
+  if (TRY(replica::CatchUp::is_needed(*disk_))) return catch_up(std::nullopt);
   Result<std::unique_ptr<replica::Replica>> opened =
       replica::Replica::open(io(), config_, executors(), {}, [this](const Error& error) {
         if (!fatal_) fatal_ = error;
       });
+  if (!opened && TRY(replica::CatchUp::is_needed(*disk_))) return catch_up(std::nullopt);
   if (!opened) {
     stop();
     return opened.error();
@@ -71,6 +73,10 @@ Status Node::start() {
 }
 
 Status Node::keep_going() {
+  if (disk_->has_crashed()) {
+    crash(++power_failures_);
+    return {};
+  }
   if (is_copying()) {
     if (!copied_) return {};
     const bool is_done = copied_->has_value();
@@ -84,6 +90,11 @@ Status Node::keep_going() {
   stop();
   behind_.reset();
   TRY(open_parts());
+  return catch_up(peer);
+}
+
+Status Node::catch_up(std::optional<std::uint64_t> peer) {
+  metrics_.emplace();
   catch_up_ = TRY(replica::CatchUp::start(io(), config_, executors(), peer, {},
                                           [this](const Status& done) { copied_ = done; }));
   return {};

@@ -35,6 +35,11 @@ class Node {
   Status start();
   void kill();                     ///< As kill -9: what was written stays.
   void crash(std::uint64_t seed);  ///< As a power failure.
+  /// Power fails at the nth change of the disk from now on: within a write, or before its sync.
+  void fail_power_soon(std::uint64_t n) {
+    disk_->crash_at_mutation(disk_->mutation_count() + 1 + n);
+  }
+  void keep_power() { disk_->crash_at_mutation(UINT64_MAX); }
   /// Goes on with what a callback asked for: closes a replica that fell behind, copies a peer's
   /// state, opens it again. Call between steps of the world.
   Status keep_going();
@@ -45,6 +50,7 @@ class Node {
 
  private:
   Status open_parts();
+  Status catch_up(std::optional<std::uint64_t> peer);
   replica::Replica::Io io();
   replica::ReplicaExecutors executors();
   void stop();
@@ -63,6 +69,7 @@ class Node {
   std::optional<std::uint64_t> behind_;  ///< The peer to copy from.
   std::optional<Status> copied_;
   std::uint64_t copies_ = 0;
+  std::uint64_t power_failures_ = 0;
   std::vector<std::string> notices_;
   std::optional<Error> fatal_;
 };

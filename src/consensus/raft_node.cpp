@@ -77,6 +77,12 @@ void RaftNode::snapshot_sent(std::uint64_t to, bool succeeded) {
 void RaftNode::release_before(std::uint64_t index) {
   host_->post([host = host_.get(), index] { host->release_before(index); });
 }
+void RaftNode::read_log(std::uint64_t first, std::uint64_t bytes_max,
+                        std::function<void(Result<LogPiece>)> done) {
+  host_->post([host = host_.get(), first, bytes_max, done = std::move(done)]() mutable {
+    host->read_log(first, bytes_max, std::move(done));
+  });
+}
 void RaftNode::campaign() { host_->campaign(); }
 RaftNode::Report RaftNode::report() const { return host_->report(); }
 

@@ -146,6 +146,20 @@ class RaftNode {
   /// On the raft executor, or from a task posted to it.
   void campaign();
 
+  /// A part of this member's log as it stands, durable or not: for a member whose own end is in
+  /// doubt (DESIGN section 5).
+  struct LogPiece {
+    std::uint64_t term = 0;
+    bool leads = false;
+    std::uint64_t first_index = 0;  ///< Of the log; entries below are covered by a checkpoint.
+    LogPosition last;
+    std::uint64_t prev_term = 0;  ///< Of the entry before the first one here; 0: not known.
+    std::vector<LogEntry> entries;
+  };
+  /// Entries from `first` on, up to `bytes_max`, at least one if there is one; 0: none, just the rest.
+  void read_log(std::uint64_t first, std::uint64_t bytes_max,
+                std::function<void(Result<LogPiece>)> done);
+
   struct Report {
     CoreStatus core;
     Membership membership;

@@ -6,47 +6,87 @@
 
 namespace meridian::replica {
 
-CatchUp::CatchUp(const Replica::Io& io, const ReplicaConfig& config)
-    : io_(io), config_(config), context_{io.disk, io.entropy, io.keys, config.cell} {}
+CatchUp::CatchUp(const Replica::Io& io, const ReplicaConfig& config, ReplicaExecutors executors,
+                 Progress progress, std::function<void(Status)> done)
+    : io_(io),
+      config_(config),
+      executors_(executors),
+      progress_(std::move(progress)),
+      done_(std::move(done)),
+      context_{io.disk, io.entropy, io.keys, config.cell},
+      metrics_(io.metrics) {}
 
 CatchUp::~CatchUp() {
-  if (peers_) peers_->stop();
+  *alive_ = false;
+  if (peers_) peers_->stop();  // before those that it calls
+}
+
+Result<bool> CatchUp::is_needed(io::Disk& disk) {
+  if (!TRY(disk.exists(storage::ReplicaIdentity::path))) return false;
+  const storage::InDoubtMark mark =
+      TRY(storage::InDoubtMark::open(disk, storage::IfMissing::refuse));
+  return mark.after_index().has_value();
 }
 
 Result<std::unique_ptr<CatchUp>> CatchUp::start(const Replica::Io& io, const ReplicaConfig& config,
-                                                ReplicaExecutors executors, std::uint64_t peer,
+                                                ReplicaExecutors executors,
+                                                std::optional<std::uint64_t> peer,
                                                 Progress progress,
                                                 std::function<void(Status)> done) {
-  std::unique_ptr<CatchUp> self(new CatchUp(io, config));
-  const RaftLog::Directory directory = TRY(RaftLog::open_directory(
-      io.disk, io.entropy,
-      {config.deployment, config.cell, config.generation, config.group->id, config.group->region}));
-  // Now: opening the stores clears away what is not committed, such as a copy under way.
-  self->applied_ = TRY(open_stores(self->context_)).applied;
-  self->peers_ = TRY(Peers::open(io.disk, io.make_network(), directory.identity, io.notice));
-  for (const MemberInfo& founder : config.group->founders) self->peers_->set(founder);
-  const StateTaker::Parts parts{
-      executors.apply,
-      io.clock,
-      *self->peers_,
-      self->context_,
-      config.group->copy_bytes_per_second,
-      [raw = self.get()](const StateOffer& offer) { return raw->cut_log(offer); },
-      std::move(progress)};
-  self->taker_ = std::make_unique<StateTaker>(
-      parts, peer, [done = std::move(done)](const Result<StateOffer>& result) {
-        if (!result) return done(result.error());
-        done({});
-      });
-  TRY(self->peers_->start(config.group->listen, executors.apply));
-  self->taker_->start();
+  std::unique_ptr<CatchUp> self(
+      new CatchUp(io, config, executors, std::move(progress), std::move(done)));
+  TRY(self->listen());
+  executors.log.post([raw = self.get(), alive = self->alive_, peer] {
+    if (!*alive) return;
+    if (peer)
+      raw->copy(*peer);
+    else
+      raw->resupply();
+  });
   return self;
+}
+
+Status CatchUp::listen() {
+  const GroupConfig& group = *config_.group;
+  const RaftLog::Directory directory = TRY(RaftLog::open_directory(
+      io_.disk, io_.entropy,
+      {config_.deployment, config_.cell, config_.generation, group.id, group.region}));
+  peers_ = TRY(Peers::open(io_.disk, io_.make_network(), directory.identity, io_.notice));
+  TRY(peers_->start(group.listen, executors_.log));
+  for (const MemberInfo& founder : group.founders) peers_->set(founder);
+  return {};
+}
+
+void CatchUp::copy(std::uint64_t peer) {
+  // Now: opening the stores clears away what is not committed, such as a copy under way.
+  const Result<Recovered> before = open_stores(context_);
+  if (!before) return end(before.error());
+  const StateTaker::Parts parts{executors_.log,
+                                io_.clock,
+                                *peers_,
+                                context_,
+                                config_.group->copy_bytes_per_second,
+                                [this, applied = before->applied](const StateOffer& offer) {
+                                  return cut_log(applied, offer);
+                                },
+                                progress_};
+  taker_ = std::make_unique<StateTaker>(parts, peer, [this](const Result<StateOffer>& result) {
+    if (!result) return end(result.error());
+    executors_.log.post([this, alive = alive_] {
+      if (!*alive) return;
+      taker_.reset();
+      resupply();
+    });
+  });
+  taker_->start();
 }
 
 /// An entry of ours at the offered index and of another term is not the committed one, so nothing
 /// from there on can ever be committed: it must be gone before the state is installed, or this
 /// member would vote from it. What lies below stays until then, as it may have been acknowledged.
-Status CatchUp::cut_log(const StateOffer& offer) {
+/// Looked at only now: while its core ran it may have stored that entry, and more
+/// (spec/snapshot_install.tla).
+Status CatchUp::cut_log(LogPosition before, const StateOffer& offer) {
   std::uint64_t term_there = 0;
   const auto visit = [&](const storage::WalEntry& entry) -> Status {
     if (entry.index == offer.entry_index) term_there = entry.term;
@@ -56,11 +96,60 @@ Status CatchUp::cut_log(const StateOffer& offer) {
     if (index <= offer.entry_index) term_there = 0;
     return {};
   };
-  const std::uint64_t from = std::max(applied_.index, RaftLog::founding.index) + 1;
+  const std::uint64_t from = std::max(before.index, RaftLog::founding.index) + 1;
   std::unique_ptr<storage::Wal> wal =
       TRY(storage::Wal::open(context_, {config_.wal_file_size}, from, visit, {}, truncated));
+  if (wal->ambiguous_tail())
+    return fail(Code::data_loss, "the log's end came to be in doubt while a state was copied");
   if (term_there == offer.term || wal->last_index() < offer.entry_index) return {};
   return wal->truncate_from(offer.entry_index);
+}
+
+void CatchUp::resupply() {
+  if (Status begun = begin_resupply(); !begun) end(begun);
+}
+
+Status CatchUp::begin_resupply() {
+  if (!TRY(is_needed(io_.disk))) {
+    end({});
+    return {};
+  }
+  const GroupConfig& group = *config_.group;
+  const Recovered stores = TRY(open_stores(context_));
+  const consensus::Membership members = stores.membership.empty()
+                                            ? TRY(founding_membership(group))
+                                            : TRY(consensus::decode_membership(stores.membership));
+  const LogPosition applied = stores.membership.empty() ? RaftLog::founding : stores.applied;
+  RaftLog::Directory directory = TRY(RaftLog::open_directory(
+      io_.disk, io_.entropy,
+      {config_.deployment, config_.cell, config_.generation, group.id, group.region}));
+  std::vector<consensus::LogEntry> log;
+  std::unique_ptr<RaftStore> store =
+      TRY(RaftStore::open(context_, {config_.wal_file_size}, {applied.index, applied.term}, 0,
+                          std::move(directory.hard_state), io_.clock, metrics_, log));
+  TRY(drop_doubtful_tail(*store, directory.in_doubt, io_.notice));
+  Byte nonce[8];
+  io_.entropy.fill(nonce);
+  resupply_ = std::make_unique<Resupply>(
+      Resupply::Parts{executors_.log, io_.clock, *peers_, io_.notice}, group.id, members,
+      std::move(store), std::move(directory.in_doubt), applied, log, load_le<std::uint64_t>(nonce),
+      [this](const Result<Resupply::Outcome>& outcome) {
+        if (!outcome) return end(outcome.error());
+        executors_.log.post([this, alive = alive_, copy_from = outcome->copy_from] {
+          if (!*alive) return;
+          resupply_.reset();
+          if (copy_from)
+            copy(*copy_from);
+          else
+            end({});
+        });
+      });
+  resupply_->start();
+  return {};
+}
+
+void CatchUp::end(const Status& status) {
+  if (auto done = std::exchange(done_, nullptr)) done(status);
 }
 
 }  // namespace meridian::replica

@@ -1,14 +1,17 @@
-// What a replica of a group does before it opens: takes the state of a peer when its own log cannot
-// catch up, or when it is new and empty (docs/design/raft_contract.md, M6).
+// What a replica of a group does while it is closed: takes the state of a peer when its own log
+// cannot catch up, or when it is new and empty (M6); has its log supplied again when the end of it
+// is in doubt (resupply.h). The caller opens it afterwards.
 //
-// Asynchronous: everything happens on the executors given, `done` comes on the apply executor. The
-// replica of the directory must not be open, and is opened by the caller afterwards.
+// Asynchronous: everything happens on the log executor, which blocks on the disk; `done` comes
+// there, once.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "replica/replica.h"
+#include "replica/resupply.h"
 #include "replica/state_exchange.h"
 
 namespace meridian::replica {
@@ -16,23 +19,37 @@ namespace meridian::replica {
 class CatchUp {
  public:
   using Progress = std::function<void(const StateInstaller::Progress&)>;
-  /// Listens as this replica and copies from `peer`. Errors: as RaftLog::open and StateTaker.
+  /// Whether this replica may not open before its log has been supplied again.
+  static Result<bool> is_needed(io::Disk& disk);
+  /// Listens as this replica. Copies the state of `peer`, if it is set. Errors: as RaftLog::open.
   static Result<std::unique_ptr<CatchUp>> start(const Replica::Io& io, const ReplicaConfig& config,
-                                                ReplicaExecutors executors, std::uint64_t peer,
+                                                ReplicaExecutors executors,
+                                                std::optional<std::uint64_t> peer,
                                                 Progress progress,
                                                 std::function<void(Status)> done);
   ~CatchUp();
 
  private:
-  CatchUp(const Replica::Io& io, const ReplicaConfig& config);
-  Status cut_log(const StateOffer& offer);
+  CatchUp(const Replica::Io& io, const ReplicaConfig& config, ReplicaExecutors executors,
+          Progress progress, std::function<void(Status)> done);
+  Status listen();
+  void copy(std::uint64_t peer);
+  Status cut_log(LogPosition before, const StateOffer& offer);
+  void resupply();
+  Status begin_resupply();
+  void end(const Status& status);
 
   Replica::Io io_;
   ReplicaConfig config_;
+  ReplicaExecutors executors_;
+  Progress progress_;
+  std::function<void(Status)> done_;
   storage::SealedContext context_;
-  LogPosition applied_;  ///< Of the newest checkpoint before the copy.
+  StageMetrics metrics_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<StateTaker> taker_;
+  std::unique_ptr<Resupply> resupply_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace meridian::replica

@@ -84,7 +84,7 @@ Status Peers::start(const std::string& listen, io::Executor& executor) {
        [this](io::PeerId from, io::Channel, io::Parts parts) {
          if (parts.empty() || parts[0]->empty()) return;
          const auto found = receivers_.find(static_cast<PeerTag>(parts[0]->front()));
-         if (found != receivers_.end())
+         if (found != receivers_.end() && found->second)
            found->second(static_cast<std::uint64_t>(from), std::move(parts));
        },
        [this](io::PeerId peer, io::Channel channel, bool is_up, const std::string& why) {

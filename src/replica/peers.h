@@ -47,7 +47,7 @@ class Peers {
                                              const storage::ReplicaIdentity& self,
                                              std::function<void(const std::string&)> notice);
 
-  /// Before start(): who gets messages of a kind.
+  /// Who gets messages of a kind; null: nobody any more. Before start(), or on its executor.
   void on(PeerTag tag, Receive receive) { receivers_[tag] = std::move(receive); }
   void on_link_down(LinkDown call) { link_down_ = std::move(call); }
   Status start(const std::string& listen, io::Executor& executor);

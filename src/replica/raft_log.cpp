@@ -5,10 +5,9 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "replica/log_exchange.h"
 
 namespace meridian::replica {
-
-namespace {
 
 Result<consensus::Membership> founding_membership(const GroupConfig& config) {
   consensus::Membership members;
@@ -24,8 +23,6 @@ Result<consensus::Membership> founding_membership(const GroupConfig& config) {
   }));
   return members;
 }
-
-}  // namespace
 
 Result<std::unique_ptr<RaftLog>> RaftLog::open(
     const Parts& parts, const storage::SealedContext& context, const storage::WalOptions& wal,
@@ -53,10 +50,11 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(
       TRY(RaftStore::open(context, wal, from.applied, config.limits.cached_bytes_max,
                           std::move(directory.hard_state), parts.clock, parts.metrics, from.log));
   from.hard_state = log->store_->hard_state();
-  if (log->store_->ambiguous_tail() || directory.in_doubt.after_index())
-    return fail(Code::data_loss,
-                "the log ends in bytes that do not open: this replica may have acknowledged what "
-                "they held; replace it (`meridian node add`, then `node remove`)");
+  TRY(drop_doubtful_tail(*log->store_, directory.in_doubt, parts.notice));
+  if (directory.in_doubt.after_index())
+    return fail(Code::unavailable,
+                "this replica may have acknowledged what its log has lost: it neither votes nor "
+                "acknowledges until a leader has supplied its log again");
   return log;
 }
 
@@ -72,6 +70,18 @@ Result<RaftLog::Directory> RaftLog::open_directory(io::Disk& disk, io::Entropy& 
   storage::ReplicaIdentity identity =
       TRY(storage::ReplicaIdentity::open_or_create(disk, entropy, name));
   return Directory{std::move(identity), std::move(hard_state), std::move(doubt)};
+}
+
+Status drop_doubtful_tail(RaftStore& store, storage::InDoubtMark& mark,
+                          const std::function<void(const std::string&)>& notice) {
+  if (!store.ambiguous_tail()) return {};
+  const storage::Wal::AmbiguousTail tail = *store.ambiguous_tail();
+  notice(
+      fmt::format("the log ends after entry {} in {} bytes that do not open ({}): never "
+                  "completed, or damaged though acknowledged",
+                  tail.after_index, tail.bytes, tail.why));
+  TRY(mark.set(tail.after_index));  // first, or a crash between the two forgets it
+  return store.drop_tail();
 }
 
 void RaftLog::on_snapshots(MakeOffer make_offer, Behind behind) {
@@ -133,6 +143,17 @@ void RaftLog::start(Handler handler) {
       std::move(node_start_), node_handler());
   peers_->on(PeerTag::raft, [this](std::uint64_t from, io::Parts message) {
     node_->receive(io::PeerId{from}, std::move(message));
+  });
+  peers_->on(PeerTag::log_request, [this](std::uint64_t from, io::Parts question) {
+    const Result<LogRequest> request = decode_log_request(question);
+    if (!request) return;
+    node_->read_log(
+        request->first, log_answer_bytes_max,
+        [this, from, nonce = request->nonce](Result<consensus::RaftNode::LogPiece> piece) {
+          if (!piece) return;  // it asks again
+          peers_->send(from, io::Channel::bulk,
+                       encode_log_answer({nonce, false, std::move(*piece)}));
+        });
   });
   peers_->on_link_down([this](std::uint64_t peer) { node_->link_down(peer); });
   if (Status listening = peers_->start(config_.listen, parts_.raft); !listening)

@@ -20,6 +20,14 @@
 
 namespace meridian::replica {
 
+/// Marks the replica as in doubt and drops what ends its log ambiguously, if anything does.
+Status drop_doubtful_tail(RaftStore& store, storage::InDoubtMark& mark,
+                          const std::function<void(const std::string&)>& notice);
+
+/// The configuration that founders begin with. Errors: invalid_argument; failed_precondition
+/// (placement).
+Result<consensus::Membership> founding_membership(const GroupConfig& config);
+
 class RaftLog final : public OrderedLog {
  public:
   struct Parts {

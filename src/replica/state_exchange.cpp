@@ -70,7 +70,10 @@ StateTaker::StateTaker(const Parts& parts, std::uint64_t peer,
                   });
 }
 
-StateTaker::~StateTaker() { *alive_ = false; }
+StateTaker::~StateTaker() {
+  *alive_ = false;
+  parts_.peers.on(PeerTag::copy_answer, nullptr);
+}
 
 void StateTaker::start() {
   parts_.executor.post([this, alive = alive_] {

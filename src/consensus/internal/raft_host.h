@@ -54,6 +54,8 @@ class RaftHost {
   void release_before(std::uint64_t index);
   void campaign();
   RaftNode::Report report() const;
+  void read_log(std::uint64_t first, std::uint64_t bytes_max,
+                std::function<void(Result<RaftNode::LogPiece>)> done);
 
  private:
   struct Staged {
