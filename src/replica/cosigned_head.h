@@ -26,6 +26,8 @@ class CosignedHead {
   /// Set if one slot is not as it was written: which, and what is not known because of it. The next
   /// save writes over it if it was the older one, or could not be read.
   const std::optional<std::string>& damage() const { return damage_; }
+  /// False if a slot cannot be read at all: it may have held a newer head than last().
+  bool is_certain() const { return !file_.damage() || file_.damage()->held.has_value(); }
   /// Durable when it returns. Asserts the signing rule against last().
   Status save(const proof::TreeHead& head);
 

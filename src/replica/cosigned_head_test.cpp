@@ -45,6 +45,7 @@ TEST_F(CosignedHeadTest, one_wrong_bit_of_a_slot_is_told_and_what_it_held_is_sti
     const auto head = CosignedHead::open(*rig.disk);
     ASSERT_TRUE(head.has_value()) << at;
     EXPECT_EQ(head->last(), last) << at;
+    EXPECT_TRUE(head->is_certain()) << at;
     ASSERT_TRUE(head->damage().has_value()) << at;
     EXPECT_NE(head->damage()->find("slot " + std::to_string(at / slot_size)), std::string::npos);
   }
@@ -57,6 +58,7 @@ TEST_F(CosignedHeadTest, a_slot_beyond_reading_is_told_with_what_is_not_known) {
   const std::size_t newer = sequence(0) > sequence(1) ? 0 : 1;
   std::fill_n(spoiled.begin() + static_cast<std::ptrdiff_t>(newer * slot_size), 100, Byte{7});
   write(spoiled);
+  EXPECT_FALSE(CosignedHead::open(*rig.disk)->is_certain());
   rig.must_open();
   ASSERT_EQ(rig.notices.size(), 1U);
   EXPECT_NE(rig.notices[0].find("Should the damaged one be the newer"), std::string::npos)
