@@ -98,7 +98,7 @@ HttpApi::HttpApi(Backend& backend) : backend_(backend) {
   internal::add_proof_routes(routes_);
 }
 
-Error HttpApi::deadline_passed(const Asked& asked) {
+Error HttpApi::deadline_passed(const Asked& asked) const {
   std::string_view target = asked.target;
   if (asked.method != HttpMethod::post || is_read(target.substr(0, target.find('?')))) {
     return fail(Code::deadline_exceeded, std::string(read_deadline_message));

@@ -4,66 +4,23 @@
 // Thread-safe. `respond` is called once, on the calling thread or on an internal executor.
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "api/backend.h"
+#include "api/http_handler.h"
 #include "api/http_target.h"
 #include "base/result.h"
 
 namespace meridian::api {
 
-enum class HttpMethod : std::uint8_t { get, post, other };
-
-struct HttpRequest {
-  HttpMethod method = HttpMethod::get;
-  std::string target;
-  std::string content_type;
-  std::string last_event_id;  ///< What a broken EventSource sends to go on.
-  std::string body;
-};
-
-struct HttpReply {
-  unsigned status = 200;
-  std::string content_type = "application/json";
-  std::string body{};
-  std::string cache_control = "no-store";
-  std::string allow{};          ///< Of a 405.
-  std::optional<Code> error{};  ///< What it reports, if it is an error.
-};
-
-/// Server-sent events: asked for one page of text at a time, when the last one is written.
-class HttpEvents {
- public:
-  virtual ~HttpEvents() = default;
-  virtual void next(std::function<void(Result<std::string>)> ready) = 0;
-  /// Nothing is delivered any more.
-  virtual void stop() = 0;
-};
-
-using HttpResponse = std::variant<HttpReply, std::shared_ptr<HttpEvents>>;
-using Respond = std::function<void(HttpResponse)>;
-
-unsigned http_status(Code code);
-HttpReply error_reply(const Error& error);
-
-class HttpApi {
+class HttpApi final : public HttpHandler {
  public:
   explicit HttpApi(Backend& backend);
-  void handle(HttpRequest request, Respond respond);
-
-  /// What was asked, for the one who answers when time has run out.
-  struct Asked {
-    HttpMethod method;
-    std::string target;
-  };
-  static Error deadline_passed(const Asked& asked);
+  void handle(HttpRequest request, Respond respond) override;
+  Error deadline_passed(const Asked& asked) const override;
 
   /// What a handler gets; kept until it has responded.
   struct Call {

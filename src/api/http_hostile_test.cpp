@@ -121,7 +121,7 @@ TEST_F(HttpHostileTest, header_fields_that_are_wrong_are_refused_by_name) {
 
 TEST_F(HttpHostileTest, what_is_too_large_is_refused_while_it_is_still_being_sent) {
   start();
-  const std::string large(HttpServer::body_bytes_max + 1, ' ');
+  const std::string large(HttpOptions{}.body_bytes_max + 1, ' ');
   EXPECT_EQ(error_of_post("/v1/transfers", large),
             "413 invalid_argument: the body is above 4194304 bytes; send it in parts");
   auto chunked = connect();

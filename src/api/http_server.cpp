@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "api/http_api.h"
 #include "api/internal/http_session.h"
 
 namespace meridian::api {
@@ -21,8 +22,8 @@ using internal::ns;
 
 class Server final : public HttpServer {
  public:
-  Server(Backend& backend, ListenAddress address, const HttpOptions& options)
-      : shared_(std::make_shared<HttpShared>(backend, options)),
+  Server(Parts parts, ListenAddress address, const HttpOptions& options)
+      : shared_(std::make_shared<HttpShared>(std::move(parts), options)),
         acceptor_(shared_->context),
         patience_(shared_->context),
         address_(std::move(address)) {}
@@ -37,11 +38,10 @@ class Server final : public HttpServer {
     if (!error) acceptor_.listen(net::socket_base::max_listen_connections, error);
     if (!error) address_.port = acceptor_.local_endpoint(error).port();
     if (error) {
-      return fail(
-          Code::unavailable,
-          fmt::format("cannot listen on {}: {}. Choose another address with --http, or port "
-                      "0 for any free one",
-                      format_listen_address(address_), error.message()));
+      return fail(Code::unavailable,
+                  fmt::format("cannot listen on {}: {}. Choose another address, or port "
+                              "0 for any free one",
+                              format_listen_address(address_), error.message()));
     }
     accept();
     executor_ = io::os_executor("http");
@@ -53,7 +53,7 @@ class Server final : public HttpServer {
 
   void stop(io::Duration patience) override {
     if (!executor_) return;
-    shared_->backend.live.stop_all();
+    shared_->parts.live.stop_all();
     net::post(shared_->context, [this, patience] {
       shared_->stopping = true;
       error_code ignored;
@@ -125,12 +125,18 @@ class Server final : public HttpServer {
 
 }  // namespace
 
+Result<std::unique_ptr<HttpServer>> HttpServer::start(Parts parts, const ListenAddress& address,
+                                                      const HttpOptions& options) {
+  auto server = std::make_unique<Server>(std::move(parts), address, options);
+  TRY(server->start());
+  return std::unique_ptr<HttpServer>(std::move(server));
+}
+
 Result<std::unique_ptr<HttpServer>> HttpServer::start(Backend& backend,
                                                       const ListenAddress& address,
                                                       const HttpOptions& options) {
-  auto server = std::make_unique<Server>(backend, address, options);
-  TRY(server->start());
-  return std::unique_ptr<HttpServer>(std::move(server));
+  return start({std::make_unique<HttpApi>(backend), backend.live, backend.http_calls}, address,
+               options);
 }
 
 }  // namespace meridian::api

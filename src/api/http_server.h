@@ -1,4 +1,4 @@
-// The HTTP server: sockets, limits and timeouts around http_api.h.
+// The HTTP server: sockets, limits and timeouts around a handler (http_handler.h).
 //
 // A resource: serves from start() to stop(), in one thread of its own. HTTP/1.1 with keep-alive.
 // Requests whose Host is not a loopback name are refused, or a web page anywhere could have its
@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "api/backend.h"
+#include "api/http_handler.h"
 #include "api/listen_address.h"
 #include "base/result.h"
 #include "io/clock.h"
@@ -21,16 +22,25 @@ struct HttpOptions {
   io::Duration client_timeout = io::seconds(30);     ///< To send a request, or to take a reply.
   io::Duration keep_alive_period = io::seconds(15);  ///< Of comments in server-sent events.
   std::size_t connections_max = 1'024;
+  /// 8,190 transfers in JSON fit.
+  std::uint64_t body_bytes_max = 4 << 20;
 };
 
 class HttpServer {
  public:
   static constexpr std::uint32_t header_bytes_max = 16 << 10;
-  /// 8,190 transfers in JSON fit.
-  static constexpr std::uint64_t body_bytes_max = 4 << 20;
   static constexpr std::uint64_t timeout_ms_max = 600'000;
 
+  /// What is served, and what it counts; the references outlive the server.
+  struct Parts {
+    std::unique_ptr<HttpHandler> handler;
+    LiveCalls& live;
+    CallCounts& calls;
+  };
   /// Errors: unavailable if the address cannot be bound.
+  static Result<std::unique_ptr<HttpServer>> start(Parts parts, const ListenAddress& address,
+                                                   const HttpOptions& options = {});
+  /// The interface of a ledger (http_api.h).
   static Result<std::unique_ptr<HttpServer>> start(Backend& backend, const ListenAddress& address,
                                                    const HttpOptions& options = {});
   virtual ~HttpServer() = default;  ///< Stops, too.

@@ -53,14 +53,14 @@ class Session final : public HttpSession {
   }
   ~Session() override {
     shared_->sessions.erase(this);
-    if (live_token_ != 0) shared_->backend.live.remove(live_token_);
+    if (live_token_ != 0) shared_->parts.live.remove(live_token_);
     if (events_) events_->stop();
   }
 
   void read_header() {
     parser_.emplace();
     parser_->header_limit(HttpServer::header_bytes_max);
-    parser_->body_limit(HttpServer::body_bytes_max);
+    parser_->body_limit(shared_->options.body_bytes_max);
     stream_.expires_never();
     limit_reading();
     idle_ = true;
@@ -133,9 +133,9 @@ class Session final : public HttpSession {
           fail(Code::invalid_argument, "the request was not complete in time; nothing was done"));
       reply.status = 408;
     } else if (error == http::error::body_limit) {
-      reply = error_reply(fail(
-          Code::invalid_argument,
-          fmt::format("the body is above {} bytes; send it in parts", HttpServer::body_bytes_max)));
+      reply = error_reply(
+          fail(Code::invalid_argument, fmt::format("the body is above {} bytes; send it in parts",
+                                                   shared_->options.body_bytes_max)));
       reply.status = 413;
     } else if (error == http::error::header_limit) {
       reply = error_reply(fail(Code::invalid_argument, fmt::format("the header is above {} bytes",
@@ -175,8 +175,8 @@ class Session final : public HttpSession {
     request.body = std::move(message.body());
     set_deadline(*timeout, {request.method, request.target});
     // The reply may come from anywhere, and after the session or even the server is gone.
-    shared_->api.handle(std::move(request), [shared = shared_, weak = weak_self(),
-                                             number = number_](HttpResponse response) {
+    shared_->parts.handler->handle(std::move(request), [shared = shared_, weak = weak_self(),
+                                                        number = number_](HttpResponse response) {
       net::post(shared->context, [weak, number, response = std::move(response)]() mutable {
         auto self = weak.lock();
         if (self && self->number_ == number) self->respond(std::move(response));
@@ -194,14 +194,14 @@ class Session final : public HttpSession {
     return io::milliseconds(static_cast<std::int64_t>(low64(*parsed)));
   }
 
-  void set_deadline(io::Duration timeout, HttpApi::Asked asked) {
+  void set_deadline(io::Duration timeout, HttpHandler::Asked asked) {
     keep_ = self();  // nothing else holds the session while it waits for a reply
     deadline_.expires_after(ns(timeout));
     deadline_.async_wait(
         [weak = weak_self(), number = number_, asked = std::move(asked)](error_code error) {
           auto self = weak.lock();
           if (error || !self || self->number_ != number) return;
-          self->respond(error_reply(self->shared_->api.deadline_passed(asked)));
+          self->respond(error_reply(self->shared_->parts.handler->deadline_passed(asked)));
         });
   }
 
@@ -215,9 +215,9 @@ class Session final : public HttpSession {
 
   void write(HttpReply reply) {
     if (reply.error) {
-      shared_->backend.http_calls.failed(*reply.error);
+      shared_->parts.calls.failed(*reply.error);
     } else {
-      shared_->backend.http_calls.ok();
+      shared_->parts.calls.ok();
     }
     const bool keep_alive = !broken_ && !shared_->stopping && parser_->get().keep_alive();
     const unsigned version = parser_->is_header_done() ? parser_->get().version() : 11;
@@ -258,7 +258,7 @@ class Session final : public HttpSession {
   }
 
   void begin_events(std::shared_ptr<HttpEvents> events) {
-    Result<std::uint64_t> token = shared_->backend.live.add([shared = shared_, weak = weak_self()] {
+    Result<std::uint64_t> token = shared_->parts.live.add([shared = shared_, weak = weak_self()] {
       net::post(shared->context, [weak] {
         if (auto self = weak.lock()) self->close();
       });
@@ -266,7 +266,7 @@ class Session final : public HttpSession {
     if (!token) return write(error_reply(token.error()));
     live_token_ = *token;
     events_ = std::move(events);
-    shared_->backend.http_calls.ok();
+    shared_->parts.calls.ok();
     stream_.expires_never();
     auto message = std::make_shared<http::response<http::empty_body>>(http::status::ok,
                                                                       parser_->get().version());
@@ -352,7 +352,7 @@ class Session final : public HttpSession {
   }
 
   static constexpr std::chrono::nanoseconds linger_max = std::chrono::seconds(5);
-  static constexpr std::size_t drained_bytes_max = 4 * HttpServer::body_bytes_max;
+  static constexpr std::size_t drained_bytes_max = 16 << 20;
 
   std::shared_ptr<HttpShared> shared_;
   beast::tcp_stream stream_;
@@ -395,7 +395,7 @@ void HttpSession::refuse(HttpShared& shared, tcp::socket socket) {
   message.keep_alive(false);
   message.body() = std::move(reply.body);
   message.prepare_payload();
-  shared.backend.http_calls.failed(Code::resource_exhausted);
+  shared.parts.calls.failed(Code::resource_exhausted);
   error_code ignored;
   socket.non_blocking(true, ignored);  // a new socket takes so little at once, or else nobody waits
   http::write(socket, message, ignored);

@@ -11,7 +11,6 @@
 #include <memory>
 #include <unordered_set>
 
-#include "api/http_api.h"
 #include "api/http_server.h"
 
 namespace meridian::api::internal {
@@ -19,12 +18,11 @@ namespace meridian::api::internal {
 class HttpSession;
 
 struct HttpShared {
-  HttpShared(Backend& the_backend, const HttpOptions& the_options)
-      : backend(the_backend), options(the_options), api(the_backend) {}
+  HttpShared(HttpServer::Parts the_parts, const HttpOptions& the_options)
+      : parts(std::move(the_parts)), options(the_options) {}
 
-  Backend& backend;
+  const HttpServer::Parts parts;
   const HttpOptions options;
-  HttpApi api;
   boost::asio::io_context context{1};
   // The rest belongs to the context's thread.
   std::unordered_set<HttpSession*> sessions;
