@@ -58,8 +58,8 @@ struct TestLog {
 };
 
 struct WitnessRig {
-  explicit WitnessRig(std::uint64_t seed = 1)
-      : disk(std::make_unique<sim::Disk>(sim::DiskOptions{.seed = seed})) {}
+  explicit WitnessRig(std::uint64_t disk_seed = 1)
+      : disk(std::make_unique<sim::Disk>(sim::DiskOptions{.seed = disk_seed})) {}
 
   Status open() {
     witness.reset();
@@ -67,7 +67,7 @@ struct WitnessRig {
     auto opened = Witness::open(
         {*disk, clock, *metrics, [this](const std::string& line) { notices.push_back(line); },
          [this](const Error& error) { fatal.push_back(error); }},
-        make_signer("witness.test/w1", proof::KeyType::cosignature, 9), keys);
+        make_signer(name, proof::KeyType::cosignature, seed), keys);
     if (!opened) return opened.error();
     witness = std::move(*opened);
     return {};
@@ -88,6 +88,8 @@ struct WitnessRig {
                proof::SignatureCheck::good;
   }
 
+  std::string name = "witness.test/w1";
+  Byte seed = 9;  ///< Of its key.
   std::vector<proof::VerifierKey> keys{TestLog().key.verifier()};
   std::unique_ptr<sim::Disk> disk;
   sim::Clock clock;
