@@ -17,6 +17,7 @@
 #include "io/clock.h"
 #include "io/executor.h"
 #include "metrics/registry.h"
+#include "witness/witnessing.h"
 
 namespace meridian::api {
 
@@ -68,6 +69,8 @@ struct Backend {
   CallCounts grpc_calls;
   CallCounts http_calls;
   LiveCalls live;
+  /// Of the cell's log; none if it has no witnesses. Set before the servers start; outlives them.
+  witness::Witnessing* witnessing = nullptr;
 };
 
 /// What a caller learns when its deadline passes before the answer.

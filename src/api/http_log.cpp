@@ -19,10 +19,16 @@ constexpr std::string_view text_utf8 = "text/plain; charset=utf-8";
 /// A tile of one width never changes, whether that is the full one or not.
 constexpr std::string_view for_ever = "public, max-age=31536000, immutable";
 
-Result<RecordName> record_name(const HttpApi::Call& call) {
+struct ReceiptQuery {
+  RecordName name;
+  std::uint32_t witnesses = 0;
+};
+
+Result<ReceiptQuery> receipt_query(const HttpApi::Call& call) {
   using ledger::CommandKind;
   QueryFields fields(call.target);
-  RecordName name;
+  ReceiptQuery query;
+  RecordName& name = query.name;
   int given = 0;
   auto by_id = [&](std::string_view key, CommandKind kind) {
     if (!fields.has(key)) return;
@@ -36,18 +42,22 @@ Result<RecordName> record_name(const HttpApi::Call& call) {
     ++given;
     name = ledger::RecordIndex{fields.number("record")};
   }
+  if (fields.has("witnesses")) {
+    query.witnesses =
+        static_cast<std::uint32_t>(fields.number("witnesses", witness::witnesses_max));
+  }
   TRY(fields.finish());
   if (given != 1) {
     return fail(Code::invalid_argument,
                 "give exactly one of the parameters transfer, event, account, record");
   }
-  return name;
+  return query;
 }
 
 void get_receipt(Backend& backend, const Call& call) {
-  Result<RecordName> name = record_name(*call);
-  if (!name) return call->refuse(name.error());
-  make_receipt(backend, *name, [call](Result<std::string> text) {
+  Result<ReceiptQuery> query = receipt_query(*call);
+  if (!query) return call->refuse(query.error());
+  make_receipt(backend, query->name, query->witnesses, [call](Result<std::string> text) {
     if (!text) return call->refuse(text.error());
     call->reply({.content_type = std::string(text_utf8), .body = std::move(*text)});
   });
@@ -78,8 +88,23 @@ void get_keys(Backend& backend, const Call& call) {
        texts->policy}}.dump());
 }
 
+void get_witnesses(Backend& backend, const Call& call) {
+  report_witnesses(backend, [call](const std::vector<witness::WitnessReport>& reports) {
+    Json rows = Json::array();
+    for (const witness::WitnessReport& report : reports) {
+      rows.push_back({{"name", report.name},
+                      {"url", report.url},
+                      {"state", witness::name(report.state)},
+                      {"cosigned_size", std::to_string(report.cosigned_size)},
+                      {"lag_records", std::to_string(report.lag_records)},
+                      {"problem", report.problem}});
+    }
+    call->reply_json(Json{{"witnesses", std::move(rows)}}.dump());
+  });
+}
+
 void get_checkpoint(Backend& backend, const Call& call) {
-  backend.cell.replica().checkpoint([call](Result<std::string> note) {
+  make_checkpoint(backend, [call](Result<std::string> note) {
     if (!note) return call->refuse(note.error());
     call->reply({.content_type = std::string(text_utf8),
                  .body = std::move(*note),
@@ -130,6 +155,7 @@ void add_proof_routes(std::vector<HttpApi::Route>& routes) {
   routes.push_back({HttpMethod::get, "v1/receipts", get_receipt});
   routes.push_back({HttpMethod::get, "v1/records/*", get_record});
   routes.push_back({HttpMethod::get, "v1/keys", get_keys});
+  routes.push_back({HttpMethod::get, "v1/witnesses", get_witnesses});
   routes.push_back({HttpMethod::get, "log/checkpoint", get_checkpoint});
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "proof/policy.h"
@@ -14,6 +15,22 @@ std::string_view noun(ledger::CommandKind kind) {
   if (kind == ledger::CommandKind::create_account) return "account";
   if (kind == ledger::CommandKind::append_event) return "event";
   return "transfer";
+}
+
+void prove_record(Backend& backend, ledger::RecordIndex index, std::uint32_t witnesses,
+                  const std::function<void(Result<std::string>)>& ready) {
+  const auto give = [ready](const Result<proof::Receipt>& receipt) {
+    if (!receipt) return ready(receipt.error());
+    ready(proof::format_receipt(*receipt));
+  };
+  if (backend.witnessing == nullptr) return backend.cell.replica().receipt(index, give);
+  if (witnesses > 0) return backend.witnessing->wait_receipt(raw(index), witnesses, give);
+  backend.witnessing->find_receipt(
+      raw(index), [&backend, index, give](Result<std::optional<proof::Receipt>> found) {
+        if (!found) return give(found.error());
+        if (found->has_value()) return give(**std::move(found));
+        backend.cell.replica().receipt(index, give);
+      });
 }
 
 }  // namespace
@@ -51,16 +68,31 @@ void find_record(Backend& backend, const RecordName& name,
       });
 }
 
-void make_receipt(Backend& backend, const RecordName& name,
+void make_receipt(Backend& backend, const RecordName& name, std::uint32_t witnesses,
                   std::function<void(Result<std::string>)> ready) {
+  if (witnesses > 0 && backend.witnessing == nullptr) {
+    return ready(fail(Code::failed_precondition,
+                      "this server has no witness: start it with --witness URL=VKEY, or take the "
+                      "receipt without one"));
+  }
   find_record(backend, name,
-              [&backend, ready = std::move(ready)](Result<ledger::RecordIndex> index) {
+              [&backend, witnesses, ready = std::move(ready)](Result<ledger::RecordIndex> index) {
                 if (!index) return ready(index.error());
-                backend.cell.replica().receipt(*index, [ready](Result<proof::Receipt> receipt) {
-                  if (!receipt) return ready(receipt.error());
-                  ready(proof::format_receipt(*receipt));
-                });
+                prove_record(backend, *index, witnesses, ready);
               });
+}
+
+void make_checkpoint(Backend& backend, std::function<void(Result<std::string>)> ready) {
+  backend.cell.replica().checkpoint([&backend, ready = std::move(ready)](Result<std::string> note) {
+    if (!note || backend.witnessing == nullptr) return ready(std::move(note));
+    backend.witnessing->add_cosignatures(*std::move(note), ready);
+  });
+}
+
+void report_witnesses(Backend& backend,
+                      std::function<void(std::vector<witness::WitnessReport>)> ready) {
+  if (backend.witnessing == nullptr) return ready({});
+  backend.witnessing->report(std::move(ready));
 }
 
 }  // namespace meridian::api

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "api/backend.h"
 #include "base/result.h"
@@ -30,8 +31,16 @@ using RecordName = std::variant<ledger::RecordIndex, RecordOf>;
 /// Errors: not_found naming what there is no record of.
 void find_record(Backend& backend, const RecordName& name,
                  std::function<void(Result<ledger::RecordIndex>)> found);
-/// The receipt's text. Errors: as find_record; out_of_range past the end.
-void make_receipt(Backend& backend, const RecordName& name,
+/// The receipt's text: under a checkpoint that `witnesses` outside witnesses cosigned, which may be
+/// waited for; with 0 under the newest that any cosigned, if it covers the record, or else under
+/// one that the log has just signed. Errors: as find_record; out_of_range past the end;
+/// failed_precondition if there are no witnesses; those of Witnessing::wait_receipt.
+void make_receipt(Backend& backend, const RecordName& name, std::uint32_t witnesses,
                   std::function<void(Result<std::string>)> ready);
+/// The newest checkpoint, with the cosignatures of witnesses that there are for it.
+void make_checkpoint(Backend& backend, std::function<void(Result<std::string>)> ready);
+/// Empty if there are none.
+void report_witnesses(Backend& backend,
+                      std::function<void(std::vector<witness::WitnessReport>)> ready);
 
 }  // namespace meridian::api

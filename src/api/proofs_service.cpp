@@ -37,7 +37,7 @@ class ProofsService final : public v1::Proofs::CallbackService {
   Reactor* Checkpoint(Context* context, const v1::CheckpointRequest*,
                       v1::CheckpointReply* reply) override {
     UnaryCall call(backend_, context, reply, read_deadline_message);
-    backend_.cell.replica().checkpoint([call](Result<std::string> note) {
+    make_checkpoint(backend_, [call](Result<std::string> note) {
       if (!note) return call.refuse(note.error());
       call.answer([&](v1::CheckpointReply& out) { out.set_note(std::move(*note)); });
     });
@@ -49,7 +49,7 @@ class ProofsService final : public v1::Proofs::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<RecordName> name = record_name(*request);
     if (!name) return call.refused(name.error());
-    make_receipt(backend_, *name, [call](Result<std::string> text) {
+    make_receipt(backend_, *name, request->witnesses(), [call](Result<std::string> text) {
       if (!text) return call.refuse(text.error());
       call.answer([&](v1::ReceiptReply& out) { out.set_receipt(std::move(*text)); });
     });
@@ -81,6 +81,25 @@ class ProofsService final : public v1::Proofs::CallbackService {
       out.set_log_vkey(texts->log_vkey);
       out.set_cosigner_vkey(texts->cosigner_vkey);
       out.set_policy(texts->policy);
+    });
+    return call.reactor();
+  }
+
+  Reactor* Witnesses(Context* context, const v1::WitnessesRequest*,
+                     v1::WitnessesReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    report_witnesses(backend_, [call](const std::vector<witness::WitnessReport>& reports) {
+      call.answer([&](v1::WitnessesReply& out) {
+        for (const witness::WitnessReport& report : reports) {
+          v1::WitnessesReply::Witness& row = *out.add_witnesses();
+          row.set_name(report.name);
+          row.set_url(report.url);
+          row.set_state(std::string(name(report.state)));
+          row.set_cosigned_size(report.cosigned_size);
+          row.set_lag_records(report.lag_records);
+          row.set_problem(report.problem);
+        }
+      });
     });
     return call.reactor();
   }

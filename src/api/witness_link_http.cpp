@@ -4,6 +4,7 @@
 
 #include <utility>  // Boost 1.74 forgets it
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -40,6 +41,8 @@ Result<Url> parse_url(std::string_view text) {
   };
   if (text.starts_with("https://"))
     return bad("TLS is not spoken here; let a proxy on this machine do that and name the proxy");
+  if (!std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; }))
+    return bad("it holds a space or bytes that are no ASCII");
   if (!text.starts_with(scheme)) return bad("it does not begin with http://");
   const std::string_view rest = text.substr(scheme.size());
   const std::size_t slash = std::min(rest.find('/'), rest.size());
@@ -47,7 +50,7 @@ Result<Url> parse_url(std::string_view text) {
   url.host = rest.substr(0, slash);
   url.prefix = rest.substr(slash);
   while (url.prefix.ends_with('/')) url.prefix.pop_back();
-  if (url.prefix.find_first_of(" ?#\r\n") != std::string::npos) return bad("the path has a ? or #");
+  if (url.prefix.find_first_of("?#") != std::string::npos) return bad("the path has a ? or #");
   std::string_view host = url.host;
   const bool is_ipv6 = host.starts_with('[');
   const std::size_t end = is_ipv6 ? host.find(']') : std::min(host.find(':'), host.size());
@@ -58,7 +61,7 @@ Result<Url> parse_url(std::string_view text) {
   const bool is_port = !url.port.empty() && url.port.size() <= 5 &&
                        url.port.find_first_not_of("0123456789") == std::string::npos;
   if ((!host.empty() && host.front() != ':') || !is_port) return bad("the port is no number");
-  if (url.name.empty() || url.name.find_first_of("@ \t\r\n") != std::string::npos)
+  if (url.name.empty() || url.name.find('@') != std::string::npos)
     return bad("the host is missing or malformed");
   return url;
 }

@@ -29,8 +29,7 @@ class LogWitnessing final : public Witnessing {
           std::make_unique<Courier>(std::move(peer), io.metrics, io.notice, options));
   }
   ~LogWitnessing() override {
-    stop_waiting();
-    io_.executor.drain();
+    stop();
     lifetime_.end();
     io_.executor.drain();  // the task that runs now ends; later ones find that it is over
   }
@@ -41,7 +40,7 @@ class LogWitnessing final : public Witnessing {
 
   void find_receipt(std::uint64_t record, Found found) override {
     post([this, record, found = std::move(found)] {
-      const Round* round = best_.find(record, 1);
+      const Round* round = stopping_ ? nullptr : best_.find(record, 1);
       if (round == nullptr) return found(std::optional<proof::Receipt>());
       Result<proof::Receipt> receipt = make_receipt(record, *round);
       if (!receipt) return found(receipt.error());
@@ -64,12 +63,13 @@ class LogWitnessing final : public Witnessing {
   void report(std::function<void(std::vector<WitnessReport>)> ready) override {
     post([this, ready = std::move(ready)] { ready(reports()); });
   }
-  void stop_waiting() override {
+  void stop() override {
     post([this] {
       stopping_ = true;
       for (Waiter& waiter : std::exchange(waiting_, {}))
         waiter.ready(fail(Code::unavailable, "the server is stopping; ask again when it is back"));
     });
+    io_.executor.drain();
   }
 
  private:
@@ -104,7 +104,8 @@ class LogWitnessing final : public Witnessing {
   void serve_waiting();
   void expire_waiting();
   Result<proof::Receipt> make_receipt(std::uint64_t record, const Round& round);
-  std::vector<WitnessReport> reports() const;
+  std::uint64_t visible_records();
+  std::vector<WitnessReport> reports();
 
   Io io_;
   WitnessedLog log_;
@@ -114,6 +115,7 @@ class LogWitnessing final : public Witnessing {
   std::shared_ptr<Round> round_;  ///< The newest.
   BestRounds best_;
   std::vector<Waiter> waiting_;
+  std::uint64_t visible_ = 0;  ///< Records that could be read when it was asked last.
   std::uint64_t rounds_asked_ = 0;
   bool round_is_coming_ = false;
   bool pump_is_coming_ = false;
@@ -122,7 +124,8 @@ class LogWitnessing final : public Witnessing {
 };
 
 void LogWitnessing::tick() {
-  const std::uint64_t visible = log_.visible_records();
+  if (stopping_) return;
+  const std::uint64_t visible = visible_records();
   for (auto& courier : couriers_) courier->measure(visible);
   expire_waiting();
   if (visible > (round_ ? round_->size : 0)) ask_for_round();
@@ -132,6 +135,7 @@ void LogWitnessing::tick() {
 
 /// Whatever can go on now does.
 void LogWitnessing::pump() {
+  if (stopping_) return;
   serve_waiting();
   const std::uint64_t covered = round_ ? round_->size : 0;
   if (std::ranges::any_of(waiting_, [&](const Waiter& w) { return w.record >= covered; }))
@@ -163,6 +167,7 @@ void LogWitnessing::ask_for_round() {
 
 void LogWitnessing::take_round(std::uint64_t number, const Result<std::string>& text) {
   round_is_coming_ = false;
+  if (stopping_) return;
   if (!text) return;  // the replica has stopped, and says so itself
   Result<proof::Note> note = proof::parse_note(*text);
   ASSERT(note.has_value());
@@ -193,9 +198,9 @@ void LogWitnessing::send(Courier& courier) {
       *std::move(body), [this, &courier, alive = lifetime_.token(), &executor = io_.executor,
                          round = round_](Result<WitnessLink::Reply> reply) {
         executor.post([this, &courier, alive, round, reply = std::move(reply)] {
-          if (!*alive) return;
+          if (!*alive || stopping_) return;
           if (courier.finish(reply, io_.clock.monotonic())) best_.add(round);
-          courier.measure(log_.visible_records());
+          courier.measure(visible_records());
           pump();
         });
       });
@@ -256,9 +261,14 @@ Result<proof::Receipt> LogWitnessing::make_receipt(std::uint64_t record, const R
   return receipt;
 }
 
-std::vector<WitnessReport> LogWitnessing::reports() const {
+std::uint64_t LogWitnessing::visible_records() {
+  if (!stopping_) visible_ = log_.visible_records();
+  return visible_;
+}
+
+std::vector<WitnessReport> LogWitnessing::reports() {
   std::vector<WitnessReport> reports;
-  for (const auto& courier : couriers_) reports.push_back(courier->report(log_.visible_records()));
+  for (const auto& courier : couriers_) reports.push_back(courier->report(visible_records()));
   return reports;
 }
 

@@ -32,7 +32,7 @@ namespace meridian::witness {
 inline constexpr std::size_t witnesses_max = 16;
 inline constexpr std::size_t waiting_max = 1'024;  ///< Receipts that wait for a witness.
 
-/// The log that is witnessed. Its calls are thread-safe and outlive the Witnessing.
+/// The log that is witnessed. Its calls are thread-safe, and used until Witnessing::stop().
 struct WitnessedLog {
   std::function<std::uint64_t()> visible_records;
   std::function<void(replica::Replica::CheckpointReady)> checkpoint;
@@ -94,8 +94,9 @@ class Witnessing {
   /// The same checkpoint with the cosignatures of witnesses that there are for it.
   virtual void add_cosignatures(std::string checkpoint, std::function<void(std::string)> ready) = 0;
   virtual void report(std::function<void(std::vector<WitnessReport>)> ready) = 0;
-  /// Whoever waits is told that the server stops, and so is who comes later.
-  virtual void stop_waiting() = 0;
+  /// The log is not touched once this returns: what is asked later gets what is known without it,
+  /// and whoever waits, or comes to wait, is told that the server stops. Never from `executor`.
+  virtual void stop() = 0;
 };
 
 }  // namespace meridian::witness

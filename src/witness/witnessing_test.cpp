@@ -287,10 +287,12 @@ TEST_F(WitnessingTest, what_is_not_there_or_too_much_is_refused) {
     });
   world.run_until_idle();
   EXPECT_EQ(refused, 3U);
-  witnessing->stop_waiting();
+  witnessing->stop();
   world.run_until_idle();
   EXPECT_EQ(stopped, waiting_max);
   EXPECT_EQ(ask(12).error().code, Code::unavailable);
+  EXPECT_FALSE(find(3).has_value()) << "the log is not read any more";
+  EXPECT_EQ(report().cosigned_size, 10U);
 }
 
 TEST_F(WitnessingTest, a_checkpoint_gets_the_cosignatures_there_are_for_it) {
