@@ -49,6 +49,31 @@ Result<Exit> run_checkpoint(Client& client, const Options& options) {
   return print_text(reply.note(), options);
 }
 
+Result<Exit> run_witnesses(Client& client, const Options& options) {
+  const v1::WitnessesReply reply =
+      TRY(client.call(*client.proofs, &v1::Proofs::Stub::Witnesses, v1::WitnessesRequest()));
+  OrderedJson json = OrderedJson::array();
+  std::vector<std::vector<std::string>> rows{{"witness", "state", "cosigned", "lag", "problem"}};
+  for (const v1::WitnessesReply::Witness& witness : reply.witnesses()) {
+    json.push_back({{"name", witness.name()},
+                    {"url", witness.url()},
+                    {"state", witness.state()},
+                    {"cosigned_size", std::to_string(witness.cosigned_size())},
+                    {"lag_records", std::to_string(witness.lag_records())},
+                    {"problem", witness.problem()}});
+    rows.push_back({witness.name(), witness.state(), std::to_string(witness.cosigned_size()),
+                    std::to_string(witness.lag_records()), witness.problem()});
+  }
+  if (options.json) {
+    print_json({{"witnesses", std::move(json)}});
+  } else if (reply.witnesses().empty()) {
+    print_line("no witnesses. `meridian serve --witness URL=VKEY` names one");
+  } else {
+    fmt::print("{}", format_table(rows, {2, 3}));
+  }
+  return Exit::ok;
+}
+
 Result<Exit> run_export(Client& client, const Options& options) {
   const bool is_watched = ::isatty(2) == 1;
   const LogExport done =
@@ -94,6 +119,15 @@ void add_log(CLI::App& app, Invocation& invocation) {
       run_policy, false);
   add("checkpoint", "Print the newest signed checkpoint",
       "Whoever keeps one can later show that the log was not rewritten.", run_checkpoint, false);
+
+  auto watching = std::make_shared<Options>();
+  CLI::App& witnesses = *log.add_subcommand("witnesses", "Show how far each outside witness is");
+  witnesses.add_flag("--json", watching->json, "Print JSON");
+  witnesses.footer(
+      "cosigned: records of the newest tree it cosigned since the server started. lag: readable\n"
+      "records beyond. `refusing` means that this log and the witness's memory contradict each\n"
+      "other: docs/operations/witness.md.");
+  on_call(witnesses, invocation, watching, run_witnesses);
 
   auto options = std::make_shared<Options>();
   CLI::App& exporting =

@@ -48,6 +48,8 @@ Result<crypto::Secret> dev_passphrase(Node& node) {
   return trimmed(as_text(text), node.disk->display(dev_passphrase_path));
 }
 
+}  // namespace
+
 Result<crypto::Secret> find_passphrase(const NodeOptions& options, Node& node) {
   if (!options.passphrase_file.empty()) return read_passphrase(options.passphrase_file);
   if (const char* directory = std::getenv("CREDENTIALS_DIRECTORY"); directory != nullptr) {
@@ -74,6 +76,8 @@ Result<crypto::Secret> find_passphrase(const NodeOptions& options, Node& node) {
                                   : ", or --dev to try Meridian without protecting anything"));
 }
 
+namespace {
+
 Result<u128> open_cell_id(Node& node) {
   if (TRY(node.disk->exists(cell_path))) {
     Buffer text = TRY(io::read_file(*node.disk, cell_path, 64));
@@ -98,10 +102,6 @@ Result<u128> open_cell_id(Node& node) {
   TRY(io::replace_file(*node.disk, cell_path, as_bytes(to_hex(id) + "\n")));
   return load_le<u128>(id.data());
 }
-
-}  // namespace
-
-namespace {
 
 /// The door opens the table again and finds it sound: what was dropped is known only here.
 Status repair_key_table(Node& node) {

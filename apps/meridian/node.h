@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/u128.h"
+#include "crypto/secret.h"
 #include "generation.h"
 #include "io/clock.h"
 #include "io/disk.h"
@@ -40,5 +41,8 @@ struct Node {
 /// Errors: failed_precondition if another process serves it, or no passphrase is to be had (the
 /// message says how to give one); permission_denied if it is wrong; data_loss.
 Result<Node> open_node(const NodeOptions& options);
+
+/// What opens the keys in node.disk; sets node.dev_keys. Errors as open_node.
+Result<crypto::Secret> find_passphrase(const NodeOptions& options, Node& node);
 
 }  // namespace meridian::app

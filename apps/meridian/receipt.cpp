@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "api/convert.h"
@@ -18,6 +19,8 @@ struct GetOptions {
   ClientOptions client;
   std::string transfer, event, account, output;
   std::optional<std::uint64_t> record;
+  std::uint32_t witnesses = 0;
+  bool witnessed = false;
   bool json = false;
 };
 struct VerifyOptions {
@@ -34,6 +37,7 @@ Result<Exit> run_get(Client& client, const GetOptions& options) {
   if (!options.account.empty())
     request.set_account_id(api::format_u128(TRY(parse_id(options.account, "--account"))));
   if (options.record) request.set_record_index(*options.record);
+  request.set_witnesses(options.witnessed ? std::max(options.witnesses, 1U) : options.witnesses);
   const v1::ReceiptReply reply =
       TRY(client.call(*client.proofs, &v1::Proofs::Stub::Receipt, request));
   if (options.output.empty() || options.output == "-") {
@@ -123,6 +127,9 @@ void add_receipt(CLI::App& app, Invocation& invocation) {
   which.add_option("--account", get->account, "The one that made this account");
   which.add_option("--record", get->record, "By its index");
   which.require_option(1);
+  getting.add_flag("--witnessed", get->witnessed,
+                   "Wait (20 s at most) until an outside witness has cosigned its checkpoint");
+  getting.add_option("--witnesses", get->witnesses, "The same with so many witnesses");
   getting.add_option("-o,--output", get->output, "File to write; stdout if not given");
   getting.add_flag("--json", get->json, "With -o: print what was written as JSON");
   getting.footer(
@@ -130,7 +137,11 @@ void add_receipt(CLI::App& app, Invocation& invocation) {
       "signed\n"
       "checkpoint. Keep it with the policy (`meridian log policy`): both verify offline, for "
       "ever.\n\n"
-      "Example: meridian receipt get --record 12 -o twelve.tlog-proof");
+      "Where the server has outside witnesses (serve --witness), every receipt carries the\n"
+      "cosignatures there are for it; a record of this second has none yet. --witnessed waits.\n\n"
+      "Examples:\n"
+      "  meridian receipt get --record 12 -o twelve.tlog-proof\n"
+      "  meridian receipt get --transfer 77 --witnessed -o paid.tlog-proof");
   on_call(getting, invocation, get, run_get);
 
   auto verify = std::make_shared<VerifyOptions>();

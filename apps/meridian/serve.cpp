@@ -5,22 +5,25 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "api/backend.h"
 #include "api/grpc_server.h"
 #include "api/http_server.h"
 #include "api/listen_address.h"
+#include "api/witness_link_http.h"
 #include "cell/local_cell.h"
 #include "commands.h"
 #include "crypto/secret.h"
 #include "io/executor.h"
 #include "metrics/registry.h"
 #include "node.h"
+#include "stop_signals.h"
+#include "witness/witnessing.h"
 
 namespace meridian::app {
 namespace {
@@ -38,6 +41,9 @@ Examples:
   meridian serve --data ./ledger --dev
       try it: the passphrase lies beside the keys, which protects nothing
   meridian serve --data /var/lib/meridian --passphrase-file /run/secrets/meridian
+  meridian serve --data ./ledger --dev --witness http://127.0.0.1:7470=VKEY
+      has its checkpoints cosigned by a witness, which another organisation should run
+      (meridian witness --help); while it is down the ledger goes on
   meridian serve --data ./ledger --dev --grpc 127.0.0.1:0 --http 127.0.0.1:0
       ports that are free; the line on stdout names them
   curl http://127.0.0.1:7480/v1/status
@@ -47,28 +53,8 @@ struct ServeOptions {
   NodeOptions node;
   std::string grpc{default_grpc};
   std::string http{default_http};
+  std::vector<std::string> witnesses;  ///< URL=VKEY
   bool insecure_test = false;
-};
-
-/// The signals that stop the server, kept for the main thread: blocked before any other is made.
-class StopSignals {
- public:
-  StopSignals() {
-    sigemptyset(&signals_);
-    sigaddset(&signals_, SIGTERM);
-    sigaddset(&signals_, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
-  }
-  int wait() const {
-    int signal = 0;
-    while (sigwait(&signals_, &signal) != 0) {
-    }
-    return signal;
-  }
-
- private:
-  sigset_t signals_{};
 };
 
 /// The threads of a node, one per stage.
@@ -80,6 +66,7 @@ struct Threads {
   std::unique_ptr<io::Executor> door = io::os_executor("door");
   std::unique_ptr<io::Executor> reads = io::os_executor("reads");
   std::unique_ptr<io::Executor> work = io::os_executor("api");
+  std::unique_ptr<io::Executor> witnessing = io::os_executor("witnessing");
 
   cell::LocalCell::Executors for_cell() {
     return {{*log, *apply, *prove, *checkpoint}, *door, *reads};
@@ -133,10 +120,37 @@ void log_start(const Node& node, const ServeOptions& options) {
   }
 }
 
+Result<std::vector<witness::Witnessing::Peer>> parse_witnesses(const ServeOptions& options) {
+  std::vector<witness::Witnessing::Peer> peers;
+  for (const std::string& text : options.witnesses) {
+    witness::WitnessAddress address = TRY(witness::parse_witness_address(text));
+    std::unique_ptr<witness::WitnessLink> link = TRY(api::make_witness_link(address.url));
+    peers.push_back({std::move(address), std::move(link)});
+  }
+  return peers;
+}
+
+/// Null without --witness.
+Result<std::unique_ptr<witness::Witnessing>> start_witnessing(
+    std::vector<witness::Witnessing::Peer> peers, replica::Replica& replica, const Node& node,
+    const Threads& threads, metrics::Registry& metrics) {
+  if (peers.empty()) return std::unique_ptr<witness::Witnessing>();
+  const proof::VerifierKey own = TRY(proof::parse_vkey(replica.cosigner_vkey()));
+  for (const witness::Witnessing::Peer& peer : peers)
+    if (peer.address.key.public_key == own.public_key)
+      return fail(Code::invalid_argument,
+                  "--witness: this is the key of this very replica, which can be no witness of "
+                  "its own log");
+  return witness::Witnessing::start({*threads.witnessing, *node.clock, metrics,
+                                     [](const std::string& line) { spdlog::warn("{}", line); }},
+                                    witness::witnessed_log(replica), std::move(peers));
+}
+
 Result<Exit> serve(const ServeOptions& options) {
   const api::ListenAddress grpc_address = TRY(listen_address(options.grpc, options.insecure_test));
   const api::ListenAddress http_address = TRY(listen_address(options.http, options.insecure_test));
   const StopSignals signals;
+  std::vector<witness::Witnessing::Peer> witnesses = TRY(parse_witnesses(options));
   Node node = TRY(open_node(options.node));
   if (node.generation.opening) {
     return fail(Code::failed_precondition,
@@ -156,7 +170,10 @@ Result<Exit> serve(const ServeOptions& options) {
                                  [](const std::string& notice) { spdlog::warn("{}", notice); }},
                                 config, threads.for_cell(), show_progress, stop_at_once));
   malloc_trim(0);  // what recovery needed goes back: a third of 3.2 GB with ten million accounts
+  const std::unique_ptr<witness::Witnessing> witnessing =
+      TRY(start_witnessing(std::move(witnesses), cell->replica(), node, threads, metrics));
   api::Backend backend(*cell, *node.clock, *threads.work, metrics, node.cell);
+  backend.witnessing = witnessing.get();
   api::HttpOptions http_options;
   http_options.check_host = !options.insecure_test;
   auto grpc = TRY(api::GrpcServer::start(backend, grpc_address));
@@ -168,6 +185,7 @@ Result<Exit> serve(const ServeOptions& options) {
   std::fflush(stdout);
   const int signal = signals.wait();
   spdlog::info("signal {}: finishing what is under way", signal);
+  if (witnessing) witnessing->stop();
   http->stop(stop_patience);
   grpc->stop(stop_patience);
   threads.work->drain();  // late conversions borrow the backend
@@ -194,6 +212,8 @@ void add_serve(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   command->add_option("--http", options->http, "Address of the HTTP interface")
       ->capture_default_str();
+  command->add_option("--witness", options->witnesses,
+                      "URL=VKEY of an outside witness that cosigns checkpoints; repeatable");
   command->add_flag("--insecure-test", options->insecure_test,
                     "Listen where others can reach it, without any authentication");
   command->callback([options, &invocation] {
