@@ -104,10 +104,12 @@ Result<ServingLine> parse_serving_line(std::string_view line) {
       std::string(line.substr(middle + between.size(), end - middle - between.size()))};
 }
 
-Result<ChildServer> ChildServer::start(const std::string& data, const std::string& log_file) {
-  ChildServer server(TRY(Child::start(
-      {"serve", "--data", data, "--dev", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"}, true,
-      log_file)));
+Result<ChildServer> ChildServer::start(const std::string& data, const std::string& log_file,
+                                       const std::vector<std::string>& more_arguments) {
+  std::vector<std::string> arguments{"serve",  "--data",      data,     "--dev",
+                                     "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"};
+  arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
+  ChildServer server(TRY(Child::start(arguments, true, log_file)));
   server.ready_line_ = server.child_->read_line().value_or("it said nothing");
   Result<ServingLine> serving = parse_serving_line(server.ready_line_);
   if (!serving)
@@ -116,6 +118,23 @@ Result<ChildServer> ChildServer::start(const std::string& data, const std::strin
   server.grpc_ = std::move(serving->grpc);
   server.http_ = std::move(serving->http);
   return server;
+}
+
+Result<ChildWitness> start_witness(const std::string& directory, const std::string& log_vkey,
+                                   const std::string& log_file) {
+  ChildWitness witness;
+  witness.child = TRY(Child::start({"witness", "serve", "--dir", directory, "--dev", "--listen",
+                                    "127.0.0.1:0", "--log", log_vkey},
+                                   true, log_file));
+  witness.ready_line = witness.child->read_line().value_or("it said nothing");
+  const std::string_view before = " at http ";
+  const std::size_t at = witness.ready_line.find(before);
+  const std::size_t end = witness.ready_line.find(" (");
+  if (at == std::string::npos || end == std::string::npos || end < at + before.size())
+    return fail(Code::unavailable, fmt::format("the witness did not start ({}). see {}",
+                                               witness.ready_line, log_file));
+  witness.address = witness.ready_line.substr(at + before.size(), end - at - before.size());
+  return witness;
 }
 
 void ChildServer::kill_at_once() {

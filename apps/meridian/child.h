@@ -42,7 +42,8 @@ class Child {
 class ChildServer {
  public:
   /// Returns when it serves. Errors: unavailable with what it said if it did not start.
-  static Result<ChildServer> start(const std::string& data, const std::string& log_file);
+  static Result<ChildServer> start(const std::string& data, const std::string& log_file,
+                                   const std::vector<std::string>& more_arguments = {});
 
   const std::string& grpc() const { return grpc_; }
   const std::string& http() const { return http_; }
@@ -56,6 +57,15 @@ class ChildServer {
   std::unique_ptr<Child> child_;
   std::string grpc_, http_, ready_line_;
 };
+
+/// A witness of this binary on a free loopback port.
+struct ChildWitness {
+  std::unique_ptr<Child> child;
+  std::string ready_line;
+  std::string address;
+};
+Result<ChildWitness> start_witness(const std::string& directory, const std::string& log_vkey,
+                                   const std::string& log_file);
 
 /// The addresses of "meridian: serving grpc A http B (...)". Errors: invalid_argument.
 struct ServingLine {

@@ -69,6 +69,8 @@ class Demo {
   Status import_books();
   Status look_at_books();
   Status get_receipt();
+  Result<std::string> log_key();
+  Status get_witnessed();
   Status verify_ledger();
   Status damage_copy();
   Status forget();
@@ -77,8 +79,11 @@ class Demo {
                                     const std::vector<std::uint64_t>& acknowledged);
 
   WorkDirectory work_;
+  std::optional<ChildWitness> witness_;
+  std::vector<std::string> witness_arguments_;  ///< Of `serve`, once there is a witness.
   std::optional<ChildServer> server_;
   int step_ = 0;
+  std::string event_id_;
   std::uint64_t event_record_ = 0;
 };
 
@@ -91,7 +96,8 @@ void Demo::say(std::string_view title, std::string_view text) {
 
 Status Demo::serve() {
   server_.reset();
-  server_.emplace(TRY(ChildServer::start(work_.at("ledger"), work_.at("server.log"))));
+  server_.emplace(
+      TRY(ChildServer::start(work_.at("ledger"), work_.at("server.log"), witness_arguments_)));
   return {};
 }
 
@@ -161,19 +167,67 @@ Status Demo::get_receipt() {
   const std::unique_ptr<Client> client = TRY(connect());
   v1::ReadRequest request;
   request.set_stream("journal-household");
-  std::string event_id;
   TRY(read_all(*client, request, [&](const v1::RecordedEvent& event) -> Status {
-    if (!event_id.empty() || event.data().find(payee) == std::string::npos) return {};
-    event_id = to_decimal(to_u128(event.event_id()));
+    if (!event_id_.empty() || event.data().find(payee) == std::string::npos) return {};
+    event_id_ = to_decimal(to_u128(event.event_id()));
     event_record_ = event.record_index();
     return {};
   }));
-  TRY(command({"receipt", "get", "--event", event_id, "-o", work_.at("lunch.tlog-proof")}, Exit::ok,
-              true));
+  TRY(command({"receipt", "get", "--event", event_id_, "-o", work_.at("lunch.tlog-proof")},
+              Exit::ok, true));
   TRY(command({"log", "policy", "-o", work_.at("ledger.policy")}, Exit::ok, true));
   return command(
       {"receipt", "verify", work_.at("lunch.tlog-proof"), "--policy", work_.at("ledger.policy")},
       Exit::ok, false);
+}
+
+Result<std::string> Demo::log_key() {
+  const std::unique_ptr<Client> client = TRY(connect());
+  const v1::KeysReply keys =
+      TRY(client->call(*client->proofs, &v1::Proofs::Stub::Keys, v1::KeysRequest()));
+  return keys.log_vkey();
+}
+
+/// On this machine a witness proves nothing, and the text must say so.
+Status Demo::get_witnessed() {
+  say("A witness, so that the operator cannot tell two stories.",
+      "STAND-IN: this one runs on the same machine. A real one is run by another organisation,\n"
+      "elsewhere. It sees signed tree heads only, and cosigns each that extends the last.");
+  TRY(command(
+      {"witness", "init", "--dir", work_.at("witness"), "--name", "stand-in.example/w1", "--dev"},
+      Exit::ok, false));
+  const std::string log_vkey = TRY(log_key());
+  witness_ = TRY(start_witness(work_.at("witness"), log_vkey, work_.at("witness.log")));
+  print_line(fmt::format("$ meridian witness serve --dir witness --dev --log {}", log_vkey));
+  print_line("  " + witness_->ready_line);
+  std::string vkey = TRY(read_input(work_.at("witness/vkey"), 4'096));
+  while (vkey.ends_with('\n')) vkey.pop_back();
+  witness_arguments_ = {"--witness", fmt::format("http://{}={}", witness_->address, vkey)};
+  server_->stop();
+  TRY(serve());
+  print_line(
+      fmt::format("$ meridian serve --data ledger --dev --witness {}", witness_arguments_.back()));
+  print_line("  " + server_->ready_line());
+  TRY(command({"receipt", "get", "--event", event_id_, "--witnessed", "-o",
+               work_.at("witnessed.tlog-proof")},
+              Exit::ok, true));
+  TRY(command({"log", "witnesses"}, Exit::ok, true));
+  TRY(command({"witness", "policy", work_.at("ledger.policy"), "--witness", vkey, "--organisation",
+               "Stand-In-On-This-Machine", "-o", work_.at("trusted.policy")},
+              Exit::ok, false));
+  print_line(
+      "The first receipt has no witness, so this policy refuses it; the second satisfies it:");
+  TRY(command(
+      {"receipt", "verify", work_.at("lunch.tlog-proof"), "--policy", work_.at("trusted.policy")},
+      Exit::refused, false));
+  TRY(command({"receipt", "verify", work_.at("witnessed.tlog-proof"), "--policy",
+               work_.at("trusted.policy")},
+              Exit::ok, false));
+  print_line(
+      "Here, of course, one person holds both keys: it would mean this if another organisation "
+      "had\n"
+      "run the witness.");
+  return {};
 }
 
 Status Demo::verify_ledger() {
@@ -286,6 +340,7 @@ Status Demo::run() {
   TRY(import_books());
   TRY(look_at_books());
   TRY(get_receipt());
+  TRY(get_witnessed());
   TRY(verify_ledger());
   TRY(damage_copy());
   TRY(forget());
