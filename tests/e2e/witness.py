@@ -85,6 +85,17 @@ def level(binary, receipt, policy):
                                    "--json"))["level"]
 
 
+def judge(receipt, policy):
+    """The verifier that shares no code with us, where its package is installed."""
+    script = meridian.SOURCE / "tests" / "interop" / "verify_receipt.py"
+    if subprocess.run(["/usr/bin/python3", "-c", "import cryptography"],
+                      capture_output=True).returncode != 0:
+        return
+    done = subprocess.run(["/usr/bin/python3", "-B", script, "--policy", policy, receipt],
+                          capture_output=True, text=True)
+    check(done.returncode == 0, f"{script.name}: {done.stdout}{done.stderr}")
+
+
 def witnessed_receipts(binary, work, server, vkey):
     """A user's way: the ledger's policy, the witness's key from elsewhere, offline."""
     write(server, "a")
@@ -95,6 +106,7 @@ def witnessed_receipts(binary, work, server, vkey):
                  "Auditor_Ltd", "-o", trusted)
     check(level(binary, receipt, policy) == "local", "a policy without the witness")
     check(level(binary, receipt, trusted) == "witnessed", "a policy with it")
+    judge(receipt, trusted)
     shown = meridian.run(binary, "receipt", "verify", receipt, "--policy", trusted)
     check("An outside witness (Auditor_Ltd) signed" in shown, shown)
     wait_for("the lag ends", lambda: witness_row(server)["lag_records"] == "0")
