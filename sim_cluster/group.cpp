@@ -76,6 +76,42 @@ void Group::run(std::int64_t ms) {
   }
 }
 
+Node& Group::add_node(const std::string& region) {
+  replica::ReplicaConfig config = config_of(setup_, 0);
+  const std::uint64_t id = nodes_.size() + 1;
+  config.group->id = id;
+  config.group->region = region;
+  config.group->listen = fmt::format("node-{}:7001", id);
+  config.group->joins = true;
+  nodes_.push_back(std::make_unique<Node>(world_, net_, config, setup_.seed * 100 + id));
+  seen_.push_back(0);
+  start(*nodes_.back());
+  return *nodes_.back();
+}
+
+void Group::change_members(const std::vector<replica::MemberStep>& steps) {
+  for (int attempt = 0; attempt < 50; ++attempt) {
+    std::optional<Status> done;
+    leader_within(20'000).replica().change_members(steps, [&](const Status& got) { done = got; });
+    run(500);
+    if (done && *done) {
+      for (int wait = 0; wait < 100; ++wait) {
+        bool joint = true;
+        leader_within(20'000).replica().group(
+            [&](const replica::GroupState& group) { joint = group.membership.is_joint(); });
+        run(100);
+        if (!joint) return;
+      }
+      violate("a joint configuration is not left");
+    }
+    if (done && done->error().code == Code::invalid_argument) {
+      if (attempt > 0) return;  // the try before was taken after all
+      violate("a change of members is refused: " + done->error().message);
+    }
+  }
+  violate("the members cannot be changed");
+}
+
 Node* Group::leader() {
   Node* best = nullptr;
   std::uint64_t term = 0;

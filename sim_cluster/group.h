@@ -46,6 +46,11 @@ class Group {
   std::vector<std::unique_ptr<Node>>& nodes() { return nodes_; }
   Node& node(std::size_t number) { return *nodes_.at(number); }
 
+  /// A machine more, whose replica has the next id and joins in `region`. Not yet a member.
+  Node& add_node(const std::string& region);
+  /// Changes members through the leader until it is taken and no configuration is joint any more.
+  void change_members(const std::vector<replica::MemberStep>& steps);
+
   /// Lets time pass and checks all along.
   void run(std::int64_t ms);
   /// The node that may propose in the newest term; null if there is none.

@@ -41,6 +41,46 @@ TEST(sim_group, the_death_of_the_leader_loses_nothing) {
   group.require_progress(10'000);
 }
 
+TEST(sim_group, a_new_replica_learns_votes_and_takes_the_place_of_another) {
+  using Kind = consensus::MemberChange::Kind;
+  Group group({.seed = 3});
+  group.create_accounts(5);
+  for (int i = 0; i < 30; ++i) {
+    for (std::size_t n = 0; n < 3; ++n) group.send_something(n);
+    group.run(20);
+  }
+  Node& joiner = group.add_node("region-1");
+  group.change_members({{{4, "region-1", "node-4:7001"}, Kind::learner}});
+  group.run(3'000);
+  ASSERT_TRUE(joiner.is_up());
+  EXPECT_EQ(joiner.copies(), 1u);
+  group.change_members({{{4, "", ""}, Kind::voter}, {{1, "", ""}, Kind::remove}});
+  group.node(0).kill();  // its disk is gone for good
+  group.node(1).kill();
+  group.run(3'000);
+  Node& leader = group.leader_within(20'000);  // of replicas 3 and 4 alone
+  EXPECT_TRUE(leader.id() == 3 || leader.id() == 4) << leader.id();
+  group.start(group.node(1));
+  group.run(2'000);
+  EXPECT_EQ(group.node(3).replica().visible_records(), group.node(2).replica().visible_records());
+}
+
+TEST(sim_group, an_emptied_disk_under_its_old_id_is_refused) {
+  Group group({.seed = 4});
+  group.create_accounts(5);
+  group.node(2).empty_disk(99);
+  group.start(group.node(2));
+  for (int i = 0; i < 20; ++i) {
+    for (std::size_t n = 0; n < 3; ++n) group.send_something(n);
+    group.run(50);
+  }
+  EXPECT_EQ(group.node(2).replica().visible_records(), 0u);
+  bool told = false;
+  for (const std::string& line : group.node(2).notices())
+    told = told || line.find("had another disk") != std::string::npos;
+  EXPECT_TRUE(told);
+}
+
 void disturb(Group& group) {
   sim::Random& random = group.random();
   const std::size_t number = random.below(group.nodes().size());

@@ -121,6 +121,14 @@ void Node::take_down(std::unique_ptr<sim::Disk> survived) {
 void Node::kill() { take_down(disk_->kill_process()); }
 void Node::crash(std::uint64_t seed) { take_down(disk_->crash(seed)); }
 
+void Node::empty_disk(std::uint64_t seed) {
+  stop();
+  disk_ = std::make_unique<sim::Disk>(sim::DiskOptions{.seed = seed});
+  const auto made = storage::KeyStore::create({*disk_, world_.clock(), world_.entropy()},
+                                              passphrase(), {1, 1, 1});
+  ASSERT(made.has_value());
+}
+
 void Node::hold_disk(bool held) {
   if (log_) static_cast<sim::Executor&>(*log_).hold(held);
 }

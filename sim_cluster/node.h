@@ -45,6 +45,8 @@ class Node {
   Status keep_going();
   bool is_copying() const { return catch_up_ != nullptr; }
   std::uint64_t copies() const { return copies_; }
+  /// Whoever exchanged the disk: the same id, nothing on it.
+  void empty_disk(std::uint64_t seed);
   /// While held, nothing is written and no sync returns: a disk that hangs.
   void hold_disk(bool held);
 

@@ -228,12 +228,14 @@ TEST(gate_script, the_leader_itself_can_be_replaced) {
   const auto must_be_taken = [](const Status& status) {
     EXPECT_TRUE(status) << status.error().message;
   };
-  group.member(leader).node().propose_change({{4, MemberChange::Kind::learner}}, nullptr,
+  group.member(leader).node().propose_change(group.member(leader).leadership().term,
+                                             {{4, MemberChange::Kind::learner}}, nullptr,
                                              must_be_taken);
   group.run(1'000);
   group.member(leader).checkpoint(0);
   group.run(2'000);
   group.member(leader).node().propose_change(
+      group.member(leader).leadership().term,
       {{4, MemberChange::Kind::voter}, {leader, MemberChange::Kind::remove}}, nullptr,
       must_be_taken);
   group.run(5'000);

@@ -128,7 +128,7 @@ class RaftNode {
   void propose(std::uint64_t term, std::vector<EntryBytes> entries);
   /// What came of it shows in the log and in status(). Errors through `done`: failed_precondition
   /// (not the leader; another change is under way).
-  void propose_change(std::vector<MemberChange> changes, EntryBytes record,
+  void propose_change(std::uint64_t term, std::vector<MemberChange> changes, EntryBytes record,
                       std::function<void(Status)> done);
   /// Entries up to `index` are part of the state.
   void applied(std::uint64_t index);
@@ -156,7 +156,8 @@ class RaftNode {
     std::uint64_t prev_term = 0;  ///< Of the entry before the first one here; 0: not known.
     std::vector<LogEntry> entries;
   };
-  /// Entries from `first` on, up to `bytes_max`, at least one if there is one; 0: none, just the rest.
+  /// Entries from `first` on, up to `bytes_max`, at least one if there is one; 0: none, just the
+  /// rest.
   void read_log(std::uint64_t first, std::uint64_t bytes_max,
                 std::function<void(Result<LogPiece>)> done);
 

@@ -31,6 +31,7 @@ enum class CommandKind : std::uint8_t {
   erase_subject = 21,
   door_refusals = 22,
   dropped_tail = 23,
+  member_change = 24,
 };
 constexpr bool made_by_clients(CommandKind kind) { return static_cast<std::uint8_t>(kind) <= 4; }
 
@@ -187,12 +188,24 @@ struct DroppedTail {
   std::array<Byte, 108> zero;
 };
 
+/// A replica joins, gets a vote or leaves: the entry that holds it changes consensus's
+/// configuration at the same index.
+struct MemberChange {
+  std::uint64_t member;  ///< Raft id: of one disk, for ever.
+  std::uint32_t change;  ///< 0 votes, 1 leaves, 2 learns.
+  std::array<Byte, 4> zero_a;
+  std::array<char, 32> region;   ///< Padded with zeros, as is `address`.
+  std::array<char, 64> address;  ///< "host:port" for its peers.
+  std::array<Byte, 16> zero;
+};
+
 static_assert(sizeof(Account) == command_size && sizeof(Transfer) == command_size);
 static_assert(sizeof(AppendEvent) == command_size && sizeof(DeleteStream) == command_size);
 static_assert(sizeof(OpenGeneration) == command_size && sizeof(SetFeatureLevel) == command_size);
 static_assert(sizeof(ExpirePending) == command_size && sizeof(StateDigest) == command_size);
 static_assert(sizeof(TimeAdvance) == command_size && sizeof(EraseSubject) == command_size);
 static_assert(sizeof(DoorRefusals) == command_size && sizeof(DroppedTail) == command_size);
+static_assert(sizeof(MemberChange) == command_size);
 
 /// The command whose 128 bytes stand at `bytes` (any alignment). A copy: 128 bytes, registers.
 template <typename Command>

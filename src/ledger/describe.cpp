@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <span>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "ledger/internal/command_checks.h"
@@ -236,6 +238,24 @@ void BodyDescriber::operator()(const SystemBody& body) {
       out_.decimal("bytes", command.bytes);
       return out_.number("reason", command.reason);
     }
+    case CommandKind::member_change: {
+      auto command = load_command<MemberChange>(bytes);
+      out_.decimal("member", command.member);
+      out_.number("change", command.change);
+      // Host names; whatever else stands there is shown as it is.
+      const auto add = [this](std::string_view name, std::string_view padded) {
+        const std::string_view value = padded.substr(0, padded.find('\0'));
+        const bool is_plain = std::all_of(value.begin(), value.end(), [](char c) {
+          return c > ' ' && c < 127 && c != '"' && c != '\\';
+        });
+        if (is_plain)
+          out_.text(name, value);
+        else
+          out_.bytes(name, as_bytes(padded));
+      };
+      add("region", {command.region.data(), command.region.size()});
+      return add("address", {command.address.data(), command.address.size()});
+    }
     case CommandKind::create_account:
     case CommandKind::create_transfer:
     case CommandKind::append_event:
@@ -295,6 +315,7 @@ std::string_view kind_name(CommandKind kind) {
     case CommandKind::erase_subject: return "erase_subject";
     case CommandKind::door_refusals: return "door_refusals";
     case CommandKind::dropped_tail: return "dropped_tail";
+    case CommandKind::member_change: return "member_change";
   }
   return "unknown";
 }

@@ -104,7 +104,8 @@ class HeaderReader {
       case CommandKind::time_advance:
       case CommandKind::erase_subject:
       case CommandKind::door_refusals:
-      case CommandKind::dropped_tail: break;
+      case CommandKind::dropped_tail:
+      case CommandKind::member_change: break;
     }
     return read_system();
   }

@@ -149,7 +149,8 @@ BodyEnd put_body(Byte* at, CommandKind kind, const Byte* command, const Effect& 
     case CommandKind::time_advance:
     case CommandKind::erase_subject:
     case CommandKind::door_refusals:
-    case CommandKind::dropped_tail: break;
+    case CommandKind::dropped_tail:
+    case CommandKind::member_change: break;
   }
   return BodyEnd{.at = put_bytes(at, Bytes(command, command_size))};
 }

@@ -40,7 +40,8 @@ bool is_linked(CommandKind kind, const Byte* command) {
     case CommandKind::time_advance:
     case CommandKind::erase_subject:
     case CommandKind::door_refusals:
-    case CommandKind::dropped_tail: return false;
+    case CommandKind::dropped_tail:
+    case CommandKind::member_change: return false;
   }
   return false;
 }
@@ -289,7 +290,8 @@ Result<Outcome> LedgerState::judge(const CommandPlace& place, Effect& effect) {
     case CommandKind::time_advance:
     case CommandKind::erase_subject:
     case CommandKind::door_refusals:
-    case CommandKind::dropped_tail: return judge_system(place, effect);
+    case CommandKind::dropped_tail:
+    case CommandKind::member_change: return judge_system(place, effect);
   }
   return outcome(SystemOutcome::refused);
 }

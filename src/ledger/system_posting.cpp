@@ -36,7 +36,8 @@ Outcome LedgerState::judge_system(const CommandPlace& place, Effect&) {
     if (time <= place.time || time > timestamp_max) return outcome(SystemOutcome::refused);
     advanced_to = time;
   }
-  // The others (state_digest, erase_subject, door_refusals, dropped_tail) only state a fact.
+  // The others (state_digest, erase_subject, door_refusals, dropped_tail, member_change) only state
+  // a fact.
   return Outcome::created;
 }
 

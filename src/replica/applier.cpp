@@ -18,6 +18,12 @@ void Applier::committed(std::vector<CommittedEntry> entries) {
   });
 }
 
+void Applier::cut_first_checkpoint() {
+  if (checkpointer_->is_busy() || checkpointer_->newest_record() != 0) return;
+  if (parts_.ledger.records() == 0 || failed_) return;
+  checkpointer_->cut(parts_.ledger, parts_.history, last_applied_);
+}
+
 void Applier::resume() { process(); }
 
 void Applier::process() {

@@ -51,6 +51,8 @@ class Applier {
   void committed(std::vector<CommittedEntry> entries);
   /// A checkpoint is finished: go on if entries wait. On the executor.
   void resume();
+  /// Cuts a checkpoint now if there is none yet and none is being written. On the executor.
+  void cut_first_checkpoint();
   /// Begins to look, every watch_period, for pending transfers that are due and at the free disk.
   void start_watching();
   /// No delayed task runs from now on.

@@ -116,9 +116,9 @@ Status CatchUp::begin_resupply() {
   }
   const GroupConfig& group = *config_.group;
   const Recovered stores = TRY(open_stores(context_));
-  const consensus::Membership members = stores.membership.empty()
-                                            ? TRY(founding_membership(group))
-                                            : TRY(consensus::decode_membership(stores.membership));
+  const GroupState state = stores.membership.empty() ? TRY(founding_state(group))
+                                                     : TRY(decode_group_state(stores.membership));
+  for (const MemberInfo& member : state.members) peers_->set(member);
   const LogPosition applied = stores.membership.empty() ? RaftLog::founding : stores.applied;
   RaftLog::Directory directory = TRY(RaftLog::open_directory(
       io_.disk, io_.entropy,
@@ -131,7 +131,7 @@ Status CatchUp::begin_resupply() {
   Byte nonce[8];
   io_.entropy.fill(nonce);
   resupply_ = std::make_unique<Resupply>(
-      Resupply::Parts{executors_.log, io_.clock, *peers_, io_.notice}, group.id, members,
+      Resupply::Parts{executors_.log, io_.clock, *peers_, io_.notice}, group.id, state.membership,
       std::move(store), std::move(directory.in_doubt), applied, log, load_le<std::uint64_t>(nonce),
       [this](const Result<Resupply::Outcome>& outcome) {
         if (!outcome) return end(outcome.error());

@@ -1,6 +1,8 @@
 // A replica as one of a group: what consensus hands out, who leads, who falls behind.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "replica/internal/cell_replica.h"
 
@@ -53,10 +55,15 @@ Status CellReplica::join_group() {
 /// What the newest checkpoint covers; the state itself goes by way of the giver.
 std::optional<consensus::SnapshotOffer> CellReplica::make_offer() {
   const Result<StateOffer> offer = copies_->describe();
-  if (!offer) return std::nullopt;
-  const Result<consensus::Membership> members = consensus::decode_membership(offer->membership);
-  if (!members) return std::nullopt;
-  return consensus::SnapshotOffer{offer->entry_index, offer->term, *members, {}};
+  if (!offer) {
+    // A new cell, and one who joins: it needs a first checkpoint, however small.
+    if (offer.error().code == Code::not_found)
+      executors_.apply.post([this] { applier_->cut_first_checkpoint(); });
+    return std::nullopt;
+  }
+  const Result<GroupState> group = decode_group_state(offer->membership);
+  if (!group) return std::nullopt;
+  return consensus::SnapshotOffer{offer->entry_index, offer->term, group->membership, {}};
 }
 
 /// On the raft executor.
@@ -83,6 +90,45 @@ void CellReplica::catch_up(std::function<void(meridian::Status)> ready) {
     if (!index) return ready(index.error());
     ready({});
   });
+}
+
+void CellReplica::group(std::function<void(const GroupState&)> ready) {
+  if (group_ == nullptr) return ready({});
+  executors_.raft->post([this, ready = std::move(ready)] { ready(group_->group()); });
+}
+
+void CellReplica::change_members(std::vector<MemberStep> steps,
+                                 std::function<void(meridian::Status)> done) {
+  if (group_ == nullptr)
+    return done(fail(Code::failed_precondition,
+                     "this cell has one replica and no group: start it as one of several"));
+  executors_.raft->post([this, steps = std::move(steps), done = std::move(done)]() mutable {
+    change(steps, std::move(done));
+  });
+}
+
+void CellReplica::change(const std::vector<MemberStep>& steps,
+                         std::function<void(meridian::Status)> done) {
+  if (const Result<GroupState> next = after_steps(group_->group(), steps); !next)
+    return done(next.error());
+  auto request = std::make_unique<ledger::Request>();
+  request->attester = ledger::Attester::replica;
+  std::vector<consensus::MemberChange> changes;
+  for (const MemberStep& step : steps) {
+    ledger::MemberChange command{};
+    command.member = step.member.id;
+    command.change = static_cast<std::uint32_t>(step.change);
+    std::copy(step.member.region.begin(), step.member.region.end(), command.region.begin());
+    std::copy(step.member.address.begin(), step.member.address.end(), command.address.begin());
+    request->add(ledger::CommandKind::member_change,
+                 {reinterpret_cast<const Byte*>(&command), sizeof command});
+    changes.push_back({step.member.id, step.change});
+  }
+  proposer_->submit_change(std::move(request), std::move(changes),
+                           [done = std::move(done)](const Result<Answer>& answer) {
+                             if (!answer) return done(answer.error());
+                             done({});
+                           });
 }
 
 }  // namespace meridian::replica

@@ -21,8 +21,10 @@ struct GroupConfig {
   std::uint64_t id = 0;  ///< Of this replica.
   std::string region;
   std::string listen;  ///< "host:port" for peers.
-  /// The same list on every founder, this one included; empty on a replica that joins later.
+  /// The same list on every founder, this one included. On a replica that joins later: members that
+  /// it may ask.
   std::vector<MemberInfo> founders;
+  bool joins = false;  ///< Was no founder: starts empty, and copies a member's state.
   consensus::Timing timing;
   consensus::RaftLimits limits;
   std::uint64_t copy_bytes_per_second = 0;  ///< When taking a state; 0: no limit.

@@ -30,6 +30,10 @@ class LocalLog final : public OrderedLog {
   void start(Handler handler) override;
   void stop() override {}
   void propose(std::uint64_t term, std::vector<EntryBytes> entries) override;
+  void propose_change(std::uint64_t, std::vector<consensus::MemberChange>,
+                      EntryBytes entry) override {
+    handler_.dropped({std::move(entry)});
+  }
   void applied(std::uint64_t) override {}
   void release_before(std::uint64_t index) override;
   std::uint64_t file_count() const override { return file_count_; }

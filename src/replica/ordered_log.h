@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "consensus/membership.h"
 
 namespace meridian::replica {
 
@@ -63,6 +64,10 @@ class OrderedLog {
   /// All of `entries` or none are appended, in this order, if `term` is still ours. What becomes of
   /// them the handler tells.
   virtual void propose(std::uint64_t term, std::vector<EntryBytes> entries) = 0;
+  /// As propose, with one entry that changes who takes part at its own index. A log of one replica
+  /// drops it.
+  virtual void propose_change(std::uint64_t term, std::vector<consensus::MemberChange> changes,
+                              EntryBytes entry) = 0;
   /// Entries up to `index` are part of the state.
   virtual void applied(std::uint64_t index) = 0;
   /// Entries below `index` are covered by a state checkpoint.

@@ -216,16 +216,7 @@ void Proposer::flush() {
     metrics_.entry_commands.observe(batch.command_count);
     // Asked once: an entry must not be stamped later than what was compared with the gap.
     const auto now = static_cast<std::uint64_t>(clock_.now().time);
-    if (last_time_ != 0 && now > last_time_ + time_gap_max_ns) {
-      {
-        const std::lock_guard lock(mutex_);
-        ++entries_in_log_;
-        ++entries_unstored_;
-      }
-      EntryBytes advance = encode_time_advance(now);
-      remember(advance, {});
-      entries.push_back(std::move(advance));
-    }
+    if (std::optional<EntryBytes> advance = time_advance(now)) entries.push_back(*advance);
     EntryBytes entry = encode(batch, now);
     group_bytes += entry->size();
     remember(entry, std::move(batch));
@@ -234,6 +225,49 @@ void Proposer::flush() {
   if (!entries.empty()) log_.propose(term_, std::move(entries));
   const std::lock_guard lock(mutex_);
   schedule_flush();
+}
+
+void Proposer::submit_change(std::unique_ptr<ledger::Request> request,
+                             std::vector<consensus::MemberChange> changes,
+                             Replica::Answered answered) {
+  executor_.post([this, changes = std::move(changes),
+                  queued = Queued{std::move(request), std::move(answered), 0}]() mutable {
+    queued.bytes = queued.request->encoded_size();
+    {
+      const std::lock_guard lock(mutex_);
+      if (leading_ && !failed_) {
+        queued_bytes_ += queued.bytes;
+        ++queued_requests_;
+        ++entries_in_log_;
+        ++entries_unstored_;
+      } else {
+        changes.clear();
+      }
+    }
+    if (changes.empty())
+      return queued.answered(
+          meridian::fail(Code::unavailable, "this replica does not lead the cell"));
+    const auto now = static_cast<std::uint64_t>(clock_.now().time);
+    if (std::optional<EntryBytes> advance = time_advance(now)) log_.propose(term_, {*advance});
+    Batch batch;
+    batch.command_count = queued.request->command_count();
+    batch.requests.push_back(std::move(queued));
+    EntryBytes entry = encode(batch, now);
+    remember(entry, std::move(batch));
+    log_.propose_change(term_, std::move(changes), std::move(entry));
+  });
+}
+
+std::optional<EntryBytes> Proposer::time_advance(std::uint64_t now) {
+  if (last_time_ == 0 || now <= last_time_ + time_gap_max_ns) return std::nullopt;
+  {
+    const std::lock_guard lock(mutex_);
+    ++entries_in_log_;
+    ++entries_unstored_;
+  }
+  EntryBytes advance = encode_time_advance(now);
+  remember(advance, {});
+  return advance;
 }
 
 EntryBytes Proposer::encode_stamped(std::uint64_t base_time,

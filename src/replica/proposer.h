@@ -43,6 +43,10 @@ class Proposer {
   /// The log did not take these, and never will.
   void dropped(const std::vector<EntryBytes>& entries);
   void submit(std::unique_ptr<ledger::Request> request, Replica::Answered answered);
+  /// A request of our own whose entry changes who takes part (OrderedLog::propose_change). Errors
+  /// as submit(); unavailable also if another change is under way.
+  void submit_change(std::unique_ptr<ledger::Request> request,
+                     std::vector<consensus::MemberChange> changes, Replica::Answered answered);
   /// New client requests are refused with `why` until it is empty again. Requests that finish
   /// pending transfers and the replica's own still go on.
   void refuse_clients(std::string why);
@@ -82,6 +86,8 @@ class Proposer {
   bool may_propose() const;  // mutex_ held
   Batch next_batch();        // mutex_ held
   EntryBytes encode(const Batch& batch, std::uint64_t now);
+  /// What must go before an entry stamped `now`, if so much time has passed.
+  std::optional<EntryBytes> time_advance(std::uint64_t now);
   EntryBytes encode_time_advance(std::uint64_t time);
   EntryBytes encode_stamped(std::uint64_t base_time,
                             std::span<const ledger::Request* const> requests);

@@ -3,26 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/assert.h"
+#include "ledger/entry.h"
 #include "replica/log_exchange.h"
 
 namespace meridian::replica {
-
-Result<consensus::Membership> founding_membership(const GroupConfig& config) {
-  consensus::Membership members;
-  for (const MemberInfo& founder : config.founders) members.voters.push_back(founder.id);
-  std::sort(members.voters.begin(), members.voters.end());
-  const std::vector<std::uint64_t>& voters = members.voters;
-  if (std::adjacent_find(voters.begin(), voters.end()) != voters.end())
-    return fail(Code::invalid_argument, "two founders of the cell have one id");
-  TRY(consensus::check_placement(members, [&](std::uint64_t id) -> std::string {
-    for (const MemberInfo& founder : config.founders)
-      if (founder.id == id) return founder.region;
-    return {};
-  }));
-  return members;
-}
 
 Result<std::unique_ptr<RaftLog>> RaftLog::open(
     const Parts& parts, const storage::SealedContext& context, const storage::WalOptions& wal,
@@ -36,15 +23,17 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(
 
   consensus::RaftNode::Start& from = log->node_start_;
   log->applied_ = start.applied;
-  if (!start.membership.empty()) {
-    from.membership = TRY(consensus::decode_membership(start.membership));
-  } else if (!config.founders.empty()) {
-    from.membership = TRY(founding_membership(config));
-    if (!from.membership.votes(config.id))
+  if (!start.group.empty()) {
+    log->group_ = TRY(decode_group_state(start.group));
+  } else if (!config.joins) {
+    log->group_ = TRY(founding_state(config));
+    if (!log->group_.membership.votes(config.id))
       return fail(Code::invalid_argument,
                   fmt::format("replica {} is not among the founders of the cell", config.id));
     log->applied_ = founding;
   }
+  for (const MemberInfo& member : log->group_.members) log->peers_->set(member);
+  from.membership = log->group_.membership;
   from.applied = {log->applied_.index, log->applied_.term};
   log->store_ =
       TRY(RaftStore::open(context, wal, from.applied, config.limits.cached_bytes_max,
@@ -120,13 +109,44 @@ void RaftLog::hand_out(std::vector<consensus::CommittedEntry> entries) {
   std::vector<CommittedEntry> out;
   out.reserve(entries.size());
   for (consensus::CommittedEntry& one : entries) {
-    if (one.membership != encoded_of_) {
-      encoded_of_ = one.membership;
-      encoded_ = std::make_shared<const Buffer>(consensus::encode_membership(*one.membership));
+    if (!encoded_ || one.entry.kind == consensus::EntryKind::membership) {
+      take_members(one);
+      encoded_ = std::make_shared<const Buffer>(encode_group_state(group_));
     }
     out.push_back({one.entry.index, one.entry.term, std::move(one.entry.bytes), encoded_});
   }
   handler_.committed(std::move(out));
+}
+
+/// Where new members are stands in the records of the entry that makes them members.
+void RaftLog::take_members(const consensus::CommittedEntry& entry) {
+  group_.membership = *entry.membership;
+  if (entry.entry.kind != consensus::EntryKind::membership || !entry.entry.bytes) return;
+  const Result<ledger::EntryView> view = ledger::EntryView::decode(*entry.entry.bytes);
+  if (!view) return;  // apply stops the replica over it
+  const auto text = [](const auto& padded) {
+    return std::string(padded.data(), strnlen(padded.data(), padded.size()));
+  };
+  std::uint32_t number = 0;
+  for (std::uint32_t i = 0; i < view->run_count(); ++i) {
+    const ledger::Run run = view->run(i);
+    for (std::uint32_t j = 0; j < run.count; ++j, ++number) {
+      if (run.kind != ledger::CommandKind::member_change) continue;
+      const auto command = ledger::load_command<ledger::MemberChange>(view->command(number));
+      if (command.change != static_cast<std::uint32_t>(consensus::MemberChange::Kind::learner))
+        continue;
+      const MemberInfo member{command.member, text(command.region), text(command.address)};
+      group_.set(member);
+      peers_->set(member);
+    }
+  }
+}
+
+void RaftLog::propose_change(std::uint64_t term, std::vector<consensus::MemberChange> changes,
+                             EntryBytes entry) {
+  node_->propose_change(term, std::move(changes), entry, [this, entry](const Status& taken) {
+    if (!taken) handler_.dropped({entry});
+  });
 }
 
 void RaftLog::start(Handler handler) {

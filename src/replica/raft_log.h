@@ -13,6 +13,7 @@
 #include "consensus/raft_node.h"
 #include "io/entropy.h"
 #include "replica/group_config.h"
+#include "replica/group_state.h"
 #include "replica/ordered_log.h"
 #include "replica/peers.h"
 #include "replica/raft_store.h"
@@ -23,10 +24,6 @@ namespace meridian::replica {
 /// Marks the replica as in doubt and drops what ends its log ambiguously, if anything does.
 Status drop_doubtful_tail(RaftStore& store, storage::InDoubtMark& mark,
                           const std::function<void(const std::string&)>& notice);
-
-/// The configuration that founders begin with. Errors: invalid_argument; failed_precondition
-/// (placement).
-Result<consensus::Membership> founding_membership(const GroupConfig& config);
 
 class RaftLog final : public OrderedLog {
  public:
@@ -53,7 +50,7 @@ class RaftLog final : public OrderedLog {
 
   struct Start {
     LogPosition applied;  ///< Of the newest state checkpoint; {0, 0}: there is none.
-    Buffer membership;    ///< As of it; empty without one.
+    Buffer group;         ///< GroupState as of it; empty without one.
   };
   /// `wal_file_size` as ReplicaConfig. Errors: data_loss; failed_precondition (another replica's
   /// directory); invalid_argument (a founder that is not in its own list, a region with a
@@ -68,6 +65,8 @@ class RaftLog final : public OrderedLog {
   LogPosition applied() const { return applied_; }
   Peers& peers() { return *peers_; }
   consensus::RaftNode& node() { return *node_; }
+  /// On the raft executor.
+  const GroupState& group() const { return group_; }
 
   /// A leader's log does not reach this replica any more: its state must be copied from `from`.
   using Behind = std::function<void(std::uint64_t from)>;
@@ -78,6 +77,8 @@ class RaftLog final : public OrderedLog {
   void start(Handler handler) override;
   void stop() override;
   void propose(std::uint64_t term, std::vector<EntryBytes> entries) override;
+  void propose_change(std::uint64_t term, std::vector<consensus::MemberChange> changes,
+                      EntryBytes entry) override;
   void applied(std::uint64_t index) override { node_->applied(index); }
   void release_before(std::uint64_t index) override { node_->release_before(index); }
   std::uint64_t file_count() const override { return store_->file_count(); }
@@ -86,6 +87,7 @@ class RaftLog final : public OrderedLog {
   RaftLog(const Parts& parts, const GroupConfig& config) : parts_(parts), config_(config) {}
   consensus::RaftNode::Handler node_handler();
   void hand_out(std::vector<consensus::CommittedEntry> entries);
+  void take_members(const consensus::CommittedEntry& entry);
 
   Parts parts_;
   const GroupConfig config_;
@@ -98,8 +100,8 @@ class RaftLog final : public OrderedLog {
   MakeOffer make_offer_;
   Behind behind_;
 
-  // raft executor: the encoding of the configuration handed out last
-  std::shared_ptr<const consensus::Membership> encoded_of_;
+  // raft executor: the group as of the entry handed out last
+  GroupState group_;
   EntryBytes encoded_;
 };
 

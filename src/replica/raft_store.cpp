@@ -23,7 +23,9 @@ Result<LogEntry> from_wal(const storage::WalEntry& entry, bool with_bytes) {
   out.index = entry.index;
   out.term = entry.term;
   out.kind = static_cast<EntryKind>(entry.kind);
-  out.change = shared(entry.head);
+  // Leaving a joint configuration is encoded in no bytes at all.
+  if (out.kind == EntryKind::membership)
+    out.change = std::make_shared<const Buffer>(to_buffer(entry.head));
   out.size = entry.bytes.size();
   if (with_bytes) out.bytes = shared(entry.bytes);
   return out;

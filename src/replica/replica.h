@@ -28,7 +28,7 @@
 #include "metrics/registry.h"
 #include "proof/checkpoint.h"
 #include "proof/receipt.h"
-#include "replica/group_config.h"
+#include "replica/group_state.h"
 #include "replica/ordered_log.h"
 #include "storage/key_store.h"
 
@@ -127,6 +127,14 @@ class Replica {
   virtual void catch_up(std::function<void(Status)> ready) = 0;
   /// Asks for leadership to move to replica `to`, which must be caught up.
   virtual void transfer_leadership(std::uint64_t to) = 0;
+
+  /// Who takes part now, as this replica knows it; alone: nobody but itself. Comes on the raft
+  /// executor, or at once.
+  virtual void group(std::function<void(const GroupState&)> ready) = 0;
+  /// Adds learners, gives votes, removes members, in one change. `done` once the change is applied
+  /// here; a joint configuration is left by itself after that. Errors: invalid_argument,
+  /// failed_precondition (placement), unavailable (not the leader, another change under way).
+  virtual void change_members(std::vector<MemberStep> steps, std::function<void(Status)> done) = 0;
 
   // --- state, read where it is changed: linearizable on a leader or after catch_up() ---
   using Reader = std::function<void(const ledger::Ledger&)>;

@@ -180,9 +180,10 @@ void RaftHost::propose(std::uint64_t term, std::vector<EntryBytes> entries) {
   handler_.dropped(std::move(entries));
 }
 
-Status RaftHost::propose_change(const std::vector<MemberChange>& changes, EntryBytes record) {
+Status RaftHost::propose_change(std::uint64_t term, const std::vector<MemberChange>& changes,
+                                EntryBytes record) {
   const CoreStatus status = core_.status();
-  if (status.role != Role::leader)
+  if (status.role != Role::leader || status.term != term)
     return fail(Code::failed_precondition,
                 fmt::format("this node does not lead; member {} does", status.leader));
   if (membership_->is_joint() || status.pending_conf_index > applied_)

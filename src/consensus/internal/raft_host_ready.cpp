@@ -118,6 +118,7 @@ void RaftHost::hand_out() {
       loaded_.erase(found);
     }
     if (entry.kind == EntryKind::membership) {
+      ASSERT(entry.change != nullptr);
       Result<Membership> next = core_.apply_change(*entry.change);
       // The leader's core proposes only what can be applied: a refusal here is another history.
       if (!next) return fatal(with_context(next.error(), fmt::format("entry {}", index)));

@@ -27,7 +27,7 @@ inline constexpr std::uint16_t transfer_resolves =
 /// False for a number from outside that names no kind.
 constexpr bool is_known(CommandKind kind) {
   auto number = static_cast<std::uint8_t>(kind);
-  return (number >= 1 && number <= 4) || (number >= 16 && number <= 23);
+  return (number >= 1 && number <= 4) || (number >= 16 && number <= 24);
 }
 
 /// Where the last field of a command of `kind` ends; the rest is reserved.
@@ -41,6 +41,7 @@ constexpr std::size_t fields_end(CommandKind kind) {
     case CommandKind::erase_subject: return offsetof(EraseSubject, zero);
     case CommandKind::door_refusals: return offsetof(DoorRefusals, zero);
     case CommandKind::dropped_tail: return offsetof(DroppedTail, zero);
+    case CommandKind::member_change: return offsetof(MemberChange, zero);
     case CommandKind::create_account:
     case CommandKind::create_transfer:
     case CommandKind::append_event:

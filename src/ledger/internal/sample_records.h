@@ -16,11 +16,12 @@
 
 namespace meridian::ledger {
 
-inline constexpr std::array<CommandKind, 12> all_kinds{
+inline constexpr std::array<CommandKind, 13> all_kinds{
     CommandKind::create_account, CommandKind::create_transfer, CommandKind::append_event,
     CommandKind::delete_stream,  CommandKind::open_generation, CommandKind::set_feature_level,
     CommandKind::expire_pending, CommandKind::state_digest,    CommandKind::time_advance,
     CommandKind::erase_subject,  CommandKind::door_refusals,   CommandKind::dropped_tail,
+    CommandKind::member_change,
 };
 
 template <typename Command>
@@ -241,7 +242,8 @@ class Sampler {
       case CommandKind::time_advance:
       case CommandKind::erase_subject:
       case CommandKind::door_refusals:
-      case CommandKind::dropped_tail: header.body = SystemBody{command(header.kind)}; return;
+      case CommandKind::dropped_tail:
+      case CommandKind::member_change: header.body = SystemBody{command(header.kind)}; return;
     }
   }
   void fill_transfer(Header& header, const Byte* bytes, bool created) {

@@ -121,6 +121,9 @@ class CellReplica final : public Replica {
     return leadership_;
   }
   void catch_up(std::function<void(meridian::Status)> ready) override;
+  void group(std::function<void(const GroupState&)> ready) override;
+  void change_members(std::vector<MemberStep> steps,
+                      std::function<void(meridian::Status)> done) override;
   void transfer_leadership(std::uint64_t to) override {
     if (group_ != nullptr) group_->node().transfer_leadership(to);
   }
@@ -137,6 +140,7 @@ class CellReplica final : public Replica {
   OrderedLog::Handler log_handler();
   void follow(const Leadership& now);
   std::optional<consensus::SnapshotOffer> make_offer();
+  void change(const std::vector<MemberStep>& steps, std::function<void(meridian::Status)> done);
   Proposer::Requests first_requests();
   Status replay(const Progress& progress);
   void keep_up();

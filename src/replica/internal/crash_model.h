@@ -41,7 +41,8 @@ class Fold {
       case ledger::CommandKind::open_generation:
       case ledger::CommandKind::set_feature_level:
       case ledger::CommandKind::erase_subject:
-      case ledger::CommandKind::door_refusals: break;
+      case ledger::CommandKind::door_refusals:
+      case ledger::CommandKind::member_change: break;
     }
   }
 

@@ -1,0 +1,157 @@
+#include "replica/group_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "ledger/command.h"
+
+namespace meridian::replica {
+
+namespace {
+
+using Kind = consensus::MemberChange::Kind;
+
+constexpr std::uint32_t format_version = 1;
+constexpr std::size_t members_max = 256;
+constexpr std::size_t region_size_max = sizeof(ledger::MemberChange::region);
+constexpr std::size_t address_size_max = sizeof(ledger::MemberChange::address);
+
+void erase(std::vector<std::uint64_t>& ids, std::uint64_t id) {
+  ids.erase(std::remove(ids.begin(), ids.end(), id), ids.end());
+}
+void insert(std::vector<std::uint64_t>& ids, std::uint64_t id) {
+  erase(ids, id);
+  ids.insert(std::upper_bound(ids.begin(), ids.end(), id), id);
+}
+
+Status check_step(const GroupState& state, const MemberStep& step) {
+  const MemberInfo& member = step.member;
+  const bool is_member = state.membership.has(member.id);
+  if (member.id == 0) return fail(Code::invalid_argument, "a replica's id is never 0");
+  if (step.change == Kind::learner) {
+    if (state.find(member.id) != nullptr)
+      return fail(
+          Code::invalid_argument,
+          fmt::format("id {} was used before: an id belongs to one disk for ever; take a new "
+                      "one",
+                      member.id));
+    if (member.region.empty() || member.region.size() > region_size_max || member.address.empty() ||
+        member.address.size() > address_size_max)
+      return fail(
+          Code::invalid_argument,
+          fmt::format("replica {} needs a region of 1 to {} bytes and an address of 1 to {}",
+                      member.id, region_size_max, address_size_max));
+    return {};
+  }
+  if (!is_member)
+    return fail(Code::invalid_argument, fmt::format("replica {} is no member", member.id));
+  if (step.change == Kind::voter && state.membership.votes(member.id))
+    return fail(Code::invalid_argument, fmt::format("replica {} votes already", member.id));
+  return {};
+}
+
+}  // namespace
+
+const MemberInfo* GroupState::find(std::uint64_t id) const {
+  for (const MemberInfo& member : members)
+    if (member.id == id) return &member;
+  return nullptr;
+}
+
+void GroupState::set(const MemberInfo& member) {
+  const auto at =
+      std::lower_bound(members.begin(), members.end(), member.id,
+                       [](const MemberInfo& one, std::uint64_t id) { return one.id < id; });
+  if (at != members.end() && at->id == member.id)
+    *at = member;
+  else
+    members.insert(at, member);
+}
+
+std::string GroupState::region_of(std::uint64_t id) const {
+  const MemberInfo* member = find(id);
+  return member != nullptr ? member->region : std::string();
+}
+
+Buffer encode_group_state(const GroupState& state) {
+  Buffer bytes;
+  ByteWriter out(bytes);
+  out.u32(format_version);
+  const Buffer membership = consensus::encode_membership(state.membership);
+  out.u32(static_cast<std::uint32_t>(membership.size()));
+  out.bytes(membership);
+  out.u32(static_cast<std::uint32_t>(state.members.size()));
+  for (const MemberInfo& member : state.members) {
+    ASSERT(member.region.size() <= region_size_max && member.address.size() <= address_size_max);
+    out.u64(member.id);
+    out.u8(static_cast<std::uint8_t>(member.region.size()));
+    out.bytes(as_bytes(member.region));
+    out.u8(static_cast<std::uint8_t>(member.address.size()));
+    out.bytes(as_bytes(member.address));
+  }
+  return bytes;
+}
+
+Result<GroupState> decode_group_state(Bytes bytes) {
+  ByteReader in(bytes);
+  if (const std::uint32_t version = in.u32(); !in.ok() || version != format_version)
+    return fail(Code::data_loss, fmt::format("group state: version {}, this program knows {}",
+                                             version, format_version));
+  GroupState state;
+  state.membership = TRY(consensus::decode_membership(in.take(in.u32())));
+  const std::uint32_t count = in.u32();
+  if (!in.ok() || count > members_max)
+    return fail(Code::data_loss, fmt::format("group state: {} members", count));
+  for (std::uint32_t i = 0; i < count; ++i) {
+    MemberInfo member;
+    member.id = in.u64();
+    member.region = as_text(in.take(in.u8()));
+    member.address = as_text(in.take(in.u8()));
+    if (!in.ok() || member.region.size() > region_size_max ||
+        member.address.size() > address_size_max ||
+        member.id <= (state.members.empty() ? 0 : state.members.back().id))
+      return fail(Code::data_loss, fmt::format("group state: member {} is malformed", i));
+    state.members.push_back(std::move(member));
+  }
+  if (!in.done()) return fail(Code::data_loss, "group state: bytes are left over");
+  return state;
+}
+
+Result<GroupState> founding_state(const GroupConfig& config) {
+  GroupState state;
+  for (const MemberInfo& founder : config.founders) {
+    if (state.find(founder.id) != nullptr)
+      return fail(Code::invalid_argument,
+                  fmt::format("two founders of the cell have the id {}", founder.id));
+    state.set(founder);
+    insert(state.membership.voters, founder.id);
+  }
+  TRY(consensus::check_placement(state.membership,
+                                 [&](std::uint64_t id) { return state.region_of(id); }));
+  return state;
+}
+
+Result<GroupState> after_steps(const GroupState& state, const std::vector<MemberStep>& steps) {
+  if (steps.empty()) return fail(Code::invalid_argument, "there is no change to make");
+  GroupState next = state;
+  for (const MemberStep& step : steps) {
+    TRY(check_step(state, step));
+    consensus::Membership& members = next.membership;
+    erase(members.voters, step.member.id);
+    erase(members.learners, step.member.id);
+    if (step.change == Kind::voter) insert(members.voters, step.member.id);
+    if (step.change == Kind::learner) {
+      insert(members.learners, step.member.id);
+      next.set(step.member);
+    }
+  }
+  if (next.membership.voters.empty())
+    return fail(Code::failed_precondition, "the last voter cannot leave");
+  TRY(consensus::check_placement(next.membership,
+                                 [&](std::uint64_t id) { return next.region_of(id); }));
+  return next;
+}
+
+}  // namespace meridian::replica

@@ -1,0 +1,43 @@
+// Who a cell's replicas are, as a state checkpoint keeps it: consensus's configuration, and where
+// each member is. Canonical bytes: docs/formats/membership.md. Values.
+#pragma once
+
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "consensus/membership.h"
+#include "replica/group_config.h"
+
+namespace meridian::replica {
+
+struct GroupState {
+  consensus::Membership membership;
+  std::vector<MemberInfo> members;  ///< Ascending by id; also of those that left.
+  bool operator==(const GroupState&) const = default;
+
+  const MemberInfo* find(std::uint64_t id) const;
+  void set(const MemberInfo& member);
+  /// Empty if it is not known.
+  std::string region_of(std::uint64_t id) const;
+};
+
+Buffer encode_group_state(const GroupState& state);
+/// Errors: data_loss naming the field.
+Result<GroupState> decode_group_state(Bytes bytes);
+
+/// The configuration that founders begin with. Errors: invalid_argument; failed_precondition
+/// (placement).
+Result<GroupState> founding_state(const GroupConfig& config);
+
+/// One step of `meridian node add | promote | remove`.
+struct MemberStep {
+  MemberInfo member;  ///< Region and address only for who joins.
+  consensus::MemberChange::Kind change;
+};
+
+/// What the configuration would be after `steps`. Errors: invalid_argument (an id used before, not
+/// known, a field out of bounds); failed_precondition (placement, the last voter).
+Result<GroupState> after_steps(const GroupState& state, const std::vector<MemberStep>& steps);
+
+}  // namespace meridian::replica
