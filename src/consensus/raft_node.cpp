@@ -31,8 +31,8 @@ io::Duration Timing::failover_bound(io::Duration round_trip, io::Duration sync) 
   return io::Duration{detect + split_vote + win};
 }
 
-RaftNode::RaftNode(const Config& config, const Parts& parts, Start start, Handler handler)
-    : host_(std::make_unique<RaftHost>(config, parts, std::move(start), std::move(handler))) {}
+RaftNode::RaftNode(const Config& config, const Parts& parts, const Start& start, Handler handler)
+    : host_(std::make_unique<RaftHost>(config, parts, start, std::move(handler))) {}
 RaftNode::~RaftNode() = default;
 
 void RaftNode::start() { host_->start(); }

@@ -116,7 +116,7 @@ class RaftNode {
     std::function<void(int level, std::string_view)> log;
   };
 
-  RaftNode(const Config& config, const Parts& parts, Start start, Handler handler);
+  RaftNode(const Config& config, const Parts& parts, const Start& start, Handler handler);
   /// Stops. The executors must have let go of it: stop(), then drain both, then destroy.
   ~RaftNode();
 

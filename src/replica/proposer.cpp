@@ -69,7 +69,7 @@ void Proposer::begin(std::uint64_t term, std::uint64_t last_time, Requests first
   schedule_flush();
 }
 
-void Proposer::follow(std::uint64_t term, std::string who) {
+void Proposer::follow(std::uint64_t term, const std::string& who) {
   std::vector<Replica::Answered> undone, unknown;
   {
     const std::lock_guard lock(mutex_);

@@ -39,7 +39,7 @@ class Proposer {
   void lead(std::uint64_t term, std::uint64_t last_time, Requests first);
   /// Others order now: requests are refused with `who` (nothing was done), and the outcome of what
   /// was proposed is unknown.
-  void follow(std::uint64_t term, std::string who);
+  void follow(std::uint64_t term, const std::string& who);
   /// The log did not take these, and never will.
   void dropped(const std::vector<EntryBytes>& entries);
   void submit(std::unique_ptr<ledger::Request> request, Replica::Answered answered);

@@ -160,11 +160,11 @@ void RaftLog::start(Handler handler) {
   config.limits = config_.limits;
   node_ = std::make_unique<consensus::RaftNode>(
       config, consensus::RaftNode::Parts{parts_.raft, parts_.log, parts_.clock, *store_},
-      std::move(node_start_), node_handler());
+      node_start_, node_handler());
   peers_->on(PeerTag::raft, [this](std::uint64_t from, io::Parts message) {
     node_->receive(io::PeerId{from}, std::move(message));
   });
-  peers_->on(PeerTag::log_request, [this](std::uint64_t from, io::Parts question) {
+  peers_->on(PeerTag::log_request, [this](std::uint64_t from, const io::Parts& question) {
     const Result<LogRequest> request = decode_log_request(question);
     if (!request) return;
     node_->read_log(

@@ -181,7 +181,7 @@ Status Installer::add(const PieceRequest& request, Bytes piece, std::string_view
 Status Installer::process() {
   while (PieceWindow::Place* place = window_.next_arrived()) {
     const std::string asked = place->request.describe();
-    const Status taken = take(*place);
+    Status taken = take(*place);
     if (taken) continue;
     if (indexes_) indexes_->drop();
     const Code code = taken.error().code;

@@ -11,8 +11,6 @@
 namespace meridian::replica {
 namespace {
 
-using testing::HasSubstr;
-
 ReplicaConfig cut_every(std::uint64_t interval) {
   ReplicaConfig config = ReplicaRig::default_config();
   config.checkpoint_interval = interval;

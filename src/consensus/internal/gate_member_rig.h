@@ -216,15 +216,15 @@ class Member {
       if (now.role == Role::leader) watcher_.leads(id_, now.term);
       if (now.role != Role::leader) waiting_.clear();
     };
-    out.dropped = [this](std::vector<EntryBytes> entries) {
+    out.dropped = [this](const std::vector<EntryBytes>& entries) {
       for (const EntryBytes& bytes : entries) waiting_.erase(load_le<std::uint64_t>(bytes->data()));
     };
     out.make_offer = [this](std::uint64_t) -> std::optional<SnapshotOffer> {
       if (disk_.state.index == 0) return std::nullopt;
       return SnapshotOffer{disk_.state.index, disk_.state.term, disk_.membership, {}};
     };
-    out.offered = [this](const SnapshotOffer& offer, std::uint64_t from, io::Parts message) {
-      install(offer, from, std::move(message));
+    out.offered = [this](const SnapshotOffer& offer, std::uint64_t from, const io::Parts& message) {
+      install(offer, from, message);
     };
     out.fatal = [this](const Error& error) { watcher_.fatal(id_, error); };
     out.log = [](int, std::string_view) {};
@@ -247,7 +247,7 @@ class Member {
   }
 
   /// M6: copy, cut the own log where it conflicts, commit the state, start again, then step.
-  void install(const SnapshotOffer& offer, std::uint64_t from, io::Parts message) {
+  void install(const SnapshotOffer& offer, std::uint64_t from, const io::Parts& message) {
     if (installing_) return;
     installing_ = true;
     world_timer_->post_after(io::milliseconds(30), [this, offer, from, message] {

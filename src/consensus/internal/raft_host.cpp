@@ -73,7 +73,7 @@ bool may_come_from_a_peer(MessageKind kind) {
 }  // namespace
 
 RaftHost::RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
-                   RaftNode::Start start, RaftNode::Handler handler)
+                   const RaftNode::Start& start, RaftNode::Handler handler)
     : config_(config),
       parts_(parts),
       handler_(std::move(handler)),

@@ -30,8 +30,8 @@ class RaftHost {
   /// Without a sign for so many election timeouts, whoever copies our state has given up.
   static constexpr std::uint64_t snapshot_elections = 20;
 
-  RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts, RaftNode::Start start,
-           RaftNode::Handler handler);
+  RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
+           const RaftNode::Start& start, RaftNode::Handler handler);
 
   template <typename Function>
   void post(Function function) {
