@@ -52,7 +52,7 @@ Status CatchUp::listen() {
       io_.disk, io_.entropy,
       {config_.deployment, config_.cell, config_.generation, group.id, group.region}));
   peers_ = TRY(Peers::open(io_.disk, io_.make_network(), directory.identity, io_.notice));
-  TRY(peers_->start(group.listen, executors_.log));
+  TRY(peers_->start(group.listen, group.client_address, executors_.log));
   for (const MemberInfo& founder : group.founders) peers_->set(founder);
   return {};
 }

@@ -76,7 +76,11 @@ Status CellReplica::build() {
       Applier::Parts{executors_.apply, io_.clock, *ledger_, *history_, *proposer_, config_.cell,
                      config_.limits, io_.disk, metrics_},
       Applier::Next{[this](AppliedRef entry) { prover_->applied(std::move(entry)); },
-                    [this](std::uint64_t index) { log_->applied(index); }, tell_fatal, io_.notice});
+                    [this](std::uint64_t index) {
+                      applied_index_ = index;
+                      log_->applied(index);
+                    },
+                    tell_fatal, io_.notice});
   checkpointer_ = std::make_unique<Checkpointer>(
       Checkpointer::Parts{executors_.apply, executors_.checkpoint, *stores_.states,
                           *stores_.records, *stores_.tiles, history_->runs(), stores_.index,
@@ -85,6 +89,7 @@ Status CellReplica::build() {
       Checkpointer::Next{[this] { applier_->resume(); }, tell_fatal});
   applier_->set_checkpointer(*checkpointer_);
   applier_->set_last_applied(group_ != nullptr ? group_->applied() : stores_.applied);
+  applied_index_ = applier_->last_applied().index;
   applier_->set_membership(std::move(stores_.membership));
   return {};
 }
@@ -256,7 +261,19 @@ void CellReplica::report(std::function<void(Report)> ready) {
     for (auto& runs : history_->runs()) report.debt_bytes += runs->debt_bytes();
     report.wal_files = log_->file_count();
     report.at_capacity = applier_->at_capacity();
-    ready(report);
+    report_heads(std::move(report), ready);
+  });
+}
+
+/// What other stages own is read where they run, one after the other.
+void CellReplica::report_heads(Report report, std::function<void(Report)> ready) {
+  executors_.prove.post([this, report = std::move(report), ready = std::move(ready)]() mutable {
+    report.signed_head = cosigned_->last();
+    if (group_ == nullptr) return ready(std::move(report));
+    executors_.raft->post([this, report = std::move(report), ready = std::move(ready)]() mutable {
+      report.group = group_report();
+      ready(std::move(report));
+    });
   });
 }
 

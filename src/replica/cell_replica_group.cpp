@@ -2,11 +2,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "base/assert.h"
 #include "replica/internal/cell_replica.h"
 
 namespace meridian::replica {
+
+namespace {
+
+constexpr io::Duration metrics_period = io::milliseconds(500);
+
+}  // namespace
 
 Status CellReplica::open_log() {
   if (!config_.group) {
@@ -49,7 +57,74 @@ Status CellReplica::join_group() {
   });
   log_->start(log_handler());
   applier_->start_watching();
+  group_metrics_.emplace(io_.metrics);
+  executors_.raft->post([this] { keep_metrics(); });
   return {};
+}
+
+/// On the raft executor.
+void CellReplica::keep_metrics() {
+  group_metrics_->show(group_report());
+  executors_.raft->post_after(metrics_period, [this, alive = lifetime_.token()] {
+    if (*alive) keep_metrics();
+  });
+}
+
+/// On the raft executor.
+GroupReport CellReplica::group_report() const {
+  const consensus::RaftNode::Report raft = group_->node().report();
+  const Peers& peers = group_->peers();
+  const GroupConfig& config = *config_.group;
+  GroupReport out;
+  out.id = config.id;
+  out.region = config.region;
+  out.role = raft.core.role;
+  out.may_propose = leadership().is_ours;
+  out.term = raft.core.term;
+  out.leader = raft.core.leader;
+  out.leader_address =
+      out.leader == out.id ? config.client_address : peers.client_address_of(out.leader);
+  out.commit_index = raft.core.commit;
+  out.applied_index = applied_index_;
+  out.last_index = raft.core.last_index;
+  out.elections = raft.elections;
+  out.failover_bound_ms = static_cast<std::uint64_t>(
+      static_cast<std::int64_t>(config.timing.failover_bound(config.round_trip, config.sync)) /
+      1'000'000);
+  const bool leads = out.role == consensus::Role::leader;
+  std::map<std::uint64_t, std::uint64_t> matched;
+  for (const consensus::PeerProgress& one : raft.peers) matched[one.id] = one.matched;
+  const consensus::RegionOf region_of = [&](std::uint64_t id) { return peers.region_of(id); };
+  if (leads)
+    out.global_index = consensus::global_index(raft.membership, region_of,
+                                               [&](std::uint64_t id) { return matched[id]; });
+  std::set<std::uint64_t> ids;
+  for (const auto* list : {&raft.membership.voters, &raft.membership.learners,
+                           &raft.membership.outgoing, &raft.membership.learners_next})
+    ids.insert(list->begin(), list->end());
+  ids.erase(out.id);
+  for (const std::uint64_t id : ids) {
+    GroupReport::Peer peer;
+    peer.member = peers.find(id).value_or(MemberInfo{id, {}, {}});
+    peer.client_address = peers.client_address_of(id);
+    peer.votes = raft.membership.votes(id);
+    for (const consensus::PeerProgress& one : raft.peers) {
+      if (!leads || one.id != id) continue;
+      peer.matched = one.matched;
+      peer.lag = out.last_index - std::min(out.last_index, one.matched);
+      peer.state = one.state;
+      peer.is_active = one.recent_active;
+    }
+    out.peers.push_back(std::move(peer));
+  }
+  return out;
+}
+
+std::string CellReplica::leader_address() const {
+  if (group_ == nullptr) return {};
+  const Leadership now = leadership();
+  if (now.leader == 0 || now.leader == config_.group->id) return {};
+  return group_->peers().client_address_of(now.leader);
 }
 
 /// What the newest checkpoint covers; the state itself goes by way of the giver.

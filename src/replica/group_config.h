@@ -25,7 +25,10 @@ struct GroupConfig {
   /// it may ask.
   std::vector<MemberInfo> founders;
   bool joins = false;  ///< Was no founder: starts empty, and copies a member's state.
+  std::string client_address;  ///< Where clients reach this replica, for others to send them here.
   consensus::Timing timing;
+  /// The worst there should be, for the failover bound that is reported.
+  io::Duration round_trip{}, sync{};
   consensus::RaftLimits limits;
   std::uint64_t copy_bytes_per_second = 0;  ///< When taking a state; 0: no limit.
 };

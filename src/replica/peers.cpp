@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
+
 namespace meridian::replica {
 
 namespace {
 
-constexpr std::uint32_t hello_version = 1;
+constexpr std::uint32_t hello_version = 2;
+constexpr std::size_t client_address_size_max = 255;
 /// Of `peers`: count(8), then as many id(8) storage(16).
 constexpr std::size_t pins_max = 18;
 constexpr std::size_t pin_size = 24;
@@ -15,6 +18,12 @@ constexpr storage::SlotFormat pins_format{"MERPEERS", 8 + pins_max* pin_size,
                                           "from the one it knew: replace this replica "
                                           "(`meridian node add`, then `node remove`)"};
 static_assert(pins_format.value_size <= storage::SlotFile::value_size_max);
+
+std::string cell_text(u128 cell) {
+  Byte bytes[16];
+  store_le(bytes, cell);
+  return to_hex(bytes);
+}
 
 }  // namespace
 
@@ -28,6 +37,9 @@ Buffer encode_hello(const Hello& hello) {
   out.id(hello.storage);
   out.u8(static_cast<std::uint8_t>(hello.region.size()));
   out.bytes(as_bytes(hello.region));
+  ASSERT(hello.client_address.size() <= client_address_size_max);
+  out.u8(static_cast<std::uint8_t>(hello.client_address.size()));
+  out.bytes(as_bytes(hello.client_address));
   return bytes;
 }
 
@@ -43,6 +55,7 @@ Result<Hello> decode_hello(Bytes bytes) {
   hello.id = in.u64();
   hello.storage = in.id();
   hello.region = as_text(in.take(in.u8()));
+  hello.client_address = as_text(in.take(in.u8()));
   if (!in.done() || hello.id == 0 || hello.region.empty() ||
       hello.region.size() > storage::region_name_size_max)
     return fail(Code::invalid_argument, "its hello is none: is it a replica of Meridian?");
@@ -75,9 +88,14 @@ Result<std::unique_ptr<Peers>> Peers::open(io::Disk& disk, std::unique_ptr<io::N
   return peers;
 }
 
-Status Peers::start(const std::string& listen, io::Executor& executor) {
-  const Hello hello{self_.name.cell, self_.name.generation, self_.name.raft_id, self_.storage,
-                    self_.name.region};
+Status Peers::start(const std::string& listen, const std::string& client_address,
+                    io::Executor& executor) {
+  if (client_address.size() > client_address_size_max)
+    return fail(Code::invalid_argument,
+                fmt::format("the address for clients is longer than {} bytes: {}",
+                            client_address_size_max, client_address));
+  const Hello hello{self_.name.cell, self_.name.generation, self_.name.raft_id,
+                    self_.storage,   self_.name.region,     client_address};
   return network()->start(
       listen, encode_hello(hello), executor,
       {[this](Bytes bytes) { return admit(bytes); },
@@ -114,7 +132,10 @@ bool Peers::send(std::uint64_t to, io::Channel channel, io::Parts parts) {
 Result<io::PeerId> Peers::admit(Bytes bytes) {
   const Hello hello = TRY(decode_hello(bytes));
   if (hello.cell != self_.name.cell)
-    return fail(Code::permission_denied, "it is a replica of another cell");
+    return fail(Code::permission_denied,
+                fmt::format("it is a replica of the cell {}, this one of {}: start both with the "
+                            "same founders, or the same id of the cell",
+                            cell_text(hello.cell), cell_text(self_.name.cell)));
   if (hello.generation != self_.name.generation)
     return fail(Code::permission_denied, fmt::format("it is of generation {}, this replica of {}",
                                                      hello.generation, self_.name.generation));
@@ -122,6 +143,10 @@ Result<io::PeerId> Peers::admit(Bytes bytes) {
     return fail(Code::permission_denied,
                 fmt::format("both are replica {}: an id belongs to one disk", hello.id));
   TRY(pin(hello.id, hello.storage));
+  {
+    const std::lock_guard lock(mutex_);
+    client_addresses_[hello.id] = hello.client_address;
+  }
   return io::PeerId{hello.id};
 }
 
@@ -135,7 +160,10 @@ Status Peers::pin(std::uint64_t id, u128 storage) {
                     "new id (`meridian node add`), and {} is removed",
                     id, id));
   }
-  if (pins_.size() == pins_max) pins_.erase(pins_.begin());  // ids only grow: the oldest is gone
+  if (pins_.size() == pins_max) {  // ids only grow: the oldest is gone
+    client_addresses_.erase(pins_.begin()->first);
+    pins_.erase(pins_.begin());
+  }
   pins_[id] = storage;
   Buffer value;
   ByteWriter out(value);
@@ -179,6 +207,12 @@ std::string Peers::region_of(std::uint64_t id) const {
   if (id == self_.name.raft_id) return self_.name.region;
   const std::optional<MemberInfo> member = find(id);
   return member ? member->region : std::string();
+}
+
+std::string Peers::client_address_of(std::uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = client_addresses_.find(id);
+  return found == client_addresses_.end() ? std::string() : found->second;
 }
 
 }  // namespace meridian::replica

@@ -3,6 +3,7 @@
 // Every link begins with a hello that names cell, generation, Raft id and storage; a known id with
 // another storage is refused for good (M2, L8): its disk was emptied or exchanged, and it would
 // vote away what was acknowledged. Which storage an id has is remembered durably at first contact.
+// The hello also says where clients reach the replica: whom they are sent to if it leads.
 // Handlers run on the executor given to start().
 #pragma once
 
@@ -31,6 +32,7 @@ struct Hello {
   std::uint64_t id;
   u128 storage;
   std::string region;
+  std::string client_address;  ///< Where clients reach it; may be empty.
   bool operator==(const Hello&) const = default;
 };
 Buffer encode_hello(const Hello& hello);
@@ -50,7 +52,9 @@ class Peers {
   /// Who gets messages of a kind; null: nobody any more. Before start(), or on its executor.
   void on(PeerTag tag, Receive receive) { receivers_[tag] = std::move(receive); }
   void on_link_down(LinkDown call) { link_down_ = std::move(call); }
-  Status start(const std::string& listen, io::Executor& executor);
+  /// `client_address`: of this replica, told to the others.
+  Status start(const std::string& listen, const std::string& client_address,
+               io::Executor& executor);
   /// No handler is called any more, nothing is sent.
   void stop();
 
@@ -59,6 +63,8 @@ class Peers {
   std::optional<MemberInfo> find(std::uint64_t id) const;
   bool send(std::uint64_t to, io::Channel channel, io::Parts parts);
   std::string region_of(std::uint64_t id) const;
+  /// As the replica said when it linked to us last; empty if it did not.
+  std::string client_address_of(std::uint64_t id) const;
 
  private:
   Peers(std::unique_ptr<io::Network> network, const storage::ReplicaIdentity& self,
@@ -78,6 +84,7 @@ class Peers {
   storage::SlotFile pins_file_;
   std::map<std::uint64_t, u128> pins_;
   std::map<std::uint64_t, MemberInfo> members_;
+  std::map<std::uint64_t, std::string> client_addresses_;  ///< Of ids that are in pins_.
 };
 
 }  // namespace meridian::replica

@@ -176,7 +176,8 @@ void RaftLog::start(Handler handler) {
         });
   });
   peers_->on_link_down([this](std::uint64_t peer) { node_->link_down(peer); });
-  if (Status listening = peers_->start(config_.listen, parts_.raft); !listening)
+  if (Status listening = peers_->start(config_.listen, config_.client_address, parts_.raft);
+      !listening)
     return handler_.failed(listening.error());
   node_->start();
 }

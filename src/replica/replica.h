@@ -29,6 +29,7 @@
 #include "proof/checkpoint.h"
 #include "proof/receipt.h"
 #include "replica/group_state.h"
+#include "replica/group_report.h"
 #include "replica/ordered_log.h"
 #include "storage/key_store.h"
 
@@ -122,6 +123,15 @@ class Replica {
   // --- who orders ---
   /// Thread-safe. Alone: always itself.
   virtual Leadership leadership() const = 0;
+  /// No others order with it: catch_up() has nothing to wait for.
+  virtual bool is_alone() const = 0;
+  /// Where clients reach the leader, if that is another replica and has said so; else empty.
+  virtual std::string leader_address() const = 0;
+  /// How far this replica is: readable records, applied entries. Thread-safe, never blocks.
+  struct Position {
+    std::uint64_t records, entry_index;
+  };
+  virtual Position position() const = 0;
   /// Calls `ready` once this replica's state holds everything that was answered anywhere before
   /// this call: what is read after that is linearizable. Errors: unavailable (no leader answers).
   virtual void catch_up(std::function<void(Status)> ready) = 0;
@@ -186,6 +196,8 @@ class Replica {
     ledger::LedgerCounts counts;
     std::uint64_t last_entry_index, term, checkpoint_record, debt_bytes, wal_files;
     bool at_capacity;  ///< a declared maximum is reached: new writes are refused
+    std::optional<proof::TreeHead> signed_head;
+    std::optional<GroupReport> group;  ///< None: it is alone.
   };
   virtual void report(std::function<void(Report)> ready) = 0;
   /// Calls `done` when all that was submitted is answered, proven and stored, no checkpoint is

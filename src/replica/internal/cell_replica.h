@@ -15,6 +15,7 @@
 #include "replica/applier.h"
 #include "replica/checkpointer.h"
 #include "replica/cosigned_head.h"
+#include "replica/group_metrics.h"
 #include "replica/local_log.h"
 #include "replica/raft_log.h"
 #include "replica/recovery.h"
@@ -120,6 +121,9 @@ class CellReplica final : public Replica {
     const std::lock_guard lock(leadership_mutex_);
     return leadership_;
   }
+  bool is_alone() const override { return !config_.group; }
+  std::string leader_address() const override;
+  Position position() const override { return {prover_->visible(), applied_index_}; }
   void catch_up(std::function<void(meridian::Status)> ready) override;
   void group(std::function<void(const GroupState&)> ready) override;
   void change_members(std::vector<MemberStep> steps,
@@ -141,6 +145,9 @@ class CellReplica final : public Replica {
   void follow(const Leadership& now);
   std::optional<consensus::SnapshotOffer> make_offer();
   void change(const std::vector<MemberStep>& steps, std::function<void(meridian::Status)> done);
+  GroupReport group_report() const;
+  void keep_metrics();
+  void report_heads(Report report, std::function<void(Report)> ready);
   Proposer::Requests first_requests();
   Status replay(const Progress& progress);
   void keep_up();
@@ -176,7 +183,9 @@ class CellReplica final : public Replica {
   LocalLog* alone_ = nullptr;  ///< log_, if this replica has no peers.
   RaftLog* group_ = nullptr;   ///< log_, if it has.
   std::unique_ptr<StateGiver> giver_;
-  bool behind_told_ = false;  // raft executor
+  std::optional<GroupMetrics> group_metrics_;  // raft executor
+  bool behind_told_ = false;                   // raft executor
+  std::atomic<std::uint64_t> applied_index_{0};
   mutable std::mutex leadership_mutex_;
   Leadership leadership_;
   std::unique_ptr<IdHistory> history_;
