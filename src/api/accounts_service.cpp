@@ -41,8 +41,9 @@ class AccountsService final : public v1::Accounts::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<std::vector<u128>> ids = parse_ids(*request);
     if (!ids) return call.refused(ids.error());
-    backend_.cell.lookup_accounts(std::move(*ids), answer_states(call));
-    return call.reactor();
+    return call.read([this, call, ids = std::move(*ids)] {
+      backend_.cell.lookup_accounts(ids, answer_states(call));
+    });
   }
 
   Reactor* List(Context* context, const v1::ListAccountsRequest* request,
@@ -50,8 +51,9 @@ class AccountsService final : public v1::Accounts::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<std::uint64_t> limit = check_max(request->limit(), lookup_ids_max, "limit");
     if (!limit) return call.refused(limit.error());
-    backend_.cell.list_accounts(request->first(), *limit == 0 ? 100 : *limit, answer_states(call));
-    return call.reactor();
+    return call.read([this, call, first = request->first(), limit = *limit == 0 ? 100 : *limit] {
+      backend_.cell.list_accounts(first, limit, answer_states(call));
+    });
   }
 
   Reactor* Query(Context* context, const v1::QueryFilter* request,
@@ -59,11 +61,12 @@ class AccountsService final : public v1::Accounts::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<ledger::QueryFilter> filter = parse_filter(*request);
     if (!filter) return call.refused(filter.error());
-    backend_.cell.query_accounts(*filter, internal::answer_list<ledger::Account>(
-                                              backend_, call, [](v1::LookupAccountsReply& out) {
-                                                return out.add_accounts();
-                                              }));
-    return call.reactor();
+    return call.read([this, call, filter = *filter] {
+      backend_.cell.query_accounts(filter, internal::answer_list<ledger::Account>(
+                                               backend_, call, [](v1::LookupAccountsReply& out) {
+                                                 return out.add_accounts();
+                                               }));
+    });
   }
 
   Reactor* Transfers(Context* context, const v1::AccountFilter* request,
@@ -71,11 +74,12 @@ class AccountsService final : public v1::Accounts::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<ledger::AccountFilter> filter = parse_filter(*request);
     if (!filter) return call.refused(filter.error());
-    backend_.cell.account_transfers(
-        *filter,
-        internal::answer_list<ledger::Transfer>(
-            backend_, call, [](v1::AccountTransfersReply& out) { return out.add_transfers(); }));
-    return call.reactor();
+    return call.read([this, call, filter = *filter] {
+      backend_.cell.account_transfers(
+          filter,
+          internal::answer_list<ledger::Transfer>(
+              backend_, call, [](v1::AccountTransfersReply& out) { return out.add_transfers(); }));
+    });
   }
 
   Reactor* Balances(Context* context, const v1::AccountFilter* request,
@@ -83,11 +87,12 @@ class AccountsService final : public v1::Accounts::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<ledger::AccountFilter> filter = parse_filter(*request);
     if (!filter) return call.refused(filter.error());
-    backend_.cell.account_balances(*filter, internal::answer_list<ledger::AccountBalance>(
-                                                backend_, call, [](v1::AccountBalancesReply& out) {
-                                                  return out.add_balances();
-                                                }));
-    return call.reactor();
+    return call.read([this, call, filter = *filter] {
+      backend_.cell.account_balances(filter, internal::answer_list<ledger::AccountBalance>(
+                                                 backend_, call, [](v1::AccountBalancesReply& out) {
+                                                   return out.add_balances();
+                                                 }));
+    });
   }
 
  private:

@@ -1,4 +1,5 @@
 #include "api/convert.h"
+#include "api/group_status.h"
 #include "api/internal/unary_call.h"
 #include "api/services.h"
 #include "meridian/v1/ledger.grpc.pb.h"
@@ -9,6 +10,38 @@ namespace {
 using Context = grpc::CallbackServerContext;
 using Reactor = grpc::ServerUnaryReactor;
 using internal::UnaryCall;
+
+void fill(const replica::GroupReport& group, v1::GroupStatus& out) {
+  out.set_id(group.id);
+  out.set_region(group.region);
+  out.set_role(static_cast<v1::GroupStatus::Role>(group.role));
+  out.set_may_propose(group.may_propose);
+  out.set_term(group.term);
+  out.set_leader(group.leader);
+  out.set_leader_address(group.leader_address);
+  out.set_commit_index(group.commit_index);
+  out.set_applied_index(group.applied_index);
+  out.set_last_index(group.last_index);
+  out.set_global_index(group.global_index);
+  out.set_elections(group.elections);
+  out.set_failover_bound_ms(group.failover_bound_ms);
+  for (const replica::GroupReport::Peer& peer : group.peers) {
+    v1::GroupStatus::Peer& to = *out.add_peers();
+    to.set_id(peer.member.id);
+    to.set_region(peer.member.region);
+    to.set_peer_address(peer.member.address);
+    to.set_client_address(peer.client_address);
+    to.set_votes(peer.votes);
+    if (group.role != consensus::Role::leader) continue;
+    to.set_matched_index(peer.matched);
+    to.set_lag_entries(peer.lag);
+    to.set_state(std::string(name(peer.state)));
+    to.set_active(peer.is_active);
+  }
+}
+
+static_assert(static_cast<int>(v1::GroupStatus::LEADER) ==
+              static_cast<int>(consensus::Role::leader));
 
 class AdminService final : public v1::Admin::CallbackService {
  public:
@@ -29,6 +62,12 @@ class AdminService final : public v1::Admin::CallbackService {
             out.set_checkpoint_record(report.checkpoint_record);
             out.set_debt_bytes(report.debt_bytes);
             out.set_at_capacity(report.at_capacity);
+            out.set_term(report.term);
+            if (report.signed_head) {
+              out.set_signed_records(raw(report.signed_head->size));
+              out.set_signed_root(report.signed_head->root.data(), report.signed_head->root.size());
+            }
+            if (report.group) fill(*report.group, *out.mutable_group());
           });
         });
     return call.reactor();

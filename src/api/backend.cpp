@@ -26,6 +26,23 @@ Backend::Backend(cell::LocalCell& the_cell, io::Clock& the_clock, io::Executor& 
       grpc_calls(registry, "grpc"),
       http_calls(registry, "http") {}
 
+void Backend::when_current(std::function<void(Status)> then) {
+  if (cell.replica().is_alone()) return then({});
+  cell.replica().catch_up([this, then = std::move(then)](const Status& current) {
+    work.post([this, then, current] {
+      // The cell may be gone by now, and nobody waits any more.
+      if (live.is_stopped())
+        return then(fail(Code::unavailable, "the server is stopping; ask another, or again"));
+      then(current);
+    });
+  });
+}
+
+std::string Backend::position() const {
+  const replica::Replica::Position at = cell.replica().position();
+  return fmt::format("records={} index={}", at.records, at.entry_index);
+}
+
 Result<std::uint64_t> LiveCalls::add(std::function<void()> stop) {
   std::lock_guard lock(mutex_);
   if (stopped_) {
@@ -59,6 +76,11 @@ void LiveCalls::stop_all() {
     stops.swap(stops_);
   }
   for (auto& [token, stop] : stops) stop();
+}
+
+bool LiveCalls::is_stopped() {
+  std::lock_guard lock(mutex_);
+  return stopped_;
 }
 
 std::size_t LiveCalls::count() {

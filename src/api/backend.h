@@ -35,6 +35,7 @@ class LiveCalls {
   /// After this returns `stop` is not called any more, unless it is being called now.
   void remove(std::uint64_t token);
   void stop_all();
+  bool is_stopped();
   std::size_t count();
 
  private:
@@ -60,6 +61,13 @@ struct Backend {
   Backend(cell::LocalCell& the_cell, io::Clock& the_clock, io::Executor& work_executor,
           metrics::Registry& registry, u128 id_of_cell);
 
+  /// Calls `then` once what was answered anywhere before this call can be read here: what is read
+  /// after that is linearizable. At once on a node that is alone, else on `work`. Errors:
+  /// unavailable (no leader answers, the server is stopping).
+  void when_current(std::function<void(Status)> then);
+  /// "records=12 index=7": what a read that did not wait is at least as new as.
+  std::string position() const;
+
   cell::LocalCell& cell;
   io::Clock& clock;
   io::Executor& work;  ///< Reads of history and long conversions: never a stage of the replica.
@@ -72,6 +80,12 @@ struct Backend {
   /// Of the cell's log; none if it has no witnesses. Set before the servers start; outlives them.
   witness::Witnessing* witnessing = nullptr;
 };
+
+// What callers and replicas of a group tell each other beside the messages (docs/api.md).
+inline constexpr std::string_view leader_key = "meridian-leader";
+inline constexpr std::string_view read_key = "meridian-read";
+inline constexpr std::string_view read_local = "local";
+inline constexpr std::string_view position_key = "meridian-position";
 
 /// What a caller learns when its deadline passes before the answer.
 inline constexpr std::string_view write_deadline_message =

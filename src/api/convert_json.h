@@ -32,6 +32,8 @@ nlohmann::ordered_json answer_json(const replica::Answer& answer,
 nlohmann::ordered_json result_json(const ledger::Header& header);
 /// {"error":{"code","message"}}
 std::string error_json_text(const Error& error);
+/// The same error with the address of the leader beside it.
+std::string error_json_text(const Error& error, const std::string& leader);
 
 // Bodies of requests. Errors: invalid_argument naming the member, or where the text is no JSON.
 

@@ -156,4 +156,10 @@ std::string error_json_text(const Error& error) {
   return dump({{"error", {{"code", name(error.code)}, {"message", error.message}}}}) + "\n";
 }
 
+std::string error_json_text(const Error& error, const std::string& leader) {
+  return dump({{"error",
+                {{"code", name(error.code)}, {"message", error.message}, {"leader", leader}}}}) +
+         "\n";
+}
+
 }  // namespace meridian::api

@@ -60,6 +60,21 @@ bool is_read(std::string_view path) {
          path == "/v1/subjects/status" || path == "/v1/settle";
 }
 
+/// Who is sent away is told where the leader is, if that is known.
+Respond with_leader(Backend& backend, Respond respond) {
+  if (backend.cell.replica().is_alone()) return respond;
+  return [&backend, respond = std::move(respond)](HttpResponse response) {
+    auto* reply = std::get_if<HttpReply>(&response);
+    // A stopping server may have closed its cell.
+    if (reply != nullptr && reply->error == Code::unavailable && !backend.live.is_stopped()) {
+      const std::string leader = backend.cell.replica().leader_address();
+      if (!leader.empty())
+        reply->body = error_json_text({Code::unavailable, reply->error_message}, leader);
+    }
+    respond(std::move(response));
+  };
+}
+
 }  // namespace
 
 unsigned http_status(Code code) {
@@ -81,7 +96,10 @@ unsigned http_status(Code code) {
 }
 
 HttpReply error_reply(const Error& error) {
-  return {.status = http_status(error.code), .body = error_json_text(error), .error = error.code};
+  return {.status = http_status(error.code),
+          .body = error_json_text(error),
+          .error = error.code,
+          .error_message = error.message};
 }
 
 void HttpApi::Call::reply_json(std::string text) const {
@@ -107,11 +125,28 @@ Error HttpApi::deadline_passed(const Asked& asked) const {
               "the outcome is unknown: ask GET /v1/outcomes with the same id, or send it again");
 }
 
+void HttpApi::run(const Route& route, const CallRef& call) {
+  if (!route.is_read) return route.handler(backend_, call);
+  if (call->request.local_read) {
+    call->respond = [at = backend_.position(),
+                     respond = std::move(call->respond)](HttpResponse response) {
+      if (auto* reply = std::get_if<HttpReply>(&response)) reply->position = at;
+      respond(std::move(response));
+    };
+    return route.handler(backend_, call);
+  }
+  backend_.when_current(
+      [&backend = backend_, call, handler = route.handler](const Status& current) {
+        if (!current) return call->refuse(current.error());
+        handler(backend, call);
+      });
+}
+
 void HttpApi::handle(HttpRequest request, Respond respond) {
   Result<HttpTarget> target = parse_http_target(request.target);
   if (!target) return respond(error_reply(target.error()));
-  auto call =
-      std::make_shared<Call>(Call{std::move(request), std::move(*target), std::move(respond), {}});
+  auto call = std::make_shared<Call>(
+      Call{std::move(request), std::move(*target), with_leader(backend_, std::move(respond)), {}});
   if (call->request.method == HttpMethod::get && call->target.path.starts_with("/log/tile/")) {
     return internal::serve_tile(backend_, call);
   }
@@ -126,7 +161,7 @@ void HttpApi::handle(HttpRequest request, Respond respond) {
         reply.status = 415;
         return call->reply(std::move(reply));
       }
-      return route.handler(backend_, call);
+      return run(route, call);
     }
     allow += fmt::format("{}{}", allow.empty() ? "" : ", ",
                          route.method == HttpMethod::get ? "GET, HEAD" : "POST");

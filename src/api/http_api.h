@@ -40,9 +40,12 @@ class HttpApi final : public HttpHandler {
     HttpMethod method;
     std::string_view path;  ///< "v1/accounts/*": a `*` is any one segment.
     Handler handler;
+    bool is_read = false;  ///< Of state that others may have changed: linearizable unless local.
   };
 
  private:
+  void run(const Route& route, const CallRef& call);
+
   Backend& backend_;
   std::vector<Route> routes_;
 };

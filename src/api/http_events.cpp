@@ -157,9 +157,9 @@ void get_feed(Backend& backend, const Call& call) {
 }  // namespace
 
 void add_event_routes(std::vector<HttpApi::Route>& routes) {
-  routes.push_back({HttpMethod::get, "v1/events", get_events});
-  routes.push_back({HttpMethod::get, "v1/streams/*", get_stream});
-  routes.push_back({HttpMethod::get, "v1/categories/*", get_category});
+  routes.push_back({HttpMethod::get, "v1/events", get_events, true});
+  routes.push_back({HttpMethod::get, "v1/streams/*", get_stream, true});
+  routes.push_back({HttpMethod::get, "v1/categories/*", get_category, true});
   routes.push_back({HttpMethod::get, "v1/subscribe", get_subscribe});
   routes.push_back({HttpMethod::get, "v1/feed", get_feed});
 }

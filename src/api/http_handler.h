@@ -23,7 +23,8 @@ struct HttpRequest {
   HttpMethod method = HttpMethod::get;
   std::string target;
   std::string content_type;
-  std::string last_event_id;  ///< What a broken EventSource sends to go on.
+  std::string last_event_id{};  ///< What a broken EventSource sends to go on.
+  bool local_read = false;      ///< `Meridian-Read: local`: need not wait for other replicas.
   std::string body;
 };
 
@@ -33,7 +34,9 @@ struct HttpReply {
   std::string body{};
   std::string cache_control = "no-store";
   std::string allow{};          ///< Of a 405.
+  std::string position{};       ///< Of a local read: what it is at least as new as.
   std::optional<Code> error{};  ///< What it reports, if it is an error.
+  std::string error_message{};
 };
 
 /// Server-sent events: asked for one page of text at a time, when the last one is written.

@@ -152,11 +152,11 @@ void serve_tile(Backend& backend, const Call& call) {
 }
 
 void add_proof_routes(std::vector<HttpApi::Route>& routes) {
-  routes.push_back({HttpMethod::get, "v1/receipts", get_receipt});
-  routes.push_back({HttpMethod::get, "v1/records/*", get_record});
+  routes.push_back({HttpMethod::get, "v1/receipts", get_receipt, true});
+  routes.push_back({HttpMethod::get, "v1/records/*", get_record, true});
   routes.push_back({HttpMethod::get, "v1/keys", get_keys});
   routes.push_back({HttpMethod::get, "v1/witnesses", get_witnesses});
-  routes.push_back({HttpMethod::get, "log/checkpoint", get_checkpoint});
+  routes.push_back({HttpMethod::get, "log/checkpoint", get_checkpoint, true});
 }
 
 }  // namespace meridian::api::internal

@@ -184,37 +184,19 @@ void get_outcome(Backend& backend, const Call& call) {
                        });
 }
 
-void get_status(Backend& backend, const Call& call) {
-  backend.cell.replica().report(
-      [call, cell = backend.cell_id](const replica::Replica::Report& report) {
-        call->reply_json(Json{{"version", version},
-                              {"cell", ledger::opaque_hex(cell)},
-                              {"records", std::to_string(report.counts.records)},
-                              {"accounts", std::to_string(report.counts.accounts)},
-                              {"streams", std::to_string(report.counts.streams)},
-                              {"pendings", std::to_string(report.counts.pendings)},
-                              {"last_entry_index", std::to_string(report.last_entry_index)},
-                              {"term", std::to_string(report.term)},
-                              {"checkpoint_record", std::to_string(report.checkpoint_record)},
-                              {"debt_bytes", std::to_string(report.debt_bytes)},
-                              {"at_capacity", report.at_capacity}}
-                             .dump());
-      });
-}
-
 }  // namespace
 
 void add_read_routes(std::vector<HttpApi::Route>& routes) {
   routes.push_back({HttpMethod::get, "v1/status", get_status});
-  routes.push_back({HttpMethod::get, "v1/accounts", get_accounts});
-  routes.push_back({HttpMethod::post, "v1/accounts/lookup", post_account_lookup});
-  routes.push_back({HttpMethod::get, "v1/accounts/*", get_account});
-  routes.push_back({HttpMethod::get, "v1/accounts/*/transfers", get_account_transfers});
-  routes.push_back({HttpMethod::get, "v1/accounts/*/balances", get_account_balances});
-  routes.push_back({HttpMethod::get, "v1/transfers", get_transfers});
-  routes.push_back({HttpMethod::post, "v1/transfers/lookup", post_transfer_lookup});
-  routes.push_back({HttpMethod::get, "v1/transfers/*", get_transfer});
-  routes.push_back({HttpMethod::get, "v1/outcomes", get_outcome});
+  routes.push_back({HttpMethod::get, "v1/accounts", get_accounts, true});
+  routes.push_back({HttpMethod::post, "v1/accounts/lookup", post_account_lookup, true});
+  routes.push_back({HttpMethod::get, "v1/accounts/*", get_account, true});
+  routes.push_back({HttpMethod::get, "v1/accounts/*/transfers", get_account_transfers, true});
+  routes.push_back({HttpMethod::get, "v1/accounts/*/balances", get_account_balances, true});
+  routes.push_back({HttpMethod::get, "v1/transfers", get_transfers, true});
+  routes.push_back({HttpMethod::post, "v1/transfers/lookup", post_transfer_lookup, true});
+  routes.push_back({HttpMethod::get, "v1/transfers/*", get_transfer, true});
+  routes.push_back({HttpMethod::get, "v1/outcomes", get_outcome, true});
 }
 
 }  // namespace meridian::api::internal

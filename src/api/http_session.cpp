@@ -87,6 +87,7 @@ class Session final : public HttpSession {
     message.set(http::field::cache_control, reply.cache_control);
     message.set("X-Content-Type-Options", "nosniff");
     if (!reply.allow.empty()) message.set(http::field::allow, reply.allow);
+    if (!reply.position.empty()) message.set("Meridian-Position", reply.position);
   }
 
  private:
@@ -172,6 +173,7 @@ class Session final : public HttpSession {
     request.target = view(message.target());
     request.content_type = view(message[http::field::content_type]);
     request.last_event_id = view(message["Last-Event-ID"]);
+    request.local_read = view(message["Meridian-Read"]) == read_local;
     request.body = std::move(message.body());
     set_deadline(*timeout, {request.method, request.target});
     // The reply may come from anywhere, and after the session or even the server is gone.

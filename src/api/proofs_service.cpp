@@ -37,11 +37,12 @@ class ProofsService final : public v1::Proofs::CallbackService {
   Reactor* Checkpoint(Context* context, const v1::CheckpointRequest*,
                       v1::CheckpointReply* reply) override {
     UnaryCall call(backend_, context, reply, read_deadline_message);
-    make_checkpoint(backend_, [call](Result<std::string> note) {
-      if (!note) return call.refuse(note.error());
-      call.answer([&](v1::CheckpointReply& out) { out.set_note(std::move(*note)); });
+    return call.read([this, call] {
+      make_checkpoint(backend_, [call](Result<std::string> note) {
+        if (!note) return call.refuse(note.error());
+        call.answer([&](v1::CheckpointReply& out) { out.set_note(std::move(*note)); });
+      });
     });
-    return call.reactor();
   }
 
   Reactor* Receipt(Context* context, const v1::ReceiptRequest* request,
@@ -49,27 +50,29 @@ class ProofsService final : public v1::Proofs::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<RecordName> name = record_name(*request);
     if (!name) return call.refused(name.error());
-    make_receipt(backend_, *name, request->witnesses(), [call](Result<std::string> text) {
-      if (!text) return call.refuse(text.error());
-      call.answer([&](v1::ReceiptReply& out) { out.set_receipt(std::move(*text)); });
+    return call.read([this, call, name = *name, witnesses = request->witnesses()] {
+      make_receipt(backend_, name, witnesses, [call](Result<std::string> text) {
+        if (!text) return call.refuse(text.error());
+        call.answer([&](v1::ReceiptReply& out) { out.set_receipt(std::move(*text)); });
+      });
     });
-    return call.reactor();
   }
 
   Reactor* Record(Context* context, const v1::RecordRequest* request,
                   v1::RecordReply* reply) override {
     UnaryCall call(backend_, context, reply, read_deadline_message);
-    backend_.work.post([&replica = backend_.cell.replica(), call, index = request->record_index()] {
-      Result<Buffer> header = replica.header(ledger::RecordIndex{index});
-      if (!header) return call.refuse(header.error());
-      Result<std::string> json = header_json_text(*header);
-      if (!json) return call.refuse(json.error());
-      call.answer([&](v1::RecordReply& out) {
-        out.set_header(header->data(), header->size());
-        out.set_json(std::move(*json));
+    return call.read([this, call, index = request->record_index()] {
+      backend_.work.post([&replica = backend_.cell.replica(), call, index] {
+        Result<Buffer> header = replica.header(ledger::RecordIndex{index});
+        if (!header) return call.refuse(header.error());
+        Result<std::string> json = header_json_text(*header);
+        if (!json) return call.refuse(json.error());
+        call.answer([&](v1::RecordReply& out) {
+          out.set_header(header->data(), header->size());
+          out.set_json(std::move(*json));
+        });
       });
     });
-    return call.reactor();
   }
 
   Reactor* Keys(Context* context, const v1::KeysRequest*, v1::KeysReply* reply) override {

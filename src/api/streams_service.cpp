@@ -60,16 +60,15 @@ class StreamsService final : public v1::Streams::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<cell::ReadQuery> query = parse_read(*request);
     if (!query) return call.refused(query.error());
-    cell::ReadQuery asked = *query;
-    backend_.cell.read_events(
-        std::move(*query),
-        [&work = backend_.work, call, asked = std::move(asked)](Result<cell::ReadPage> page) {
-          if (!page) return call.refuse(page.error());
-          work.post([call, asked, page = std::move(*page)] {
-            call.answer([&](v1::ReadReply& out) { fill(page, asked, out); });
+    return call.read([this, call, asked = std::move(*query)] {
+      backend_.cell.read_events(
+          asked, [&work = backend_.work, call, asked](Result<cell::ReadPage> page) {
+            if (!page) return call.refuse(page.error());
+            work.post([call, asked, page = std::move(*page)] {
+              call.answer([&](v1::ReadReply& out) { fill(page, asked, out); });
+            });
           });
-        });
-    return call.reactor();
+    });
   }
 
   grpc::ServerWriteReactor<v1::RecordedEvent>* Subscribe(

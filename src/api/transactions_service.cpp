@@ -46,16 +46,17 @@ class TransactionsService final : public v1::Transactions::CallbackService {
     if (!kind) return call.refused(kind.error());
     Result<u128> id = parse_u128(request->id(), "id");
     if (!id) return call.refused(id.error());
-    backend_.cell.outcome(*kind, *id,
-                          [call](Result<std::optional<cell::LocalCell::KnownOutcome>> outcome) {
-                            if (!outcome) return call.refuse(outcome.error());
-                            call.answer([&](v1::OutcomeReply& out) {
-                              out.set_known(outcome->has_value());
-                              if (outcome->has_value())
-                                fill((*outcome)->header, *out.mutable_result());
+    return call.read([this, call, kind = *kind, id = *id] {
+      backend_.cell.outcome(kind, id,
+                            [call](Result<std::optional<cell::LocalCell::KnownOutcome>> outcome) {
+                              if (!outcome) return call.refuse(outcome.error());
+                              call.answer([&](v1::OutcomeReply& out) {
+                                out.set_known(outcome->has_value());
+                                if (outcome->has_value())
+                                  fill((*outcome)->header, *out.mutable_result());
+                              });
                             });
-                          });
-    return call.reactor();
+    });
   }
 
  private:

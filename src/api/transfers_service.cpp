@@ -41,8 +41,9 @@ class TransfersService final : public v1::Transfers::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<std::vector<u128>> ids = parse_ids(*request);
     if (!ids) return call.refused(ids.error());
-    backend_.cell.lookup_transfers(std::move(*ids), answer_transfers(call));
-    return call.reactor();
+    return call.read([this, call, ids = std::move(*ids)] {
+      backend_.cell.lookup_transfers(ids, answer_transfers(call));
+    });
   }
 
   Reactor* Query(Context* context, const v1::QueryFilter* request,
@@ -50,8 +51,9 @@ class TransfersService final : public v1::Transfers::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<ledger::QueryFilter> filter = parse_filter(*request);
     if (!filter) return call.refused(filter.error());
-    backend_.cell.query_transfers(*filter, answer_transfers(call));
-    return call.reactor();
+    return call.read([this, call, filter = *filter] {
+      backend_.cell.query_transfers(filter, answer_transfers(call));
+    });
   }
 
  private:

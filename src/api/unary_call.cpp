@@ -44,7 +44,7 @@ class CallCore::Reactor final : public grpc::ServerUnaryReactor {
 
 std::shared_ptr<CallCore> CallCore::begin(Backend& backend, grpc::CallbackServerContext& context,
                                           std::string_view deadline_message) {
-  std::shared_ptr<CallCore> core(new CallCore(backend, deadline_message));
+  std::shared_ptr<CallCore> core(new CallCore(backend, context, deadline_message));
   core->reactor_ = new Reactor(core);  // deletes itself in OnDone, which comes after Finish
   core->arm(context);
   return core;
@@ -65,8 +65,23 @@ void CallCore::arm(grpc::CallbackServerContext& context) {
              });
 }
 
+void CallCore::when_readable(std::function<void()> read) {
+  const auto asked =
+      context_.client_metadata().find(grpc::string_ref(read_key.data(), read_key.size()));
+  if (asked != context_.client_metadata().end() &&
+      asked->second == grpc::string_ref(read_local.data(), read_local.size())) {
+    position_ = backend_.position();
+    return read();
+  }
+  backend_.when_current([self = shared_from_this(), read = std::move(read)](const Status& current) {
+    if (current) return read();
+    if (self->claim()) self->finish(current.error());
+  });
+}
+
 void CallCore::finish() {
   if (has_alarm_) alarm_.Cancel();
+  if (!position_.empty()) context_.AddTrailingMetadata(std::string(position_key), position_);
   backend_.grpc_calls.ok();
   reactor_->Finish(grpc::Status::OK);  // reactor and reply may be gone when it returns
 }
@@ -74,6 +89,10 @@ void CallCore::finish() {
 void CallCore::finish(const Error& error) {
   if (has_alarm_) alarm_.Cancel();
   backend_.grpc_calls.failed(error.code);
+  if (error.code == Code::unavailable) {
+    const std::string leader = backend_.cell.replica().leader_address();
+    if (!leader.empty()) context_.AddTrailingMetadata(std::string(leader_key), leader);
+  }
   reactor_->Finish(to_status(error));
 }
 

@@ -24,7 +24,7 @@ struct GroupConfig {
   /// The same list on every founder, this one included. On a replica that joins later: members that
   /// it may ask.
   std::vector<MemberInfo> founders;
-  bool joins = false;  ///< Was no founder: starts empty, and copies a member's state.
+  bool joins = false;          ///< Was no founder: starts empty, and copies a member's state.
   std::string client_address;  ///< Where clients reach this replica, for others to send them here.
   consensus::Timing timing;
   /// The worst there should be, for the failover bound that is reported.

@@ -28,8 +28,8 @@
 #include "metrics/registry.h"
 #include "proof/checkpoint.h"
 #include "proof/receipt.h"
-#include "replica/group_state.h"
 #include "replica/group_report.h"
+#include "replica/group_state.h"
 #include "replica/ordered_log.h"
 #include "storage/key_store.h"
 

@@ -12,6 +12,9 @@ void add_read_routes(std::vector<HttpApi::Route>& routes);
 void add_event_routes(std::vector<HttpApi::Route>& routes);
 void add_proof_routes(std::vector<HttpApi::Route>& routes);
 
+/// What this node holds, and how it stands in its group.
+void get_status(Backend& backend, const HttpApi::CallRef& call);
+
 /// C2SP tlog-tiles: anything below log/tile/.
 void serve_tile(Backend& backend, const HttpApi::CallRef& call);
 

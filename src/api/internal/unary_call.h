@@ -11,7 +11,9 @@
 #include <grpcpp/support/status.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -31,17 +33,23 @@ class CallCore : public std::enable_shared_from_this<CallCore> {
   bool claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
   void finish();
   void finish(const Error& error);
+  /// Runs `read` when what it reads is linearizable, or at once if the caller asked for a local
+  /// read; then the answer says what it is at least as new as.
+  void when_readable(std::function<void()> read);
   /// The deadline is near, or the client went away.
   void expire(bool from_alarm);
 
  private:
   class Reactor;
-  CallCore(Backend& backend, std::string_view deadline_message)
-      : backend_(backend), deadline_message_(deadline_message) {}
+  CallCore(Backend& backend, grpc::CallbackServerContext& context,
+           std::string_view deadline_message)
+      : backend_(backend), context_(context), deadline_message_(deadline_message) {}
   void arm(grpc::CallbackServerContext& context);
 
-  Backend& backend_;  // outlives the call, which is what claim() guards
+  Backend& backend_;                      // outlives the call, which is what claim() guards
+  grpc::CallbackServerContext& context_;  // gRPC's until OnDone; used only by the claimer
   std::string_view deadline_message_;
+  std::string position_;                         ///< Of a local read.
   grpc::ServerUnaryReactor* reactor_ = nullptr;  // gRPC's until OnDone; used only by the claimer
   std::atomic<bool> claimed_ = false;
   bool has_alarm_ = false;
@@ -63,6 +71,14 @@ class UnaryCall {
     if (!core_->claim()) return;
     fill(*reply_);
     core_->finish();
+  }
+  /// Answers later, from `read()`: linearizable unless the caller asked for a local read. As the
+  /// last word of the method that began the call.
+  template <typename Read>
+  grpc::ServerUnaryReactor* read(Read&& read) const {
+    grpc::ServerUnaryReactor* reactor = core_->reactor();
+    core_->when_readable(std::forward<Read>(read));
+    return reactor;
   }
   void refuse(const Error& error) const {
     if (core_->claim()) core_->finish(error);
