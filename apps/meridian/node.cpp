@@ -11,6 +11,7 @@
 #include "crypto/secret.h"
 #include "files.h"
 #include "storage/key_table.h"
+#include "storage/replica_identity.h"
 
 namespace meridian::app {
 namespace {
@@ -78,7 +79,13 @@ Result<crypto::Secret> find_passphrase(const NodeOptions& options, Node& node) {
 
 namespace {
 
-Result<u128> open_cell_id(Node& node) {
+std::string cell_hex(u128 cell) {
+  std::array<Byte, 16> bytes{};
+  store_le(bytes.data(), cell);
+  return to_hex(bytes);
+}
+
+Result<u128> open_cell_id(const NodeOptions& options, Node& node) {
   if (TRY(node.disk->exists(cell_path))) {
     Buffer text = TRY(io::read_file(*node.disk, cell_path, 64));
     std::string_view digits = as_text(text);
@@ -89,18 +96,46 @@ Result<u128> open_cell_id(Node& node) {
                                        ": expected the cell's id, 32 hexadecimal digits; "
                                        "restore the file from a backup");
     }
-    return load_le<u128>(bytes.data());
+    const u128 cell = load_le<u128>(bytes.data());
+    if (options.cell && *options.cell != cell)
+      return fail(
+          Code::failed_precondition,
+          fmt::format("{} is of the cell {}, and --cell says {}. name the directory of that "
+                      "cell, or leave --cell away",
+                      node.disk->display(""), to_hex(bytes), cell_hex(*options.cell)));
+    return cell;
   }
   if (TRY(node.disk->exists("headers"))) {
     return fail(Code::data_loss, node.disk->display(cell_path) +
                                      ": missing, though there are records; restore the file");
   }
   std::array<Byte, 16> id{};
+  if (const std::optional<u128> given = options.cell ? options.cell : options.cell_if_new) {
+    TRY(io::replace_file(*node.disk, cell_path, as_bytes(cell_hex(*given) + "\n")));
+    return *given;
+  }
   node.entropy->fill(id);
   id[6] = static_cast<Byte>((id[6] & 0x0f) | 0x40);  // a random UUID, RFC 9562 section 5.4
   id[8] = static_cast<Byte>((id[8] & 0x3f) | 0x80);
   TRY(io::replace_file(*node.disk, cell_path, as_bytes(to_hex(id) + "\n")));
   return load_le<u128>(id.data());
+}
+
+/// A log of one node alone is no part of a group's, nor the other way round. The identity is made
+/// before the log of a group, so that a log without it is of a node alone.
+Status check_company(const NodeOptions& options, Node& node) {
+  const bool was_replica = TRY(node.disk->exists(storage::ReplicaIdentity::path));
+  if (was_replica && !options.is_replica)
+    return fail(Code::failed_precondition,
+                fmt::format("{} is of one of a cell's replicas. start it with its --replica-id and "
+                            "the --founder list it was made with",
+                            node.disk->display("")));
+  if (options.is_replica && !was_replica && TRY(node.disk->exists("wal")))
+    return fail(Code::failed_precondition,
+                fmt::format("{} is of a node that was alone, and its log is no group's. name an "
+                            "empty directory, or leave --replica-id away",
+                            node.disk->display("")));
+  return {};
 }
 
 /// The door opens the table again and finds it sound: what was dropped is known only here.
@@ -139,7 +174,8 @@ Result<Node> open_node(const NodeOptions& options) {
     node.is_new = true;
   }
   node.keys = TRY(std::move(keys));
-  node.cell = TRY(open_cell_id(node));
+  TRY(check_company(options, node));
+  node.cell = TRY(open_cell_id(options, node));
   node.generation = TRY(read_generation(*node.disk));
   TRY(repair_key_table(node));
   return node;

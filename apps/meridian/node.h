@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -21,6 +22,9 @@ struct NodeOptions {
   std::string directory;
   std::string passphrase_file;  ///< Empty: the systemd credential, or with `dev` a file made here.
   bool dev = false;
+  bool is_replica = false;            ///< One of several, as the command line has it.
+  std::optional<u128> cell{};         ///< What the command line says the cell is.
+  std::optional<u128> cell_if_new{};  ///< Of a directory made now, if `cell` is not given.
 };
 
 /// Members in the order in which they depend on each other.
@@ -38,8 +42,9 @@ struct Node {
   bool dev_keys = false;  ///< The passphrase lies beside the keys: no protection at all.
 };
 
-/// Errors: failed_precondition if another process serves it, or no passphrase is to be had (the
-/// message says how to give one); permission_denied if it is wrong; data_loss.
+/// Errors: failed_precondition if another process serves it, no passphrase is to be had (the
+/// message says how to give one), it is of another cell, or was alone and is to be one of several,
+/// or the other way round; permission_denied if the passphrase is wrong; data_loss.
 Result<Node> open_node(const NodeOptions& options);
 
 /// What opens the keys in node.disk; sets node.dev_keys. Errors as open_node.

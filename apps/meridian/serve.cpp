@@ -1,38 +1,31 @@
 // `meridian serve`: builds the whole object graph of a node and runs it until a signal.
 #include <fmt/format.h>
-#include <malloc.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
-#include <vector>
 
-#include "api/backend.h"
-#include "api/grpc_server.h"
-#include "api/http_server.h"
 #include "api/listen_address.h"
-#include "api/witness_link_http.h"
-#include "cell/local_cell.h"
 #include "commands.h"
 #include "crypto/secret.h"
-#include "io/executor.h"
-#include "metrics/registry.h"
-#include "node.h"
-#include "stop_signals.h"
-#include "witness/witnessing.h"
+#include "serving.h"
 
 namespace meridian::app {
 namespace {
 
-constexpr io::Duration stop_patience = io::seconds(5);
-
 constexpr const char* serve_help =
     R"(The directory is made at the first start, with fresh keys sealed under a passphrase. Later starts
-recover what was acknowledged, kill -9 or not, and go on. One line on stdout says when it is ready;
+recover what was acknowledged, kill -9 or not, and go on. A replica that was away for longer than the
+others keep their log copies the state of one of them, and goes on. One line on stdout says when it is ready;
 everything else goes to stderr. SIGTERM and SIGINT finish what is under way and stop.
 
 Until callers have identities it listens on loopback only.
@@ -46,31 +39,49 @@ Examples:
       (meridian witness --help); while it is down the ledger goes on
   meridian serve --data ./ledger --dev --grpc 127.0.0.1:0 --http 127.0.0.1:0
       ports that are free; the line on stdout names them
+  meridian serve --data ./eu --dev --replica-id 1 --founder 1=eu@127.0.0.1:7501
+      --founder 2=us@127.0.0.1:7502 --founder 3=asia@127.0.0.1:7503
+      one of three replicas in three regions: what is answered is on two of them, and the cell goes
+      on when one is lost. Start the other two with their own --data, --replica-id, --grpc and
+      --http, and the same --founder list
   curl http://127.0.0.1:7480/v1/status
       the HTTP interface is described in docs/api.md)";
 
 struct ServeOptions {
   NodeOptions node;
+  GroupFlags group;
+  // Of tests, which want a log that is short of what they wrote.
+  std::uint64_t checkpoint_interval = replica::ReplicaConfig().checkpoint_interval;
+  std::uint64_t wal_file_size = replica::ReplicaConfig().wal_file_size;
   std::string grpc{default_grpc};
   std::string http{default_http};
   std::vector<std::string> witnesses;  ///< URL=VKEY
   bool insecure_test = false;
 };
 
-/// The threads of a node, one per stage.
-struct Threads {
-  std::unique_ptr<io::Executor> log = io::os_executor("log");
-  std::unique_ptr<io::Executor> apply = io::os_executor("apply");
-  std::unique_ptr<io::Executor> prove = io::os_executor("prove");
-  std::unique_ptr<io::Executor> checkpoint = io::os_executor("checkpoint");
-  std::unique_ptr<io::Executor> door = io::os_executor("door");
-  std::unique_ptr<io::Executor> reads = io::os_executor("reads");
-  std::unique_ptr<io::Executor> work = io::os_executor("api");
-  std::unique_ptr<io::Executor> witnessing = io::os_executor("witnessing");
-
-  cell::LocalCell::Executors for_cell() {
-    return {{*log, *apply, *prove, *checkpoint}, *door, *reads};
+/// What the main thread waits for: a signal that stops the server, or a word of another thread.
+/// Signals are blocked before any thread is made, so that they come here alone.
+class MainThread {
+ public:
+  MainThread() {
+    sigemptyset(&signals_);
+    for (const int signal : {SIGTERM, SIGINT, wake_signal}) sigaddset(&signals_, signal);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
   }
+  /// The signal that stops the server; none: another thread called wake(), perhaps earlier.
+  std::optional<int> wait() const {
+    int signal = 0;
+    while (sigwait(&signals_, &signal) != 0) {
+    }
+    if (signal == wake_signal) return std::nullopt;
+    return signal;
+  }
+  static void wake() { ::kill(::getpid(), wake_signal); }
+
+ private:
+  static constexpr int wake_signal = SIGUSR1;
+  sigset_t signals_{};
 };
 
 Result<api::ListenAddress> listen_address(const std::string& text, bool insecure_test) {
@@ -120,38 +131,115 @@ void log_start(const Node& node, const ServeOptions& options) {
   }
 }
 
-Result<std::vector<witness::Witnessing::Peer>> parse_witnesses(const ServeOptions& options) {
-  std::vector<witness::Witnessing::Peer> peers;
-  for (const std::string& text : options.witnesses) {
-    witness::WitnessAddress address = TRY(witness::parse_witness_address(text));
-    std::unique_ptr<witness::WitnessLink> link = TRY(api::make_witness_link(address.url));
-    peers.push_back({std::move(address), std::move(link)});
-  }
-  return peers;
+void log_ready(Serving& serving, bool is_first) {
+  const std::string where = fmt::format(
+      "serving grpc {} http {} ({} records)", api::format_listen_address(serving.grpc()),
+      api::format_listen_address(serving.http()), serving.cell().replica().visible_records());
+  if (!is_first) return spdlog::info("{}", where);
+  fmt::print("meridian: {}\n", where);
+  std::fflush(stdout);
 }
 
-/// Null without --witness.
-Result<std::unique_ptr<witness::Witnessing>> start_witnessing(
-    std::vector<witness::Witnessing::Peer> peers, replica::Replica& replica, const Node& node,
-    const Threads& threads, metrics::Registry& metrics) {
-  if (peers.empty()) return std::unique_ptr<witness::Witnessing>();
-  const proof::VerifierKey own = TRY(proof::parse_vkey(replica.cosigner_vkey()));
-  for (const witness::Witnessing::Peer& peer : peers)
-    if (peer.address.key.public_key == own.public_key)
-      return fail(Code::invalid_argument,
-                  "--witness: this is the key of this very replica, which can be no witness of "
-                  "its own log");
-  return witness::Witnessing::start({*threads.witnessing, *node.clock, metrics,
-                                     [](const std::string& line) { spdlog::warn("{}", line); }},
-                                    witness::witnessed_log(replica), std::move(peers));
+/// Tells a line whenever a tenth more is there.
+replica::CatchUp::Progress copy_progress() {
+  return [told = std::uint64_t{0}](const replica::StateInstaller::Progress& now) mutable {
+    const std::uint64_t total = now.chunk_bytes_total + now.records_total;
+    const std::uint64_t tenths = total == 0 ? 0 : (now.chunk_bytes + now.records) * 10 / total;
+    if (tenths <= told) return;
+    told = tenths;
+    spdlog::info("copying the state: {} of {} records, {} of {} bytes of state", now.records,
+                 now.records_total, now.chunk_bytes, now.chunk_bytes_total);
+  };
+}
+
+/// Whoever is behind closes, copies and opens again. What went wrong with a copy ends nothing: the
+/// leader offers its state again, and a disk that failed shows when the cell is opened.
+/// Returns the signal that came meanwhile, if one did.
+Result<std::optional<int>> catch_up(const ServeSetting& setting, std::optional<std::uint64_t> peer,
+                                    const MainThread& main_thread) {
+  std::mutex mutex;
+  std::optional<Status> done;
+  if (peer)
+    spdlog::info(
+        "the log of the others does not reach this replica any more: copying the state of "
+        "replica {}",
+        *peer);
+  else
+    spdlog::warn("waiting for a leader to supply this replica's log again");
+  const auto copying =
+      TRY(StateCopying::start(setting, peer, copy_progress(), [&](const Status& status) {
+        const std::lock_guard lock(mutex);
+        done = status;
+        MainThread::wake();
+      }));
+  for (;;) {
+    if (const std::optional<int> signal = main_thread.wait()) return signal;
+    const std::lock_guard lock(mutex);
+    if (!done) continue;
+    if (!*done)
+      spdlog::warn("what this replica lacks did not come: {}", done->error().message);
+    else if (peer)
+      spdlog::info("the state of replica {} is here", *peer);
+    return std::optional<int>();
+  }
+}
+
+/// Not while the end of the log is in doubt.
+Result<std::unique_ptr<Serving>> open_if_sound(const ServeSetting& setting) {
+  if (setting.config.group && TRY(replica::CatchUp::is_needed(*setting.node.disk)))
+    return fail(Code::unavailable, "the end of this replica's log is in doubt");
+  return Serving::open(setting);
+}
+
+Exit stopped(int signal) {
+  spdlog::info("stopped by signal {}", signal);
+  return Exit::ok;
+}
+
+/// Opens the cell, as often as it falls behind its peers, until a signal comes.
+Result<Exit> serve_until_signal(ServeSetting& setting, const MainThread& main_thread) {
+  std::atomic<std::uint64_t> behind{0};
+  setting.behind = [&behind](std::uint64_t peer) {
+    behind = peer;
+    MainThread::wake();
+  };
+  for (bool is_first = true;; is_first = false) {
+    behind = 0;
+    Result<std::unique_ptr<Serving>> opened = open_if_sound(setting);
+    if (!opened && !TRY(replica::CatchUp::is_needed(*setting.node.disk))) return opened.error();
+    if (!opened) {
+      if (const std::optional<int> signal = TRY(catch_up(setting, std::nullopt, main_thread)))
+        return stopped(*signal);
+      continue;
+    }
+    std::unique_ptr<Serving> serving = std::move(*opened);
+    setting.grpc = serving->grpc();  // a free port that was found stays the same
+    setting.http = serving->http();
+    log_ready(*serving, is_first);
+    std::optional<int> signal;
+    while (!signal && behind == 0) signal = main_thread.wait();
+    if (signal) spdlog::info("signal {}: finishing what is under way", *signal);
+    serving.reset();
+    if (!signal) signal = TRY(catch_up(setting, behind.load(), main_thread));
+    if (signal) return stopped(*signal);
+  }
 }
 
 Result<Exit> serve(const ServeOptions& options) {
+  replica::ReplicaConfig config;
+  const std::optional<GroupSettings> group =
+      TRY(parse_group(options.group, config.deployment, options.grpc, options.insecure_test));
   const api::ListenAddress grpc_address = TRY(listen_address(options.grpc, options.insecure_test));
   const api::ListenAddress http_address = TRY(listen_address(options.http, options.insecure_test));
-  const StopSignals signals;
-  std::vector<witness::Witnessing::Peer> witnesses = TRY(parse_witnesses(options));
-  Node node = TRY(open_node(options.node));
+  NodeOptions node_options = options.node;
+  if (!options.group.cell.empty()) node_options.cell = TRY(parse_cell(options.group.cell));
+  if (group) {
+    node_options.is_replica = true;
+    node_options.cell_if_new = group->derived_cell;
+    config.group = group->config;
+  }
+  const MainThread main_thread;
+  Node node = TRY(open_node(node_options));
   if (node.generation.opening) {
     return fail(Code::failed_precondition,
                 fmt::format("generation {} is being opened and is not open yet. run `meridian "
@@ -159,39 +247,22 @@ Result<Exit> serve(const ServeOptions& options) {
                             node.generation.number, node.generation.opening->range()));
   }
   log_start(node, options);
-
-  metrics::Registry metrics;
-  Threads threads;
-  replica::ReplicaConfig config;
   config.cell = node.cell;
   config.generation = node.generation.number;
-  std::unique_ptr<cell::LocalCell> cell =
-      TRY(cell::LocalCell::open({*node.disk, *node.clock, *node.entropy, *node.keys, metrics,
-                                 [](const std::string& notice) { spdlog::warn("{}", notice); }},
-                                config, threads.for_cell(), show_progress, stop_at_once));
-  malloc_trim(0);  // what recovery needed goes back: a third of 3.2 GB with ten million accounts
-  const std::unique_ptr<witness::Witnessing> witnessing =
-      TRY(start_witnessing(std::move(witnesses), cell->replica(), node, threads, metrics));
-  api::Backend backend(*cell, *node.clock, *threads.work, metrics, node.cell);
-  backend.witnessing = witnessing.get();
-  api::HttpOptions http_options;
-  http_options.check_host = !options.insecure_test;
-  auto grpc = TRY(api::GrpcServer::start(backend, grpc_address));
-  auto http = TRY(api::HttpServer::start(backend, http_address, http_options));
-
-  fmt::print("meridian: serving grpc {} http {} ({} records)\n",
-             api::format_listen_address(grpc->address()),
-             api::format_listen_address(http->address()), cell->replica().visible_records());
-  std::fflush(stdout);
-  const int signal = signals.wait();
-  spdlog::info("signal {}: finishing what is under way", signal);
-  if (witnessing) witnessing->stop();
-  http->stop(stop_patience);
-  grpc->stop(stop_patience);
-  threads.work->drain();  // late conversions borrow the backend
-  cell.reset();
-  spdlog::info("stopped");
-  return Exit::ok;
+  config.checkpoint_interval = options.checkpoint_interval;
+  config.wal_file_size = options.wal_file_size;
+  ServeSetting setting{node,
+                       config,
+                       group ? group->network : io::OsNetworkOptions(),
+                       grpc_address,
+                       http_address,
+                       !options.insecure_test,
+                       [](const std::string& notice) { spdlog::warn("{}", notice); },
+                       show_progress,
+                       stop_at_once,
+                       options.witnesses,
+                       {}};
+  return serve_until_signal(setting, main_thread);
 }
 
 }  // namespace
@@ -216,6 +287,9 @@ void add_serve(CLI::App& app, Invocation& invocation) {
                       "URL=VKEY of an outside witness that cosigns checkpoints; repeatable");
   command->add_flag("--insecure-test", options->insecure_test,
                     "Listen where others can reach it, without any authentication");
+  add_group_flags(*command, options->group);
+  command->add_option("--test-checkpoint-interval", options->checkpoint_interval)->group("");
+  command->add_option("--test-wal-file-size", options->wal_file_size)->group("");
   command->callback([options, &invocation] {
     invocation.run = [options] {
       spdlog::set_default_logger(spdlog::stderr_color_mt("meridian"));

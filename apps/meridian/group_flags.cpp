@@ -1,0 +1,255 @@
+#include "group_flags.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "api/listen_address.h"
+#include "crypto/sha256.h"
+
+namespace meridian::app {
+
+namespace {
+
+/// What a sync of the log may take on a busy disk; measured ones are far shorter.
+constexpr io::Duration sync_assumed = io::milliseconds(5);
+constexpr double delay_ms_max = 10'000;
+
+Error bad_flag(std::string_view flag, std::string_view why) {
+  return fail(Code::invalid_argument, fmt::format("{}: {}", flag, why));
+}
+
+io::Duration from_ms(double ms) { return io::Duration{static_cast<std::int64_t>(ms * 1e6)}; }
+
+Result<double> parse_ms(std::string_view text) {
+  double ms = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+  if (error != std::errc() || end != text.data() + text.size() || !(ms >= 0 && ms <= delay_ms_max))
+    return bad_flag("--link-delay", fmt::format("'{}' is no time of 0 to {} ms. write MS for all "
+                                                "links, or REGION=MS for those to one region",
+                                                text, delay_ms_max));
+  return ms;
+}
+
+/// One-way delay of a link by the region it goes to.
+struct LinkDelays {
+  double all_ms = 0;
+  std::map<std::string, double, std::less<>> to_region_ms;
+
+  double to(const std::string& region) const {
+    const auto found = to_region_ms.find(region);
+    return found == to_region_ms.end() ? all_ms : found->second;
+  }
+};
+
+Result<LinkDelays> parse_delays(const std::vector<std::string>& texts,
+                                const std::vector<replica::MemberInfo>& founders) {
+  LinkDelays delays;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos) {
+      delays.all_ms = TRY(parse_ms(text));
+      continue;
+    }
+    const std::string region = text.substr(0, equals);
+    if (std::none_of(founders.begin(), founders.end(),
+                     [&](const replica::MemberInfo& one) { return one.region == region; }))
+      return bad_flag("--link-delay", fmt::format("no founder is in region '{}'", region));
+    delays.to_region_ms[region] = TRY(parse_ms(std::string_view(text).substr(equals + 1)));
+  }
+  return delays;
+}
+
+Result<std::vector<replica::MemberInfo>> parse_founders(const std::vector<std::string>& texts) {
+  std::vector<replica::MemberInfo> founders;
+  for (const std::string& text : texts) {
+    replica::MemberInfo founder = TRY(parse_founder(text));
+    for (const replica::MemberInfo& other : founders) {
+      if (other.id == founder.id)
+        return bad_flag("--founder", fmt::format("two founders have the id {}", founder.id));
+      if (other.address == founder.address)
+        return bad_flag("--founder", fmt::format("founders {} and {} have one address, {}",
+                                                 other.id, founder.id, founder.address));
+    }
+    founders.push_back(std::move(founder));
+  }
+  return founders;
+}
+
+Result<std::string> client_address(const std::string& advertised, const std::string& grpc) {
+  if (!advertised.empty()) return advertised;
+  const api::ListenAddress address = TRY(api::parse_listen_address(grpc));
+  if (address.port == 0)
+    return bad_flag("--grpc",
+                    "other replicas send clients here, so that the port must be known: "
+                    "name one, or say with --advertise where clients come in");
+  return api::format_listen_address(address);
+}
+
+/// Where peers are listened to, as api/ decides it for clients: loopback until there is mTLS.
+Status check_peer_listen(const std::string& text, bool insecure_test) {
+  const Result<api::ListenAddress> address = api::parse_listen_address(text);
+  if (!address) return with_context(address.error(), "--peer-listen");
+  if (Status may = api::check_may_listen(*address, insecure_test); !may)
+    return with_context(may.error(), "--peer-listen");
+  if (address->port == 0)
+    return bad_flag("--peer-listen", "its peers must know the port: 0 cannot be used");
+  return {};
+}
+
+Status refuse_without_id(const GroupFlags& flags) {
+  const std::pair<bool, std::string_view> given[] = {
+      {!flags.region.empty(), "--region"},          {!flags.peer_listen.empty(), "--peer-listen"},
+      {!flags.founders.empty(), "--founder"},       {!flags.advertise.empty(), "--advertise"},
+      {!flags.link_delays.empty(), "--link-delay"}, {flags.round_trip_ms >= 0, "--round-trip"}};
+  for (const auto& [is_given, name] : given)
+    if (is_given)
+      return bad_flag(name, "goes with --replica-id N, which says which replica this node is");
+  return {};
+}
+
+}  // namespace
+
+void add_group_flags(CLI::App& command, GroupFlags& flags) {
+  const auto group = [](CLI::Option* option) { option->group("One of several replicas"); };
+  group(command
+            .add_option("--replica-id", flags.replica_id,
+                        "Which replica of the cell this node is, for ever: 1, 2, ...")
+            ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 62))
+            ->type_name("N"));
+  group(command
+            .add_option("--founder", flags.founders,
+                        "A replica that begins the cell, repeated for each, this one included; "
+                        "HOST:PORT is where its peers reach it")
+            ->allow_extra_args(false)
+            ->type_name("ID=REGION@HOST:PORT"));
+  group(command
+            .add_option("--region", flags.region,
+                        "Region of this replica (else what its --founder says)")
+            ->type_name("NAME"));
+  group(command
+            .add_option("--peer-listen", flags.peer_listen,
+                        "Where to listen for its peers (else what its --founder says)")
+            ->type_name("HOST:PORT"));
+  group(command
+            .add_option("--advertise", flags.advertise,
+                        "Where clients reach this replica's gRPC port: others send them there when "
+                        "it leads (else --grpc)")
+            ->type_name("HOST:PORT"));
+  group(command
+            .add_option("--cell", flags.cell,
+                        "Id of the cell, the same on all its replicas (else drawn from the "
+                        "founders' list)")
+            ->type_name("UUID"));
+  group(command
+            .add_option("--round-trip", flags.round_trip_ms,
+                        "The longest round trip between two replicas in ms: sets how soon a silent "
+                        "leader is replaced (else twice the longest --link-delay)")
+            ->check(CLI::Range(0.0, delay_ms_max))
+            ->type_name("MS"));
+  group(command
+            .add_option("--link-delay", flags.link_delays,
+                        "Hold back every message to peers (of a region) this long, as if they were "
+                        "far away: for tests")
+            ->allow_extra_args(false)
+            ->type_name("[REGION=]MS"));
+}
+
+Result<replica::MemberInfo> parse_founder(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  const std::size_t at = text.find('@');
+  replica::MemberInfo founder;
+  if (equals == std::string_view::npos || at == std::string_view::npos || at < equals)
+    return bad_flag("--founder", fmt::format("'{}' is not written ID=REGION@HOST:PORT, such as "
+                                             "1=eu@127.0.0.1:7501",
+                                             text));
+  const std::string_view id = text.substr(0, equals);
+  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), founder.id);
+  if (error != std::errc() || end != id.data() + id.size() || founder.id == 0)
+    return bad_flag("--founder", fmt::format("'{}' in '{}' is no id: 1, 2, ...", id, text));
+  founder.region = text.substr(equals + 1, at - equals - 1);
+  if (founder.region.empty())
+    return bad_flag("--founder", fmt::format("'{}' names no region", text));
+  const Result<api::ListenAddress> address = api::parse_listen_address(text.substr(at + 1));
+  if (!address) return with_context(address.error(), fmt::format("--founder {}", text));
+  if (address->port == 0) return bad_flag("--founder", fmt::format("'{}' names no port", text));
+  founder.address = api::format_listen_address(*address);
+  return founder;
+}
+
+Result<u128> parse_cell(std::string_view text) {
+  std::string digits(text);
+  if (digits.size() == 36 && digits[8] == '-' && digits[13] == '-' && digits[18] == '-' &&
+      digits[23] == '-')
+    std::erase(digits, '-');
+  Buffer bytes;
+  if (digits.size() != 32 || !from_hex(digits, bytes))
+    return bad_flag("--cell",
+                    fmt::format("'{}' is no UUID, which has 32 hexadecimal digits", text));
+  return load_le<u128>(bytes.data());
+}
+
+u128 derive_cell(std::string_view deployment, std::vector<replica::MemberInfo> founders) {
+  std::sort(founders.begin(), founders.end(),
+            [](const auto& a, const auto& b) { return a.id < b.id; });
+  std::string text = fmt::format("meridian cell\n{}\n", deployment);
+  for (const replica::MemberInfo& one : founders)
+    text += fmt::format("{}={}@{}\n", one.id, one.region, one.address);
+  crypto::Digest digest = crypto::sha256(as_bytes(text));
+  digest[6] = static_cast<Byte>((digest[6] & 0x0f) | 0x80);  // a custom UUID, RFC 9562 section 5.8
+  digest[8] = static_cast<Byte>((digest[8] & 0x3f) | 0x80);
+  return load_le<u128>(digest.data());
+}
+
+Result<std::optional<GroupSettings>> parse_group(const GroupFlags& flags,
+                                                 std::string_view deployment,
+                                                 const std::string& grpc, bool insecure_test) {
+  if (flags.replica_id == 0) {
+    TRY(refuse_without_id(flags));
+    return std::optional<GroupSettings>();
+  }
+  GroupSettings settings;
+  replica::GroupConfig& config = settings.config;
+  config.id = flags.replica_id;
+  config.founders = TRY(parse_founders(flags.founders));
+  const auto self = std::find_if(config.founders.begin(), config.founders.end(),
+                                 [&](const auto& one) { return one.id == config.id; });
+  if (self == config.founders.end())
+    return bad_flag("--founder",
+                    fmt::format("none of the {} founders given is replica {}, which this node is. "
+                                "name them all, the same on each node",
+                                config.founders.size(), config.id));
+  config.region = flags.region.empty() ? self->region : flags.region;
+  if (config.region != self->region)
+    return bad_flag("--region", fmt::format("'{}', but --founder says that replica {} is in '{}'",
+                                            config.region, config.id, self->region));
+  config.listen = flags.peer_listen.empty() ? self->address : flags.peer_listen;
+  TRY(check_peer_listen(config.listen, insecure_test));
+  config.client_address = TRY(client_address(flags.advertise, grpc));
+  settings.derived_cell = derive_cell(deployment, config.founders);
+
+  const LinkDelays delays = TRY(parse_delays(flags.link_delays, config.founders));
+  std::map<io::PeerId, io::Duration> delay_to;
+  double delay_ms_longest = 0;
+  for (const replica::MemberInfo& peer : config.founders) {
+    if (peer.id == config.id) continue;
+    delay_ms_longest = std::max(delay_ms_longest, delays.to(peer.region));
+    delay_to[io::PeerId{peer.id}] = from_ms(delays.to(peer.region));
+  }
+  if (delay_ms_longest > 0) {
+    settings.network.delay = [delay_to](io::PeerId to) {
+      const auto found = delay_to.find(to);
+      return io::LinkDelay{found == delay_to.end() ? io::Duration{} : found->second};
+    };
+  }
+  config.round_trip =
+      from_ms(flags.round_trip_ms >= 0 ? flags.round_trip_ms : 2 * delay_ms_longest);
+  config.timing = consensus::Timing::measured(config.round_trip, sync_assumed);
+  config.sync = sync_assumed;
+  return std::optional(std::move(settings));
+}
+
+}  // namespace meridian::app

@@ -1,0 +1,111 @@
+#include "serving.h"
+
+#include <malloc.h>
+
+#include "api/witness_link_http.h"
+
+namespace meridian::app {
+
+namespace {
+
+constexpr io::Duration stop_patience = io::seconds(5);
+
+Result<std::vector<witness::Witnessing::Peer>> parse_witnesses(
+    const std::vector<std::string>& texts) {
+  std::vector<witness::Witnessing::Peer> peers;
+  for (const std::string& text : texts) {
+    witness::WitnessAddress address = TRY(witness::parse_witness_address(text));
+    std::unique_ptr<witness::WitnessLink> link = TRY(api::make_witness_link(address.url));
+    peers.push_back({std::move(address), std::move(link)});
+  }
+  return peers;
+}
+
+/// Null without witnesses.
+Result<std::unique_ptr<witness::Witnessing>> start_witnessing(const ServeSetting& setting,
+                                                              replica::Replica& replica,
+                                                              const Threads& threads,
+                                                              metrics::Registry& metrics) {
+  std::vector<witness::Witnessing::Peer> peers = TRY(parse_witnesses(setting.witnesses));
+  if (peers.empty()) return std::unique_ptr<witness::Witnessing>();
+  const proof::VerifierKey own = TRY(proof::parse_vkey(replica.cosigner_vkey()));
+  for (const witness::Witnessing::Peer& peer : peers)
+    if (peer.address.key.public_key == own.public_key)
+      return fail(Code::invalid_argument,
+                  "--witness: this is the key of this very replica, which can be no witness of "
+                  "its own log");
+  return witness::Witnessing::start(
+      {*threads.witnessing, *setting.node.clock, metrics, setting.notice},
+      witness::witnessed_log(replica), std::move(peers));
+}
+
+}  // namespace
+
+Threads::Threads(bool is_replica) {
+  if (!is_replica) return;
+  raft = io::os_executor("raft");
+  propose = io::os_executor("propose");
+}
+
+replica::ReplicaExecutors Threads::for_replica() {
+  return {*log, *apply, *prove, *checkpoint, raft.get(), propose.get()};
+}
+
+replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics) const {
+  return {*node.disk,
+          *node.clock,
+          *node.entropy,
+          *node.keys,
+          metrics,
+          notice,
+          [options = network] { return io::os_network(options); },
+          behind};
+}
+
+Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {
+  std::unique_ptr<Serving> self(new Serving(setting.config.group.has_value()));
+  Threads& threads = self->threads_;
+  self->cell_ = TRY(cell::LocalCell::open(setting.replica_io(self->metrics_), setting.config,
+                                          {threads.for_replica(), *threads.door, *threads.reads},
+                                          setting.progress, setting.on_fatal));
+  malloc_trim(0);  // what recovery needed goes back: a third of 3.2 GB with ten million accounts
+  api::Backend& backend = self->backend_.emplace(*self->cell_, *setting.node.clock, *threads.work,
+                                                 self->metrics_, setting.node.cell);
+  self->witnessing_ =
+      TRY(start_witnessing(setting, self->cell_->replica(), threads, self->metrics_));
+  backend.witnessing = self->witnessing_.get();
+  api::HttpOptions http_options;
+  http_options.check_host = setting.check_http_host;
+  self->grpc_ = TRY(api::GrpcServer::start(backend, setting.grpc));
+  self->http_ = TRY(api::HttpServer::start(backend, setting.http, http_options));
+  return self;
+}
+
+Serving::~Serving() {
+  if (witnessing_) witnessing_->stop();
+  if (http_) http_->stop(stop_patience);
+  if (grpc_) grpc_->stop(stop_patience);
+  threads_.work->drain();  // late conversions borrow the backend
+  witnessing_.reset();
+  cell_.reset();
+  threads_.work->drain();  // reads that waited for the cell learn that nobody waits for them
+}
+
+Result<std::unique_ptr<StateCopying>> StateCopying::start(const ServeSetting& setting,
+                                                          std::optional<std::uint64_t> peer,
+                                                          replica::CatchUp::Progress progress,
+                                                          std::function<void(Status)> done) {
+  std::unique_ptr<StateCopying> self(new StateCopying);
+  self->copy_ = TRY(replica::CatchUp::start(setting.replica_io(self->metrics_), setting.config,
+                                            self->threads_.for_replica(), peer, std::move(progress),
+                                            std::move(done)));
+  return self;
+}
+
+/// Where the copy runs, so that nothing of it is under way when its parts go.
+StateCopying::~StateCopying() {
+  threads_.log->post([this] { copy_.reset(); });
+  threads_.log->drain();
+}
+
+}  // namespace meridian::app

@@ -1,0 +1,101 @@
+// A node's cell, open, with the interfaces that answer for it: what `serve` runs, closes, and opens
+// again after a state was copied.
+//
+// A resource of the main thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/backend.h"
+#include "api/grpc_server.h"
+#include "api/http_server.h"
+#include "base/result.h"
+#include "cell/local_cell.h"
+#include "group_flags.h"
+#include "metrics/registry.h"
+#include "node.h"
+#include "replica/catch_up.h"
+#include "witness/witnessing.h"
+
+namespace meridian::app {
+
+/// The threads of a node, one per stage.
+struct Threads {
+  std::unique_ptr<io::Executor> log = io::os_executor("log");
+  std::unique_ptr<io::Executor> apply = io::os_executor("apply");
+  std::unique_ptr<io::Executor> prove = io::os_executor("prove");
+  std::unique_ptr<io::Executor> checkpoint = io::os_executor("checkpoint");
+  std::unique_ptr<io::Executor> door = io::os_executor("door");
+  std::unique_ptr<io::Executor> reads = io::os_executor("reads");
+  std::unique_ptr<io::Executor> work = io::os_executor("api");
+  std::unique_ptr<io::Executor> witnessing = io::os_executor("witnessing");
+  std::unique_ptr<io::Executor> raft, propose;  ///< Of one of several replicas.
+
+  explicit Threads(bool is_replica);
+  replica::ReplicaExecutors for_replica();
+};
+
+/// What stays the same from one opening to the next.
+struct ServeSetting {
+  Node& node;
+  replica::ReplicaConfig config;
+  io::OsNetworkOptions network;
+  api::ListenAddress grpc, http;
+  bool check_http_host = true;
+  std::function<void(const std::string&)> notice;
+  replica::Replica::Progress progress;
+  std::function<void(Error)> on_fatal;
+  std::vector<std::string> witnesses{};  ///< URL=VKEY
+  /// This replica must copy the state of `peer`; on an internal thread.
+  std::function<void(std::uint64_t peer)> behind;
+
+  replica::Replica::Io replica_io(metrics::Registry& metrics) const;
+};
+
+class Serving {
+ public:
+  /// Recovers and listens. Errors: of LocalCell::open; unavailable if an address is in use.
+  static Result<std::unique_ptr<Serving>> open(const ServeSetting& setting);
+  /// Lets calls under way finish for a few seconds, then closes everything.
+  ~Serving();
+
+  const api::ListenAddress& grpc() const { return grpc_->address(); }
+  const api::ListenAddress& http() const { return http_->address(); }
+  cell::LocalCell& cell() { return *cell_; }
+
+ private:
+  explicit Serving(bool is_replica) : threads_(is_replica) {}
+
+  metrics::Registry metrics_;
+  Threads threads_;
+  std::unique_ptr<cell::LocalCell> cell_;
+  std::unique_ptr<witness::Witnessing> witnessing_;  ///< None without witnesses.
+  std::optional<api::Backend> backend_;
+  std::unique_ptr<api::GrpcServer> grpc_;
+  std::unique_ptr<api::HttpServer> http_;
+};
+
+/// Copies the state of `peer`, if one is named, and has a log in doubt supplied again, while the
+/// cell is closed (replica/catch_up.h). `done` is called once, on an internal
+/// thread. A resource: destroyed, it stops where it is; what was not complete is made again.
+class StateCopying {
+ public:
+  static Result<std::unique_ptr<StateCopying>> start(const ServeSetting& setting,
+                                                     std::optional<std::uint64_t> peer,
+                                                     replica::CatchUp::Progress progress,
+                                                     std::function<void(Status)> done);
+  ~StateCopying();
+
+ private:
+  StateCopying() : threads_(true) {}
+
+  metrics::Registry metrics_;
+  Threads threads_;
+  std::unique_ptr<replica::CatchUp> copy_;
+};
+
+}  // namespace meridian::app
