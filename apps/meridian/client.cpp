@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
+#include "api/backend.h"
 #include "api/convert.h"
 #include "base/assert.h"
 
@@ -15,6 +17,9 @@ namespace {
 
 constexpr std::int64_t pause_ms_first = 2;
 constexpr std::int64_t pause_ms_max = 500;
+/// From server to server: somebody leads again within a second or so.
+constexpr std::int64_t move_pause_ms_max = 64;
+constexpr io::Duration connect_slice = io::milliseconds(200);
 
 Code to_code(grpc::StatusCode code) {
   switch (code) {
@@ -48,7 +53,11 @@ gpr_timespec after(io::Duration duration) {
 }  // namespace
 
 void add_client_options(CLI::App& command, ClientOptions& options) {
-  command.add_option("--server", options.server, "Address of the server's gRPC port")
+  command
+      .add_option("--server", options.servers,
+                  "Address of the server's gRPC port; of several replicas repeated, or with commas")
+      ->delimiter(',')
+      ->allow_extra_args(false)
       ->capture_default_str()
       ->type_name("ADDR");
   command.add_option("--timeout", options.timeout_s, "Seconds to wait for an answer")
@@ -89,24 +98,29 @@ Result<u128> parse_id(std::string_view text, std::string_view what) {
   return id;
 }
 
-Client::Client(const ClientOptions& options) : options_(options), clock_(io::os_clock()) {
+Connection::Connection(const std::string& address) : address_(address) {
   grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(message_bytes_max);
+  arguments.SetMaxReceiveMessageSize(Client::message_bytes_max);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // the server is on this machine
-  channel_ =
-      grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), arguments);
-  accounts = v1::Accounts::NewStub(channel_);
-  transfers = v1::Transfers::NewStub(channel_);
-  streams = v1::Streams::NewStub(channel_);
-  transactions = v1::Transactions::NewStub(channel_);
-  proofs = v1::Proofs::NewStub(channel_);
-  feed = v1::Feed::NewStub(channel_);
-  subjects = v1::Subjects::NewStub(channel_);
-  admin = v1::Admin::NewStub(channel_);
+  channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  stubs_ = {v1::Accounts::NewStub(channel_), v1::Transfers::NewStub(channel_),
+            v1::Streams::NewStub(channel_),  v1::Transactions::NewStub(channel_),
+            v1::Proofs::NewStub(channel_),   v1::Feed::NewStub(channel_),
+            v1::Subjects::NewStub(channel_), v1::Admin::NewStub(channel_)};
+}
+
+bool Connection::wait(io::Duration patience) const {
+  return channel_->WaitForConnected(after(patience));
+}
+
+Client::Client(const ClientOptions& options) : options_(options), clock_(io::os_clock()) {
+  ASSERT(!options_.servers.empty());
+  for (const std::string& server : options_.servers)
+    connections_.push_back(std::make_unique<Connection>(server));
 }
 
 Result<std::unique_ptr<Client>> Client::connect(const ClientOptions& options) {
@@ -115,13 +129,91 @@ Result<std::unique_ptr<Client>> Client::connect(const ClientOptions& options) {
     return fail(Code::unavailable,
                 fmt::format("no server answers at {}. start one with `meridian serve --data DIR "
                             "--dev`, or name another with --server ADDR",
-                            options.server));
+                            fmt::join(options.servers, ", ")));
   return client;
 }
 
-bool Client::wait_connected(io::Duration patience) const {
-  return channel_->WaitForConnected(after(patience));
+Connection& Client::connection() {
+  const std::lock_guard lock(mutex_);
+  return *connections_[current_];
 }
+
+bool Client::has_choice() const {
+  const std::lock_guard lock(mutex_);
+  return connections_.size() > 1;
+}
+
+bool Client::wait_connected(io::Duration patience) {
+  const io::MonotonicTime end = clock_->monotonic() + patience;
+  const io::Duration each = has_choice() ? connect_slice : patience;
+  for (;;) {
+    Connection& at = connection();
+    if (at.wait(each)) return true;
+    if (clock_->monotonic() >= end) return false;
+    leave(at, {});
+  }
+}
+
+/// To the leader that `from` named, or the next of the list. Nothing if another call went already.
+void Client::leave(const Connection& from, const std::string& leader) {
+  const std::lock_guard lock(mutex_);
+  if (connections_[current_].get() != &from) return;
+  if (leader.empty()) {
+    current_ = (current_ + 1) % connections_.size();
+    return;
+  }
+  for (std::size_t i = 0; i < connections_.size(); ++i)
+    if (connections_[i]->address() == leader) current_ = i;
+  if (connections_[current_]->address() == leader || connections_.size() >= connections_max) return;
+  connections_.push_back(std::make_unique<Connection>(leader));
+  current_ = connections_.size() - 1;
+}
+
+io::MonotonicTime Client::attempt_deadline(const Attempts& attempts) const {
+  if (!has_choice()) return attempts.end;
+  const std::int64_t doubled = static_cast<std::int64_t>(attempt_patience)
+                               << std::min<std::uint32_t>(attempts.timed_out, 8);
+  return std::min(attempts.end, clock_->monotonic() + io::Duration{doubled});
+}
+
+std::optional<io::Duration> Client::may_repeat(Attempts& attempts, const Connection& at,
+                                               const grpc::ClientContext& context,
+                                               const grpc::Status& status) {
+  const std::uint32_t number = attempts.count++;
+  std::int64_t wait_ms =
+      std::min(pause_ms_first << std::min<std::uint32_t>(number, 16), pause_ms_max);
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+      status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+    const bool is_undone = status.error_message().find("nothing was done") != std::string::npos;
+    attempts.may_be_done |= !is_undone;
+    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) ++attempts.timed_out;
+    const auto& words = context.GetServerTrailingMetadata();
+    const auto named = words.find(grpc::string_ref(api::leader_key.data(), api::leader_key.size()));
+    const std::string leader = named == words.end()
+                                   ? std::string()
+                                   : std::string(named->second.data(), named->second.size());
+    if (leader.empty() && !has_choice()) return std::nullopt;
+    leave(at, leader);
+    wait_ms = std::min(wait_ms, move_pause_ms_max);
+  } else if (status.error_code() != grpc::StatusCode::RESOURCE_EXHAUSTED) {
+    return std::nullopt;
+  }
+  const io::Duration wait = io::milliseconds(wait_ms);
+  if (clock_->monotonic() + wait >= attempts.end) return std::nullopt;
+  return wait;
+}
+
+Error Client::last_error(const Attempts& attempts, const grpc::Status& status) {
+  Error error = to_error(status);
+  if (attempts.count < 2 || !attempts.may_be_done || error.code != Code::unavailable) return error;
+  return fail(
+      Code::deadline_exceeded,
+      fmt::format("no server answered in time, and what was asked may have been done by one "
+                  "that broke off: the outcome is unknown ({})",
+                  error.message));
+}
+
+void Client::pause_for(io::Duration duration) { pause(duration); }
 
 io::MonotonicTime Client::deadline() const {
   return clock_->monotonic() + io::seconds(options_.timeout_s);

@@ -1,16 +1,22 @@
-// A connection to a server, as the client commands use it: deadlines, retries, unknown outcomes.
+// A connection to a server, or to the replicas of a cell, as the client commands use it: deadlines,
+// retries, unknown outcomes.
 //
 // What the server refuses for lack of room (RESOURCE_EXHAUSTED) is sent again with growing pauses
 // until the timeout. A write whose answer got lost is sent again with the same ids: the ledger
-// recognises them, so nothing happens twice. One thread uses a Client; `flights` runs many calls.
+// recognises them, so nothing happens twice. Of several servers, one that does not lead the cell,
+// or does not answer, is left for the leader it names, or else for the next. One thread uses a
+// Client (what its connections are for is thread-safe); `flights` runs many calls.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "base/result.h"
 #include "base/u128.h"
@@ -21,10 +27,10 @@
 namespace meridian::app {
 
 struct ClientOptions {
-  std::string server{default_grpc};
+  std::vector<std::string> servers{std::string(default_grpc)};
   std::uint32_t timeout_s = 30;
 };
-/// --server and --timeout.
+/// --server, once or for each replica, and --timeout.
 void add_client_options(CLI::App& command, ClientOptions& options);
 
 /// The same code and words; `is OK` statuses have no Error (asserted).
@@ -32,33 +38,60 @@ Error to_error(const grpc::Status& status);
 /// "0x"-hexadecimal or decimal. Errors: invalid_argument naming `what`.
 Result<u128> parse_id(std::string_view text, std::string_view what);
 
+/// One server, with a connection of its own.
+class Connection {
+ public:
+  explicit Connection(const std::string& address);
+
+  template <typename Stub>
+  Stub& stub() {
+    return *std::get<std::unique_ptr<Stub>>(stubs_);
+  }
+  const std::string& address() const { return address_; }
+  /// Whether it is connected, after waiting up to `patience` for that.
+  bool wait(io::Duration patience) const;
+
+ private:
+  template <typename... Service>
+  using StubsOf = std::tuple<std::unique_ptr<typename Service::Stub>...>;
+
+  std::string address_;
+  std::shared_ptr<grpc::Channel> channel_;
+  StubsOf<v1::Accounts, v1::Transfers, v1::Streams, v1::Transactions, v1::Proofs, v1::Feed,
+          v1::Subjects, v1::Admin>
+      stubs_;
+};
+
 class Client {
  public:
   static constexpr int message_bytes_max = 16 << 20;
   static constexpr io::Duration connect_patience = io::seconds(3);
+  /// Of several servers, one that answers nothing for so long is left; twice as long each time.
+  static constexpr io::Duration attempt_patience = io::seconds(5);
+  static constexpr std::size_t connections_max = 32;
 
   /// Errors: unavailable if nothing answers there.
   static Result<std::unique_ptr<Client>> connect(const ClientOptions& options);
   explicit Client(const ClientOptions& options);
 
-  template <typename Service, typename Request, typename Reply>
-  using Method = grpc::Status (Service::Stub::*)(grpc::ClientContext*, const Request&, Reply*);
-
-  /// One call, repeated while the server has no room. Errors: deadline_exceeded or unavailable if
-  /// a write's outcome is unknown.
+  /// One call, repeated while the server has no room, and of several servers until one answers.
+  /// `Stub` says which service; whose connection it is, is settled anew for each attempt. Errors:
+  /// deadline_exceeded or unavailable if a write's outcome is unknown.
   template <typename Stub, typename Request, typename Reply>
-  Result<Reply> call(Stub& stub,
+  Result<Reply> call(Stub&,
                      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
                      const Request& request) {
-    const io::MonotonicTime end = deadline();
-    for (std::uint32_t attempt = 0;; ++attempt) {
+    Attempts attempts{deadline()};
+    for (;;) {
+      Connection& at = connection();
       grpc::ClientContext context;
-      set_deadline(context, end);
+      set_deadline(context, attempt_deadline(attempts));
       Reply reply;
-      const grpc::Status status = (stub.*method)(&context, request, &reply);
+      const grpc::Status status = (at.stub<Stub>().*method)(&context, request, &reply);
       if (status.ok()) return reply;
-      if (status.error_code() != grpc::StatusCode::RESOURCE_EXHAUSTED || !back_off(attempt, end))
-        return to_error(status);
+      const std::optional<io::Duration> wait = may_repeat(attempts, at, context, status);
+      if (!wait) return last_error(attempts, status);
+      pause_for(*wait);
     }
   }
   /// A write that may be repeated because its commands carry ids: also repeated when its answer
@@ -83,28 +116,65 @@ class Client {
   /// nullopt.
   Result<std::optional<v1::CommandResult>> outcome(v1::OutcomeRequest::Kind kind, u128 id);
 
+  // --- for who makes its own calls; thread-safe ---
+  /// Of one request, however often it is sent.
+  struct Attempts {
+    io::MonotonicTime end;
+    std::uint32_t count = 0;      ///< That failed.
+    std::uint32_t timed_out = 0;  ///< Of those, without any answer.
+    bool may_be_done = false;     ///< One of them may have happened.
+  };
+  /// Who is asked now. Lives as long as the client.
+  Connection& connection();
+  io::MonotonicTime attempt_deadline(const Attempts& attempts) const;
+  /// After a failed attempt at `at`: how long to wait before the next, which asks connection();
+  /// none: repeating does not help, or there is no time left.
+  std::optional<io::Duration> may_repeat(Attempts& attempts, const Connection& at,
+                                         const grpc::ClientContext& context,
+                                         const grpc::Status& status);
+  /// What to say when no more is tried: an outcome that is open stays open.
+  static Error last_error(const Attempts& attempts, const grpc::Status& status);
+
   void set_deadline(grpc::ClientContext& context, io::MonotonicTime end) const;
   io::MonotonicTime deadline() const;
   /// Pauses; false if that would pass `end`.
   bool back_off(std::uint32_t attempt, io::MonotonicTime end) const;
-  bool wait_connected(io::Duration patience) const;
+  /// Until some server is connected, which is asked from then on.
+  bool wait_connected(io::Duration patience);
 
   io::Clock& clock() { return *clock_; }
   const ClientOptions& options() const { return options_; }
 
-  std::unique_ptr<v1::Accounts::Stub> accounts;
-  std::unique_ptr<v1::Transfers::Stub> transfers;
-  std::unique_ptr<v1::Streams::Stub> streams;
-  std::unique_ptr<v1::Transactions::Stub> transactions;
-  std::unique_ptr<v1::Proofs::Stub> proofs;
-  std::unique_ptr<v1::Feed::Stub> feed;
-  std::unique_ptr<v1::Subjects::Stub> subjects;
-  std::unique_ptr<v1::Admin::Stub> admin;
+  /// A service of who is asked now.
+  template <typename Stub>
+  class Service {
+   public:
+    explicit Service(Client& client) : client_(client) {}
+    Stub& operator*() const { return client_.connection().stub<Stub>(); }
+    Stub* operator->() const { return &**this; }
+
+   private:
+    Client& client_;
+  };
+  const Service<v1::Accounts::Stub> accounts{*this};
+  const Service<v1::Transfers::Stub> transfers{*this};
+  const Service<v1::Streams::Stub> streams{*this};
+  const Service<v1::Transactions::Stub> transactions{*this};
+  const Service<v1::Proofs::Stub> proofs{*this};
+  const Service<v1::Feed::Stub> feed{*this};
+  const Service<v1::Subjects::Stub> subjects{*this};
+  const Service<v1::Admin::Stub> admin{*this};
 
  private:
+  bool has_choice() const;
+  void leave(const Connection& from, const std::string& leader);
+  static void pause_for(io::Duration duration);
+
   ClientOptions options_;
-  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<io::Clock> clock_;
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Connection>> connections_;  ///< Only grows.
+  std::size_t current_ = 0;
 };
 
 /// Sleeps; the calling thread has nothing else to do.

@@ -103,7 +103,7 @@ Status Demo::serve() {
 
 Result<std::unique_ptr<Client>> Demo::connect() {
   ClientOptions options;
-  options.server = server_->grpc();
+  options.servers = {server_->grpc()};
   return Client::connect(options);
 }
 

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstring>
 
 #include "api/convert.h"
 #include "base/assert.h"
 #include "ledger/command.h"
+#include "ledger/outcome.h"
 
 namespace meridian::app {
 
@@ -56,6 +58,18 @@ void put_events(const LoadPlan& plan, std::uint64_t first, std::uint64_t count,
   }
 }
 
+/// Of packed exceptions, as many as are refusals; `exists` is none if `may_exist`.
+template <typename Outcome>
+std::uint64_t count_refusals(std::string_view exceptions, Outcome exists, bool may_exist) {
+  std::uint64_t refused = 0;
+  for (std::size_t at = 0; at + 8 <= exceptions.size(); at += 8) {
+    std::uint32_t status = 0;
+    std::memcpy(&status, exceptions.data() + at + 4, sizeof status);
+    if (!may_exist || status != static_cast<std::uint32_t>(exists)) ++refused;
+  }
+  return refused;
+}
+
 class Load {
  public:
   Load(Client& client, const LoadPlan& plan,
@@ -72,6 +86,8 @@ class Load {
     v1::AppendRequest events;
     v1::CreateReply events_reply;
     std::unique_ptr<grpc::ClientContext> context;
+    Connection* at = nullptr;
+    Client::Attempts attempts{};
     io::MonotonicTime sent{};
     std::vector<std::uint64_t> latencies_ns;
   };
@@ -108,26 +124,35 @@ void Load::next(Slot& slot) {
     put_events(plan_, slot.first, slot.count, slot.events);
   }
   slot.sent = client_.clock().monotonic();
+  slot.attempts = {client_.deadline()};
   send(slot);
 }
 
 void Load::send(Slot& slot) {
   slot.context = std::make_unique<grpc::ClientContext>();
-  client_.set_deadline(*slot.context, client_.deadline());
+  client_.set_deadline(*slot.context, client_.attempt_deadline(slot.attempts));
+  slot.at = &client_.connection();
   const auto ended = [this, &slot](const grpc::Status& status) { done(slot, status); };
   if (plan_.kind == LoadKind::transfers) {
-    client_.transfers->async()->CreatePacked(slot.context.get(), &slot.packed, &slot.packed_reply,
-                                             ended);
+    slot.at->stub<v1::Transfers::Stub>().async()->CreatePacked(slot.context.get(), &slot.packed,
+                                                               &slot.packed_reply, ended);
   } else {
-    client_.streams->async()->Append(slot.context.get(), &slot.events, &slot.events_reply, ended);
+    slot.at->stub<v1::Streams::Stub>().async()->Append(slot.context.get(), &slot.events,
+                                                       &slot.events_reply, ended);
   }
 }
 
+/// What an earlier attempt did whose answer got lost `exists` now: done, and done once.
 std::uint64_t Load::refusals(const Slot& slot) const {
-  if (plan_.kind == LoadKind::transfers) return slot.packed_reply.exceptions().size() / 8;
+  const bool may_exist = slot.attempts.may_be_done;
+  if (plan_.kind == LoadKind::transfers)
+    return count_refusals(slot.packed_reply.exceptions(), ledger::TransferOutcome::exists,
+                          may_exist);
   return static_cast<std::uint64_t>(
       std::count_if(slot.events_reply.results().begin(), slot.events_reply.results().end(),
-                    [](const v1::CommandResult& result) { return !is_created(result); }));
+                    [may_exist](const v1::CommandResult& result) {
+                      return may_exist ? !is_created_or_exists(result) : !is_created(result);
+                    }));
 }
 
 void Load::done(Slot& slot, const grpc::Status& status) {
@@ -139,10 +164,17 @@ void Load::done(Slot& slot, const grpc::Status& status) {
     return later_->post_after(repeat_pause, [this, &slot] { send(slot); });
   }
   if (!status.ok()) {
+    if (const auto wait = client_.may_repeat(slot.attempts, *slot.at, *slot.context, status)) {
+      {
+        const std::lock_guard lock(mutex_);
+        ++result_.repeated;
+      }
+      return later_->post_after(*wait, [this, &slot] { send(slot); });
+    }
     stopped_ = true;
     {
       const std::lock_guard lock(mutex_);
-      if (!error_) error_ = to_error(status);
+      if (!error_) error_ = Client::last_error(slot.attempts, status);
     }
     return end_slot();
   }
@@ -203,10 +235,13 @@ Status make_accounts(Client& client, const LoadPlan& plan) {
     }
     const v1::PackedReply reply =
         TRY(client.write(*client.accounts, &v1::Accounts::Stub::CreatePacked, request));
-    if (!reply.exceptions().empty())
-      return fail(Code::already_exists, fmt::format("{} of the accounts from {} on were refused",
-                                                    reply.exceptions().size() / 8,
-                                                    to_decimal(plan.first_account + first)));
+    // Their ids are new: one that exists is of an earlier attempt.
+    const std::uint64_t refused =
+        count_refusals(reply.exceptions(), ledger::AccountOutcome::exists, true);
+    if (refused != 0)
+      return fail(Code::already_exists,
+                  fmt::format("{} of the accounts from {} on were refused", refused,
+                              to_decimal(plan.first_account + first)));
   }
   return {};
 }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "api/group_status.h"
 #include "ledger/describe.h"
 #include "output.h"
 #include "run_with.h"
@@ -18,6 +19,66 @@ struct OutcomeOptions {
   bool json = false;
 };
 
+bool is_leader(const v1::GroupStatus& group) { return group.role() == v1::GroupStatus::LEADER; }
+
+/// The peers are left out.
+OrderedJson group_json(const v1::GroupStatus& group) {
+  OrderedJson out;
+  out["id"] = group.id();
+  out["region"] = group.region();
+  out["role"] = api::name(static_cast<consensus::Role>(group.role()));
+  out["takes_writes"] = group.may_propose();
+  out["term"] = group.term();
+  out["leader"] = group.leader();
+  out["leader_address"] = group.leader_address();
+  out["commit_index"] = group.commit_index();
+  out["applied_index"] = group.applied_index();
+  out["last_index"] = group.last_index();
+  if (is_leader(group)) out["global_index"] = group.global_index();
+  out["elections"] = group.elections();
+  out["failover_bound_ms"] = group.failover_bound_ms();
+  return out;
+}
+
+OrderedJson peer_json(const v1::GroupStatus::Peer& peer, bool of_leader) {
+  OrderedJson out;
+  out["id"] = peer.id();
+  out["region"] = peer.region();
+  out["peer_address"] = peer.peer_address();
+  out["client_address"] = peer.client_address();
+  out["votes"] = peer.votes();
+  if (!of_leader) return out;
+  out["matched_index"] = peer.matched_index();
+  out["lag_entries"] = peer.lag_entries();
+  out["state"] = peer.state();
+  out["active"] = peer.active();
+  return out;
+}
+
+std::vector<std::vector<std::string>> rows_of(const OrderedJson& object) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [name, value] : object.items())
+    rows.push_back({name, value.is_string() ? value.get<std::string>() : value.dump()});
+  return rows;
+}
+
+void print_group(const v1::GroupStatus& group) {
+  print_line("\nThis replica in its group:");
+  fmt::print("{}", format_table(rows_of(group_json(group)), {}));
+  print_line(is_leader(group) ? "\nIts peers, as far as a leader knows:" : "\nIts peers:");
+  std::vector<std::vector<std::string>> rows;
+  for (const v1::GroupStatus::Peer& peer : group.peers()) {
+    const std::vector<std::vector<std::string>> fields = rows_of(peer_json(peer, is_leader(group)));
+    if (rows.empty()) {
+      rows.emplace_back();
+      for (const auto& field : fields) rows.front().push_back(field[0]);
+    }
+    rows.emplace_back();
+    for (const auto& field : fields) rows.back().push_back(field[1]);
+  }
+  fmt::print("{}", format_table(rows, {}));
+}
+
 Result<Exit> run_status(Client& client, const StatusOptions& options) {
   const v1::StatusReply reply =
       TRY(client.call(*client.admin, &v1::Admin::Stub::Status, v1::StatusRequest()));
@@ -32,14 +93,23 @@ Result<Exit> run_status(Client& client, const StatusOptions& options) {
   out["checkpoint_record"] = reply.checkpoint_record();
   out["debt_bytes"] = reply.debt_bytes();
   out["at_capacity"] = reply.at_capacity();
+  out["term"] = reply.term();
+  if (!reply.signed_root().empty()) {
+    out["signed_records"] = reply.signed_records();
+    out["signed_root"] = to_hex(as_bytes(reply.signed_root()));
+  }
   if (options.json) {
+    if (reply.has_group()) {
+      out["group"] = group_json(reply.group());
+      out["group"]["peers"] = OrderedJson::array();
+      for (const v1::GroupStatus::Peer& peer : reply.group().peers())
+        out["group"]["peers"].push_back(peer_json(peer, is_leader(reply.group())));
+    }
     print_json(out);
     return Exit::ok;
   }
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& [name, value] : out.items())
-    rows.push_back({name, value.is_string() ? value.get<std::string>() : value.dump()});
-  fmt::print("{}", format_table(rows, {}));
+  fmt::print("{}", format_table(rows_of(out), {}));
+  if (reply.has_group()) print_group(reply.group());
   return Exit::ok;
 }
 
@@ -69,6 +139,11 @@ void add_status(CLI::App& app, Invocation& invocation) {
   auto status = std::make_shared<StatusOptions>();
   CLI::App& asking = *app.add_subcommand("status", "Show what the server holds");
   asking.add_flag("--json", status->json, "Print JSON");
+  asking.footer(
+      "Asks the one server that answers first and is given first; the state of a replica is its "
+      "own\nview. Of a group it shows who leads, what is committed, how far the others are (on the "
+      "leader),\nand how long a failover takes at most.\n\n"
+      "Example: meridian status --server 127.0.0.1:7401");
   on_call(asking, invocation, status, run_status);
 
   auto outcome = std::make_shared<OutcomeOptions>();
