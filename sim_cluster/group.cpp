@@ -8,6 +8,7 @@
 #include "ledger/header.h"
 #include "proof/checkpoint.h"
 #include "proof/note.h"
+#include "replica/cell_policy.h"
 #include "sim_cluster/commands.h"
 
 namespace meridian::sim_cluster {
@@ -297,6 +298,7 @@ void Group::check_checkpoints() {
     const std::uint64_t size = proof::raw(checkpoint->head.size);
     if (size == 0 || size > roots_.size() || roots_[size - 1] != checkpoint->head.root)
       violate(fmt::format("node {} signed another tree of {} records", node + 1, size));
+    check_cosignatures(*note);
     ++counts_.checkpoints;
   }
   notes_.clear();
@@ -307,6 +309,22 @@ void Group::check_checkpoints() {
         if (note) notes_.emplace_back(number, std::move(*note));
       });
   }
+}
+
+/// Every note is cosigned by a quorum of two regions, and verifies under the keys of all.
+void Group::check_cosignatures(const proof::Note& note) {
+  for (const auto& node : nodes_) {
+    if (policy_ || !node->is_up()) continue;
+    const auto keys = node->replica().voter_keys();
+    if (!keys) continue;  // not all have told theirs yet
+    const auto policy = replica::make_policy(*keys);
+    if (!policy) violate(policy.error().message);
+    policy_ = *policy;
+  }
+  if (!policy_) return;
+  const auto evidence = proof::evaluate(note, *policy_);
+  if (!evidence) violate("a checkpoint does not verify: " + evidence.error().message);
+  if (!evidence->global) violate("a checkpoint is not cosigned in two regions");
 }
 
 void Group::check_money(Node& node) {

@@ -2,20 +2,22 @@
 // what must always hold.
 //
 // check() after every step: no acknowledged command lost or changed, one order of records
-// everywhere, money conserved, signed checkpoints of one tree; state digests the replicas compare
-// themselves. require_progress(): faults end, and everybody catches up and answers.
-// A violation throws, with the sentence that a failing seed prints.
+// everywhere, money conserved, checkpoints of one tree, cosigned by a quorum; state digests and
+// roots the replicas compare themselves. require_progress(): faults end, and everybody catches up
+// and answers. A violation throws, with the sentence that a failing seed prints.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "crypto/sha256.h"
 #include "proof/merkle_tree.h"
+#include "proof/policy.h"
 #include "sim/random.h"
 #include "sim_cluster/node.h"
 
@@ -96,6 +98,7 @@ class Group {
   void take_answer(std::size_t number, const Result<replica::Answer>& answer);
   void check_records(Node& node, std::uint64_t& seen);
   void check_checkpoints();
+  void check_cosignatures(const proof::Note& note);
   void check_acknowledged();
   void check_money(Node& node);
   [[noreturn]] void violate(const std::string& what) const;
@@ -117,7 +120,8 @@ class Group {
   u128 next_id_ = 1'000'000;
   std::uint64_t accounts_ = 0;
   std::vector<std::pair<std::size_t, std::string>> notes_;  // checkpoints to be checked
-  std::string broken_;                                      // said by a callback
+  std::optional<proof::Policy> policy_;  ///< Of all nodes, once their keys are known.
+  std::string broken_;                   // said by a callback
   Counts counts_{};
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.h"
+#include "sim_cluster/faulty_memory.h"
 
 namespace meridian::sim_cluster {
 
@@ -45,7 +46,9 @@ replica::Replica::Io Node::io() {
           *keys_,
           *metrics_,
           [this](const std::string& line) { notices_.push_back(line); },
-          [this] { return net_.make_network(name_); },
+          [this] {
+            return std::make_unique<FaultyMemory>(net_.make_network(name_), flips_next_entry_);
+          },
           [this](std::uint64_t peer) { behind_ = peer; }};
 }
 

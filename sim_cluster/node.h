@@ -49,6 +49,9 @@ class Node {
   void empty_disk(std::uint64_t seed);
   /// While held, nothing is written and no sync returns: a disk that hangs.
   void hold_disk(bool held);
+  /// The next entry that a leader sends to this node comes out of its memory with one bit changed,
+  /// which no checksum of a wire or disk sees.
+  void flip_bit_of_next_entry() { *flips_next_entry_ = true; }
 
  private:
   Status open_parts();
@@ -74,6 +77,7 @@ class Node {
   std::uint64_t power_failures_ = 0;
   std::vector<std::string> notices_;
   std::optional<Error> fatal_;
+  std::shared_ptr<bool> flips_next_entry_ = std::make_shared<bool>(false);
 };
 
 }  // namespace meridian::sim_cluster

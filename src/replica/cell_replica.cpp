@@ -49,14 +49,14 @@ void CellReplica::receipt(ledger::RecordIndex index, ReceiptReady ready) {
 Status CellReplica::build() {
   log_key_ = TRY(signer(io_.keys, "log", origin_, proof::KeyType::ed25519));
   cosigner_ =
-      TRY(signer(io_.keys, "cosign",
-                 fmt::format("{}/replica-{}", origin_, config_.group ? config_.group->id : 1),
+      TRY(signer(io_.keys, "cosign", cosigner_name(origin_, config_.group ? config_.group->id : 1),
                  proof::KeyType::cosignature));
   stores_ = TRY(open_stores(context_));
   cosigned_ = TRY(open_cosigned(io_.disk));
   if (cosigned_->damage()) io_.notice(*cosigned_->damage());
 
   TRY(open_log());
+  if (group_ != nullptr) make_exchange();
 
   const auto tell_fatal = [this](const Error& error) { fatal(error); };
   history_ = std::make_unique<IdHistory>(std::move(stores_.ids), *stores_.records);
@@ -70,7 +70,7 @@ Status CellReplica::build() {
                                          *log_, config_.limits, metrics_);
   prover_ = std::make_unique<Prover>(
       Prover::Parts{executors_.prove, io_.clock, *stores_.records, *stores_.tiles, stores_.index,
-                    *cosigned_, *log_key_, *cosigner_, metrics_},
+                    *cosigned_, *log_key_, *cosigner_, metrics_, exchange_.get()},
       stores_.frontier, Prover::Next{[this] { proposer_->entry_stored(); }, tell_fatal});
   applier_ = std::make_unique<Applier>(
       Applier::Parts{executors_.apply, io_.clock, *ledger_, *history_, *proposer_, config_.cell,

@@ -36,6 +36,44 @@ Status CellReplica::open_log() {
   return {};
 }
 
+void CellReplica::make_exchange() {
+  compared_tiles_.emplace(*stores_.tiles);
+  tree_signer_.emplace(
+      Cosigner::Parts{io_.clock, *cosigned_, *log_key_, *cosigner_, *compared_tiles_});
+  Peers& peers = group_->peers();
+  CosignerExchange::Parts parts{
+      executors_.prove, io_.clock, *tree_signer_, *compared_tiles_, config_.group->id, {}, {}, {},
+      io_.notice};
+  parts.region_of = [&peers](std::uint64_t id) { return peers.region_of(id); };
+  parts.send = [&peers](std::uint64_t to, Buffer message) {
+    return peers.send(to, io::Channel::control,
+                      {std::make_shared<const Buffer>(std::move(message))});
+  };
+  parts.membership = [this](std::function<void(consensus::Membership)> ready) {
+    executors_.apply.post([this, ready = std::move(ready)] {
+      ready(consensus::decode_membership(applier_->membership()).value_or(consensus::Membership{}));
+    });
+  };
+  exchange_ = std::make_unique<CosignerExchange>(
+      parts, CosignerExchange::Next{[this](const std::string& why) { proposer_->doubt(why); },
+                                    [this](const Error& error) { prover_->stop_after(error); }});
+  for (const PeerTag tag : {PeerTag::cosign_request, PeerTag::cosign_answer})
+    peers.on(tag, [this](std::uint64_t from, io::Parts message) {
+      exchange_->receive(from, std::move(message));
+    });
+}
+
+Result<std::vector<Replica::VoterKeys>> CellReplica::voter_keys() const {
+  if (exchange_ == nullptr) return std::vector<VoterKeys>{{1, {}, log_vkey(), cosigner_vkey()}};
+  std::vector<VoterKeys> all;
+  for (const KnownReplica& one : TRY(exchange_->voters_known()))
+    all.push_back({one.id, one.region,
+                   proof::format_vkey({origin_, proof::KeyType::ed25519, one.keys.log}),
+                   proof::format_vkey({cosigner_name(origin_, one.id), proof::KeyType::cosignature,
+                                       one.keys.cosigner})});
+  return all;
+}
+
 /// What the log holds after the checkpoint comes from consensus, once it knows it to be committed.
 Status CellReplica::join_group() {
   proposer_->follow(0, "the cell has no leader yet");
@@ -147,6 +185,7 @@ void CellReplica::follow(const Leadership& now) {
     const std::lock_guard lock(leadership_mutex_);
     leadership_ = now;
   }
+  prover_->lead(now.is_ours);
   if (!now.is_ours) {
     proposer_->follow(now.term, now.leader == 0 || now.leader == config_.group->id
                                     ? std::string("the cell has no leader that may propose now")

@@ -124,6 +124,11 @@ void Proposer::refuse_clients(std::string why) {
   refusing_clients_ = std::move(why);
 }
 
+void Proposer::doubt(std::string why) {
+  const std::lock_guard lock(mutex_);
+  doubting_ = std::move(why);
+}
+
 void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answered answered) {
   const std::uint64_t bytes = request->encoded_size();
   std::optional<Error> refused;
@@ -147,6 +152,8 @@ void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answere
                       "this replica stopped writing and nothing was done: " + failed_->message};
     } else if (following_) {
       refused = meridian::fail(Code::unavailable, *following_ + ": nothing was done");
+    } else if (is_clients(*request) && !doubting_.empty()) {
+      refused = meridian::fail(Code::unavailable, doubting_ + "; nothing was done");
     } else if (is_clients(*request) && !refusing_clients_.empty() && !finishes_pendings(*request)) {
       refused = meridian::fail(Code::resource_exhausted, refusing_clients_);
     } else if (is_clients(*request) && (queued_bytes_ + bytes > limits_.queued_bytes_max ||

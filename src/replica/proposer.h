@@ -50,6 +50,8 @@ class Proposer {
   /// New client requests are refused with `why` until it is empty again. Requests that finish
   /// pending transfers and the replica's own still go on.
   void refuse_clients(std::string why);
+  /// As refuse_clients, but all of them: whether this replica's records are right is in doubt.
+  void doubt(std::string why);
 
   struct Waiting {
     Replica::Answered answered;
@@ -111,6 +113,7 @@ class Proposer {
   bool flush_posted_ = false;
   std::optional<Error> failed_;
   std::string refusing_clients_;
+  std::string doubting_;
   std::deque<Queued> queue_;
   std::unordered_map<const Buffer*, std::vector<Waiting>> waiting_;
   std::uint64_t queued_bytes_ = 0;

@@ -30,6 +30,7 @@ void Prover::applied(AppliedRef entry) {
     entry.reset();
     publish(end);
     next_.entry_stored();
+    if (parts_.exchange != nullptr) parts_.exchange->grown(end);
     sign_if_due();
   });
 }
@@ -135,7 +136,12 @@ void Prover::cancel_wait(std::uint64_t token) {
 
 void Prover::start_signing() {
   parts_.executor.post([this] {
+    if (failed_) return;
     signing_ = true;
+    if (parts_.exchange != nullptr) {
+      parts_.exchange->grown(raw(frontier_.size()));
+      parts_.exchange->start();
+    }
     sign_if_due();
   });
 }
@@ -143,33 +149,84 @@ void Prover::start_signing() {
 /// Whoever waits is told; the process is about to stop.
 void Prover::stop_after(const Error& error) {
   failed_ = true;
-  const Error answer =
-      fail(Code::unavailable, "this replica stopped after a disk failure: " + error.message);
-  for (auto& ready : std::exchange(checkpoints_, {})) ready(answer);
-  for (auto& [index, ready] : std::exchange(receipts_, {})) ready(answer);
+  stopped_by_ = fail(Code::unavailable, "this replica stopped: " + error.message);
+  ++gathers_;
+  fail_waiting(stopped_by_);
   next_.fatal(error);
 }
 
+/// Those who came before the gathering that just ended.
+void Prover::fail_waiting(const Error& error) {
+  const auto fail_in = [&](auto& waiting) {
+    for (auto one = waiting.begin(); one != waiting.end();) {
+      if (one->second.since >= gathers_) {
+        ++one;
+        continue;
+      }
+      const auto ready = std::move(one->second.ready);
+      one = waiting.erase(one);
+      ready(error);
+    }
+  };
+  fail_in(checkpoints_);
+  fail_in(receipts_);
+}
+
 void Prover::sign_if_due() {
-  if (failed_ || !signing_ || (sign_posted_ && !somebody_waits())) return;
+  if (failed_ || !signing_) return;
   if (raw(frontier_.size()) == 0) return;  // who asks gets the tree of the first records
+  if (parts_.exchange != nullptr) return gather_if_due();
+  if (sign_posted_ && !somebody_waits()) return;
   const bool grown = !signed_once_ || raw(frontier_.size()) > signed_size_;
   if (!grown) {
     serve_waiting();
     return;
   }
-  const io::Duration since = parts_.clock.monotonic() - signed_at_;
-  if (!signed_once_ || somebody_waits() || since >= sign_period) {
+  if (!signed_once_ || somebody_waits() || parts_.clock.monotonic() - signed_at_ >= sign_period)
     sign();
-    return;
-  }
-  sign_posted_ = true;
+  else
+    sign_later();
+}
+
+void Prover::sign_later() {
+  if (std::exchange(sign_posted_, true)) return;
+  const io::Duration since = parts_.clock.monotonic() - signed_at_;
   const auto left = static_cast<std::int64_t>(sign_period) - static_cast<std::int64_t>(since);
   parts_.executor.post_after(io::Duration{left}, [this, alive = lifetime_.token()] {
     if (!*alive) return;
     sign_posted_ = false;
     sign_if_due();
   });
+}
+
+void Prover::gather_if_due() {
+  if (signed_once_) serve_waiting();
+  if (gathering_ || raw(frontier_.size()) <= signed_size_) return;
+  if (!somebody_waits()) {
+    if (!leads_) return;
+    if (parts_.clock.monotonic() - signed_at_ < sign_period) return sign_later();
+  }
+  gathering_ = true;
+  ++gathers_;
+  signed_at_ = parts_.clock.monotonic();
+  parts_.exchange->collect(
+      raw(frontier_.size()),
+      [this](Result<CosignerExchange::Collected> collected) { gathered(std::move(collected)); });
+}
+
+void Prover::gathered(Result<CosignerExchange::Collected> collected) {
+  gathering_ = false;
+  if (failed_) return;
+  if (collected) {
+    signed_note_ = std::move(collected->note);
+    signed_size_ = raw(collected->head.size);
+    signed_once_ = true;
+    parts_.metrics.tree_heads_signed.increment();
+    serve_waiting();
+  } else {
+    fail_waiting(collected.error());
+  }
+  sign_if_due();
 }
 
 void Prover::sign() {
@@ -190,12 +247,13 @@ void Prover::sign() {
 }
 
 void Prover::serve_waiting() {
-  std::vector<Replica::CheckpointReady> checkpoints;
-  checkpoints.swap(checkpoints_);
-  for (auto& ready : checkpoints) ready(proof::format_note(signed_note_));
+  while (!checkpoints_.empty() && checkpoints_.begin()->first < signed_size_) {
+    auto waiting = checkpoints_.extract(checkpoints_.begin());
+    waiting.mapped().ready(proof::format_note(signed_note_));
+  }
   while (!receipts_.empty() && receipts_.begin()->first < signed_size_) {
     auto waiting = receipts_.extract(receipts_.begin());
-    waiting.mapped()(make_receipt(ledger::RecordIndex{waiting.key()}));
+    waiting.mapped().ready(make_receipt(ledger::RecordIndex{waiting.key()}));
   }
 }
 
@@ -211,16 +269,18 @@ Result<proof::Receipt> Prover::make_receipt(ledger::RecordIndex index) {
 
 void Prover::checkpoint(Replica::CheckpointReady ready) {
   parts_.executor.post([this, ready = std::move(ready)]() mutable {
-    if (failed_) return ready(fail(Code::unavailable, "this replica stopped after a disk failure"));
-    checkpoints_.push_back(std::move(ready));
+    if (failed_) return ready(stopped_by_);
+    const std::uint64_t size = raw(frontier_.size());
+    checkpoints_.emplace(size == 0 ? 0 : size - 1,
+                         Waiter<Replica::CheckpointReady>{std::move(ready), gathers_});
     sign_if_due();
   });
 }
 
 void Prover::receipt(ledger::RecordIndex index, Replica::ReceiptReady ready) {
   parts_.executor.post([this, index, ready = std::move(ready)]() mutable {
-    if (failed_) return ready(fail(Code::unavailable, "this replica stopped after a disk failure"));
-    receipts_.emplace(raw(index), std::move(ready));
+    if (failed_) return ready(stopped_by_);
+    receipts_.emplace(raw(index), Waiter<Replica::ReceiptReady>{std::move(ready), gathers_});
     sign_if_due();
   });
 }

@@ -2,7 +2,9 @@
 //
 // Follows apply entry by entry on the prove executor. What it stored is visible to readers. A
 // checkpoint is signed per batch, not per record: at once if somebody waits for one, else at most
-// every sign_period; its (size, root) is durable first. Waiting is bounded by the callers' limits.
+// every sign_period; its (size, root) is durable first. One of a group shows none without the
+// cosignatures of a quorum (cosigner_exchange.h); only its leader signs unasked, so that roots are
+// compared all the time. Waiting is bounded by the callers' limits.
 #pragma once
 
 #include <atomic>
@@ -17,6 +19,7 @@
 #include "proof/cosignature.h"
 #include "replica/applied_entry.h"
 #include "replica/cosigned_head.h"
+#include "replica/cosigner_exchange.h"
 #include "replica/lifetime.h"
 #include "replica/replica.h"
 #include "replica/stage_metrics.h"
@@ -58,6 +61,7 @@ class Prover {
     proof::Signer& log_key;
     proof::Signer& cosigner;
     StageMetrics& metrics;
+    CosignerExchange* exchange = nullptr;  ///< Of a group.
   };
   struct Next {
     std::function<void()> entry_stored;
@@ -73,8 +77,15 @@ class Prover {
 
   /// Recovery is complete and what was signed before is still there: signs from now on.
   void start_signing();
+  /// In a group: signs unasked while it leads. Any thread.
+  void lead(bool leads) { leads_ = leads; }
+  /// Something is wrong that nothing may be proven after. On the executor.
+  void stop_after(const Error& error);
   /// No delayed task runs from now on.
-  void stop() { lifetime_.end(); }
+  void stop() {
+    lifetime_.end();
+    if (parts_.exchange != nullptr) parts_.exchange->stop();
+  }
 
   void checkpoint(Replica::CheckpointReady ready);
   void receipt(ledger::RecordIndex index, Replica::ReceiptReady ready);
@@ -94,8 +105,11 @@ class Prover {
   void publish(std::uint64_t count);
   void sign_if_due();
   void sign();
-  void stop_after(const Error& error);
+  void sign_later();
+  void gather_if_due();
+  void gathered(Result<CosignerExchange::Collected> collected);
   void serve_waiting();
+  void fail_waiting(const Error& error);
   Result<proof::Receipt> make_receipt(ledger::RecordIndex index);
   bool somebody_waits() const { return !receipts_.empty() || !checkpoints_.empty(); }
 
@@ -104,6 +118,7 @@ class Prover {
   proof::Frontier frontier_;
   StoredTiles stored_tiles_;
   bool failed_ = false;
+  Error stopped_by_{};  ///< What is answered then.
   /// False while the log is replayed: the tree may be smaller than the last one signed.
   bool signing_ = false;
   Lifetime lifetime_;
@@ -121,8 +136,17 @@ class Prover {
   bool signed_once_ = false;
   bool sign_posted_ = false;
   io::MonotonicTime signed_at_{};
-  std::vector<Replica::CheckpointReady> checkpoints_;
-  std::multimap<std::uint64_t, Replica::ReceiptReady> receipts_;
+  /// Who waits, by the record that the tree must hold.
+  template <typename Ready>
+  struct Waiter {
+    Ready ready;
+    std::uint64_t since;  ///< gathers_ when it came.
+  };
+  std::multimap<std::uint64_t, Waiter<Replica::CheckpointReady>> checkpoints_;
+  std::multimap<std::uint64_t, Waiter<Replica::ReceiptReady>> receipts_;
+  std::atomic<bool> leads_{false};
+  bool gathering_ = false;
+  std::uint64_t gathers_ = 0;  ///< Begun so far.
 
   std::atomic<std::uint64_t> visible_{0};
   std::mutex waits_mutex_;

@@ -177,6 +177,10 @@ class Replica {
       u128 category, std::uint64_t first, std::uint64_t last, std::size_t count, bool reversed) = 0;
 
   // --- proofs ---
+  // One of a group gives neither before a quorum of voters, of two regions, has cosigned the tree.
+  // Errors then: unavailable after CosignerExchange::patience, naming who did not. What was
+  // answered stays acknowledged, and provable once they are back; without a quorum there is no
+  // receipt.
   /// A checkpoint note, signed and cosigned, over at least all that was answered before this call.
   using CheckpointReady = std::function<void(Result<std::string>)>;
   virtual void checkpoint(CheckpointReady ready) = 0;
@@ -186,6 +190,15 @@ class Replica {
   virtual std::string origin() const = 0;
   virtual std::string log_vkey() const = 0;
   virtual std::string cosigner_vkey() const = 0;
+  /// The vkeys of one that votes.
+  struct VoterKeys {
+    std::uint64_t id;
+    std::string region;  ///< Empty alone.
+    std::string log_vkey, cosigner_vkey;
+  };
+  /// Of all who vote, this replica's own if it is alone: what a policy names. Peers tell theirs
+  /// over their links. Errors: unavailable, naming those that have not yet.
+  virtual Result<std::vector<VoterKeys>> voter_keys() const = 0;
   /// Hashes of a tile level (proof::TileReader of this log).
   virtual proof::TileReader& tiles() = 0;
 

@@ -115,6 +115,7 @@ class CellReplica final : public Replica {
   std::string origin() const override { return origin_; }
   std::string log_vkey() const override { return proof::format_vkey(log_key_->verifier()); }
   std::string cosigner_vkey() const override { return proof::format_vkey(cosigner_->verifier()); }
+  Result<std::vector<VoterKeys>> voter_keys() const override;
   proof::TileReader& tiles() override { return prover_->stored_tiles(); }
 
   Leadership leadership() const override {
@@ -141,6 +142,7 @@ class CellReplica final : public Replica {
   Status open_log();
   Status start_alone(const Progress& progress);
   Status join_group();
+  void make_exchange();
   OrderedLog::Handler log_handler();
   void follow(const Leadership& now);
   std::optional<consensus::SnapshotOffer> make_offer();
@@ -184,7 +186,10 @@ class CellReplica final : public Replica {
   RaftLog* group_ = nullptr;   ///< log_, if it has.
   std::unique_ptr<StateGiver> giver_;
   std::optional<GroupMetrics> group_metrics_;  // raft executor
-  bool behind_told_ = false;                   // raft executor
+  std::optional<StoredTiles> compared_tiles_;
+  std::optional<Cosigner> tree_signer_;
+  std::unique_ptr<CosignerExchange> exchange_;
+  bool behind_told_ = false;  // raft executor
   std::atomic<std::uint64_t> applied_index_{0};
   mutable std::mutex leadership_mutex_;
   Leadership leadership_;
