@@ -7,6 +7,7 @@
 
 #include "proof/policy.h"
 #include "proof/receipt.h"
+#include "replica/cell_policy.h"
 
 namespace meridian::api {
 namespace {
@@ -37,18 +38,8 @@ void prove_record(Backend& backend, ledger::RecordIndex index, std::uint32_t wit
 
 Result<KeyTexts> key_texts(replica::Replica& replica) {
   KeyTexts texts{replica.origin(), replica.log_vkey(), replica.cosigner_vkey(), {}};
-  proof::Policy policy;
-  proof::PolicyLog log;
-  log.key = TRY(proof::parse_vkey(texts.log_vkey));
-  policy.logs.push_back(std::move(log));
-  proof::PolicyWitness witness;
-  witness.name = "replica";
-  witness.key = TRY(proof::parse_vkey(texts.cosigner_vkey));
-  witness.role = proof::CosignerRole::replica;
-  witness.place = "local";
-  policy.witnesses.push_back(std::move(witness));
-  policy.quorum = "replica";
-  texts.policy = proof::format_policy(policy);
+  const auto voters = TRY(replica.voter_keys());
+  texts.policy = proof::format_policy(TRY(replica::make_policy(voters)));
   return texts;
 }
 

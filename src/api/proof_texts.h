@@ -17,8 +17,9 @@ namespace meridian::api {
 
 struct KeyTexts {
   std::string origin, log_vkey, cosigner_vkey;
-  std::string policy;  ///< A policy file that trusts exactly this replica.
+  std::string policy;  ///< A policy file that trusts exactly this replica, or a quorum of its cell.
 };
+/// Errors: unavailable while the keys of a voter of the cell are not known here yet.
 Result<KeyTexts> key_texts(replica::Replica& replica);
 
 /// A record by its index or by the command that made it.
