@@ -1,7 +1,11 @@
 #include "audit/internal/log_replay.h"
 
+#include <algorithm>
+
 #include "ledger/header.h"
+#include "replica/raft_log.h"
 #include "replica/recovery.h"
+#include "storage/replica_identity.h"
 
 namespace meridian::audit::internal {
 
@@ -16,6 +20,9 @@ Status LogReplay::open(const storage::StateManifest* manifest) {
     from_entry_ = manifest->entry_index + 1;
     results_.first = results_.end = manifest->record_index;
   }
+  is_of_group_ = TRY(context_.disk.exists(storage::ReplicaIdentity::path));
+  // What the founders of a group begin after is in nobody's log.
+  if (is_of_group_) from_entry_ = std::max(from_entry_, replica::RaftLog::founding.index + 1);
   history_ = std::make_unique<replica::IdHistory>(TRY(replica::open_id_runs(context_, manifest)),
                                                   records_);
   ledger_ = std::make_unique<ledger::Ledger>(context_.cell, *history_);
@@ -37,7 +44,9 @@ void LogReplay::run(bool can_execute) {
 }
 
 Status LogReplay::entry(const storage::WalEntry& entry, bool execute) {
-  if (entry.kind != storage::wal_kind_commands) return {};  // makes no record
+  if (entry.bytes.empty()) return {};  // consensus's own: makes no record
+  // What a group's log holds past the stored records may not be committed yet, or never be.
+  if (is_of_group_ && results_.end >= stored_) return {};
   // The view points into bytes that stay: what stands only in the log is read again at the end.
   auto bytes = std::make_shared<const Buffer>(to_buffer(entry.bytes));
   Result<ledger::EntryView> view = ledger::EntryView::decode(*bytes);

@@ -67,6 +67,7 @@ class LogReplay {
   const std::uint64_t stored_;
   Findings& findings_;
   std::uint64_t from_entry_ = 1;
+  bool is_of_group_ = false;  ///< The log is one of several replicas'.
 
   ledger::MemoryHistory none_;  ///< Until the indexes are open.
   std::unique_ptr<replica::IdHistory> history_;
