@@ -51,7 +51,7 @@ void CellReplica::make_exchange() {
   };
   parts.membership = [this](std::function<void(consensus::Membership)> ready) {
     executors_.apply.post([this, ready = std::move(ready)] {
-      ready(consensus::decode_membership(applier_->membership()).value_or(consensus::Membership{}));
+      ready(decode_group_state(applier_->membership()).value_or(GroupState{}).membership);
     });
   };
   exchange_ = std::make_unique<CosignerExchange>(
