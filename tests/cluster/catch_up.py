@@ -41,11 +41,11 @@ def test(binary, work):
         seconds = time.monotonic() - began
         log.wait_for(50)
         clients.stop()
+        cluster.dump(work.parent / "catch_up.history.jsonl", log.rows)
         cell.wait_even()
         acknowledged = history.check_all_there(cell, log)
         cell.stop()
         records = cell.verify()
-    cluster.dump(work.parent / "catch_up.history.jsonl", log.rows)
     print(f"replica {away.number} copied the state {seconds:.1f} s after its start; {acknowledged} "
           f"acknowledged, 0 lost, 0 twice; {records} records with one root on 3 replicas")
 

@@ -29,11 +29,11 @@ def test(binary, work):
             log.wait_for(50)
             leader.start()
         clients.stop()
+        cluster.dump(work.parent / "kill.history.jsonl", log.rows)
         cell.wait_even()
         acknowledged = history.check_all_there(cell, log)
         cell.stop()
         records = cell.verify()
-    cluster.dump(work.parent / "kill.history.jsonl", log.rows)
     print(f"{ROUNDS} kills: {acknowledged} acknowledged, 0 lost, 0 twice; {records} records with one "
           f"root on 3 replicas; resumed after {cluster.median(times) * 1000:.0f} ms (median), "
           f"{max(times) * 1000:.0f} ms (longest)")

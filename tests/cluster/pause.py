@@ -29,11 +29,11 @@ def test(binary, work):
             print(f"round {number + 1}: stopped replica {leader.number}, acknowledged again after "
                   f"{times[-1] * 1000:.0f} ms", flush=True)
         clients.stop()
+        cluster.dump(work.parent / "pause.history.jsonl", log.rows)
         cell.wait_even()
         acknowledged = history.check_all_there(cell, log)
         cell.stop()
         records = cell.verify()
-    cluster.dump(work.parent / "pause.history.jsonl", log.rows)
     print(f"{ROUNDS} stops: {acknowledged} acknowledged, 0 lost, 0 twice; {records} records with one "
           f"root on 3 replicas; resumed after {cluster.median(times) * 1000:.0f} ms (median), "
           f"{max(times) * 1000:.0f} ms (longest), clients' own patience of "
