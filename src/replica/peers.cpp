@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/assert.h"
 
 namespace meridian::replica {
@@ -96,21 +98,35 @@ Status Peers::start(const std::string& listen, const std::string& client_address
                             client_address_size_max, client_address));
   const Hello hello{self_.name.cell, self_.name.generation, self_.name.raft_id,
                     self_.storage,   self_.name.region,     client_address};
+  // Who has not let us in since this start may know another disk under our id: what it says is
+  // meant for that one, and would stop the core (a commit index past our log).
+  const auto let_us_in = std::make_shared<std::set<io::PeerId>>();  // executor
   return network()->start(
       listen, encode_hello(hello), executor,
       {[this](Bytes bytes) { return admit(bytes); },
-       [this](io::PeerId from, io::Channel, io::Parts parts) {
+       [this, let_us_in](io::PeerId from, io::Channel, io::Parts parts) {
          if (parts.empty() || parts[0]->empty()) return;
+         if (!let_us_in->contains(from)) return introduce_ourselves(from);
          const auto found = receivers_.find(static_cast<PeerTag>(parts[0]->front()));
          if (found != receivers_.end() && found->second)
            found->second(static_cast<std::uint64_t>(from), std::move(parts));
        },
-       [this](io::PeerId peer, io::Channel channel, bool is_up, const std::string& why) {
-         if (is_up) return;
+       [this, let_us_in](io::PeerId peer, io::Channel channel, bool is_up, const std::string& why) {
+         if (is_up) {
+           let_us_in->insert(peer);
+           return;
+         }
          if (channel == io::Channel::control)
            notice_(fmt::format("no link to replica {}: {}", static_cast<std::uint64_t>(peer), why));
          if (link_down_) link_down_(static_cast<std::uint64_t>(peer));
        }});
+}
+
+/// A link is made when something is sent: this, which nobody listens to.
+void Peers::introduce_ourselves(io::PeerId to) {
+  static const auto nothing = std::make_shared<const Buffer>(1, Byte{0});
+  if (const std::shared_ptr<io::Network> net = network())
+    net->send(to, io::Channel::control, {nothing});
 }
 
 std::shared_ptr<io::Network> Peers::network() const {

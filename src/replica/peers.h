@@ -71,6 +71,7 @@ class Peers {
         storage::SlotFile pins, std::function<void(const std::string&)> notice);
   Result<io::PeerId> admit(Bytes bytes);
   Status pin(std::uint64_t id, u128 storage);
+  void introduce_ourselves(io::PeerId to);
 
   std::shared_ptr<io::Network> network() const;
 
