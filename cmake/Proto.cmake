@@ -5,7 +5,7 @@
 # SYSTEM includes, so it is used as `#include "meridian/v1/accounts.grpc.pb.h"`.
 function(meridian_proto target)
   set(generated "${PROJECT_BINARY_DIR}/proto")
-  set(root "${PROJECT_SOURCE_DIR}/proto")
+  cmake_path(SET root NORMALIZE "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../proto")  # in any project
   set(sources "")
   set(inputs ${ARGN})  # files import each other, so a change of one remakes all
   list(TRANSFORM inputs PREPEND "${root}/")

@@ -1,0 +1,27 @@
+#include "system.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace meridian::client {
+
+Time now() { return std::chrono::steady_clock::now(); }
+
+std::uint64_t wall_ms() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
+}
+
+void fill_from_system(std::span<std::byte> out) {
+  constexpr std::size_t at_once_max = 256;  // getentropy(3)
+  while (!out.empty()) {
+    const std::size_t size = std::min(out.size(), at_once_max);
+    if (getentropy(out.data(), size) != 0) std::abort();
+    out = out.subspan(size);
+  }
+}
+
+}  // namespace meridian::client
