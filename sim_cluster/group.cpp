@@ -311,20 +311,29 @@ void Group::check_checkpoints() {
   }
 }
 
-/// Every note is cosigned by a quorum of two regions, and verifies under the keys of all.
+/// Every note is cosigned by a quorum of two regions, and verifies under the keys of the voters: of
+/// now, or of before the members changed.
 void Group::check_cosignatures(const proof::Note& note) {
+  const auto evidence_by = [&](const proof::Policy& policy) {
+    return proof::evaluate(note, policy);
+  };
+  if (policy_ && evidence_by(*policy_)) return check_places(*evidence_by(*policy_));
   for (const auto& node : nodes_) {
-    if (policy_ || !node->is_up()) continue;
+    if (!node->is_up()) continue;
     const auto keys = node->replica().voter_keys();
     if (!keys) continue;  // not all have told theirs yet
     const auto policy = replica::make_policy(*keys);
     if (!policy) violate(policy.error().message);
+    const auto evidence = evidence_by(*policy);
+    if (!evidence) continue;
     policy_ = *policy;
+    return check_places(*evidence);
   }
-  if (!policy_) return;
-  const auto evidence = proof::evaluate(note, *policy_);
-  if (!evidence) violate("a checkpoint does not verify: " + evidence.error().message);
-  if (!evidence->global) violate("a checkpoint is not cosigned in two regions");
+  if (policy_) violate("a checkpoint verifies under no voters' keys");
+}
+
+void Group::check_places(const proof::Evidence& evidence) const {
+  if (!evidence.global) violate("a checkpoint is not cosigned in two regions");
 }
 
 void Group::check_money(Node& node) {

@@ -99,6 +99,7 @@ class Group {
   void check_records(Node& node, std::uint64_t& seen);
   void check_checkpoints();
   void check_cosignatures(const proof::Note& note);
+  void check_places(const proof::Evidence& evidence) const;
   void check_acknowledged();
   void check_money(Node& node);
   [[noreturn]] void violate(const std::string& what) const;
