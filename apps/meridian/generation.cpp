@@ -46,7 +46,7 @@ std::optional<Generation> parse(std::string_view text) {
   if (words.size() != 5 || words[1] != "opening") return std::nullopt;
   const auto first = parse_number(words[2]), size = parse_number(words[3]);
   Buffer root;
-  if (!first || !size || *first >= *size || !from_hex(words[4], root)) return std::nullopt;
+  if (!first || !size || *first > *size || !from_hex(words[4], root)) return std::nullopt;
   Loss loss{*first, *size, {}};
   if (root.size() != loss.signed_root.size()) return std::nullopt;
   std::ranges::copy(root, loss.signed_root.begin());
@@ -56,7 +56,9 @@ std::optional<Generation> parse(std::string_view text) {
 
 }  // namespace
 
-std::string Loss::range() const { return fmt::format("{}..{}", first, last()); }
+std::string Loss::range() const {
+  return is_none() ? "none" : fmt::format("{}..{}", first, last());
+}
 
 Result<Generation> read_generation(io::Disk& disk) {
   if (!TRY(disk.exists(generation_path))) return Generation{};

@@ -19,15 +19,17 @@ inline constexpr std::string_view generation_path = "generation";
 inline constexpr std::string_view generations_path =
     "generations";  ///< What is kept of earlier ones.
 
-/// The records [first, signed_size) of a generation, which was signed and is there no more.
+/// The records [first, signed_size) of a generation, which was signed and is there no more. None if
+/// both are equal: more may have been signed, but nobody knows of it.
 struct Loss {
   std::uint64_t first = 0;
   std::uint64_t signed_size = 0;
   crypto::Digest signed_root{};
   bool operator==(const Loss&) const = default;
 
-  std::uint64_t last() const { return signed_size - 1; }
-  std::string range() const;  ///< "FIRST..LAST"
+  bool is_none() const { return first == signed_size; }
+  std::uint64_t last() const { return signed_size - 1; }  ///< Unless is_none().
+  std::string range() const;                              ///< "FIRST..LAST" or "none"
 };
 
 struct Generation {

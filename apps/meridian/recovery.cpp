@@ -10,27 +10,18 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <future>
 #include <memory>
 
 #include "commands.h"
 #include "data_directory.h"
 #include "generation.h"
-#include "io/executor.h"
-#include "ledger/command.h"
-#include "ledger/header.h"
-#include "metrics/registry.h"
+#include "new_generation.h"
 #include "node.h"
 #include "output.h"
-#include "replica/cosigned_head.h"
-#include "replica/replica.h"
-#include "storage/record_store.h"
 
 namespace meridian::app {
 
 namespace {
-
-constexpr std::uint64_t kept_file_size_max = std::uint64_t{1} << 32;
 
 struct Options {
   NodeOptions node;
@@ -123,113 +114,6 @@ Result<Exit> inspect(const Options& options) {
 
 // --- opening a new generation ---
 
-std::string kept_path(const Generation& next) {
-  return fmt::format("{}/{}", generations_path, next.number - 1);
-}
-
-Status keep_file(io::Disk& disk, const std::string& path, const std::string& folder) {
-  if (!TRY(disk.exists(path))) return {};
-  const Buffer bytes = TRY(io::read_file(disk, path, kept_file_size_max));
-  return io::replace_file(disk, folder + "/" + path, bytes);
-}
-
-/// What proves the loss: the head that was signed, and segments that hold lost records.
-Status keep_evidence(io::Disk& disk, const Generation& next, std::uint64_t stored) {
-  const std::string folder = kept_path(next);
-  for (const std::string& made :
-       {std::string(generations_path), folder, folder + "/headers", folder + "/payloads"})
-    TRY(disk.make_directory(made));
-  TRY(keep_file(disk, std::string(replica::CosignedHead::path), folder));
-  for (std::uint64_t record = next.opening->first; record < stored;) {
-    const std::uint64_t segment = record / storage::segment_records;
-    for (const char* kind : {"headers", "payloads"})
-      TRY(keep_file(disk, fmt::format("{}/{:016x}.seg", kind, segment), folder));
-    record = (segment + 1) * storage::segment_records;
-  }
-  for (const std::string& made :
-       {folder + "/headers", folder + "/payloads", folder, std::string(generations_path)})
-    TRY(disk.sync_directory(made));
-  return disk.sync_directory("");
-}
-
-/// Nothing is signed under the new origin yet. Only if it is the old generation's still.
-Status blank_cosigned(io::Disk& disk, const Generation& next) {
-  const std::string path(replica::CosignedHead::path);
-  const Buffer now = TRY(io::read_file(disk, path, kept_file_size_max));
-  const Buffer kept = TRY(io::read_file(disk, kept_path(next) + "/" + path, kept_file_size_max));
-  if (now != kept) return {};
-  return io::replace_file(disk, path, Buffer(now.size()));
-}
-
-/// Threads and replica of the new generation, for as long as it takes to open it.
-class Opening {
- public:
-  Status open(Node& node) {
-    replica::ReplicaConfig config;
-    config.cell = node.cell;
-    config.generation = node.generation.number;
-    replica_ = TRY(replica::Replica::open(
-        {*node.disk, *node.clock, *node.entropy, *node.keys, metrics_,
-         [](const std::string& notice) { fmt::print(stderr, "meridian: {}\n", notice); }},
-        config, {*log_, *apply_, *prove_, *checkpoint_}, {},
-        [](const Error& error) { fmt::print(stderr, "meridian: {}\n", error.message); }));
-    return {};
-  }
-  /// The record that opens the generation: found, if an earlier attempt got so far, or made.
-  Result<std::uint64_t> record(const Node& node) {
-    const Loss& loss = *node.generation.opening;
-    for (std::uint64_t at = loss.first; at < replica_->visible_records(); ++at) {
-      const Buffer bytes = TRY(replica_->header(ledger::RecordIndex{at}));
-      const ledger::Header header = TRY(ledger::Header::decode(bytes));
-      if (opens(header, node.generation.number)) return at;
-    }
-    ledger::OpenGeneration command{};
-    command.cell = node.cell;
-    command.generation = node.generation.number;
-    command.predecessor_size = loss.signed_size;
-    command.predecessor_root = loss.signed_root;
-    command.feature_level = ledger::feature_level_newest;
-    command.lost_count = loss.signed_size - loss.first;
-    auto request = std::make_unique<ledger::Request>();
-    request->attester = ledger::Attester::replica;
-    request->add(ledger::CommandKind::open_generation,
-                 {reinterpret_cast<const Byte*>(&command), sizeof command});
-    const replica::Answer answer = TRY(submit(std::move(request)));
-    if (answer.results.front().outcome != ledger::Outcome::created)
-      return fail(Code::internal, "the ledger refused the record that opens the generation");
-    return raw(answer.first_record);
-  }
-  /// Signed and durable: the generation is open.
-  Result<std::string> sign() {
-    std::promise<Result<std::string>> signed_note;
-    replica_->checkpoint([&](Result<std::string> note) { signed_note.set_value(std::move(note)); });
-    return signed_note.get_future().get();
-  }
-  std::string origin() const { return replica_->origin(); }
-
- private:
-  static bool opens(const ledger::Header& header, std::uint64_t generation) {
-    if (header.kind != ledger::CommandKind::open_generation) return false;
-    const auto& body = std::get<ledger::SystemBody>(header.body);
-    return header.outcome == ledger::Outcome::created &&
-           ledger::load_command<ledger::OpenGeneration>(body.command.data()).generation ==
-               generation;
-  }
-  Result<replica::Answer> submit(std::unique_ptr<ledger::Request> request) {
-    std::promise<Result<replica::Answer>> answered;
-    replica_->submit(std::move(request), [&](Result<replica::Answer> answer) {
-      answered.set_value(std::move(answer));
-    });
-    return answered.get_future().get();
-  }
-
-  metrics::Registry metrics_;
-  std::unique_ptr<io::Executor> log_ = io::os_executor("log"), apply_ = io::os_executor("apply"),
-                                prove_ = io::os_executor("prove"),
-                                checkpoint_ = io::os_executor("checkpoint");
-  std::unique_ptr<replica::Replica> replica_;
-};
-
 Status check_accepted(const Options& options, const Loss& loss) {
   if (options.accept_loss == loss.range()) return {};
   return fail(Code::failed_precondition,
@@ -244,12 +128,7 @@ Status check_accepted(const Options& options, const Loss& loss) {
 
 /// Decides and makes durable that generation `number + 1` is being opened.
 Status begin(Node& node, const Inspection& seen) {
-  Generation next{node.generation.number + 1, seen.loss};
-  TRY(keep_evidence(*node.disk, next, seen.report.stored_records));
-  TRY(node.keys->add("log"));
-  TRY(write_generation(*node.disk, next));
-  node.generation = next;
-  return {};
+  return decide_generation(node, *seen.loss, seen.report.stored_records);
 }
 
 Result<Exit> new_generation(const Options& options) {
@@ -279,31 +158,20 @@ Result<Exit> new_generation(const Options& options) {
   if (node.generation != seen.generation)
     return fail(Code::failed_precondition, "the directory changed meanwhile. try again");
   if (!node.generation.opening) TRY(begin(node, seen));
-  TRY(blank_cosigned(*node.disk, node.generation));
-
-  std::uint64_t record = 0;
-  std::string origin, note;
-  {
-    Opening opening;
-    TRY(opening.open(node));
-    record = TRY(opening.record(node));
-    note = TRY(opening.sign());
-    origin = opening.origin();
-  }
   const Loss loss = *node.generation.opening;
-  node.generation.opening.reset();
-  TRY(write_generation(*node.disk, node.generation));
+  const OpenedGeneration opened = TRY(open_generation(node));
   if (options.json) {
-    print_json({{"generation", node.generation.number},
-                {"origin", origin},
-                {"record", record},
-                {"lost_first", loss.first},
-                {"lost_last", loss.last()},
-                {"checkpoint", note}});
+    OrderedJson out{{"generation", node.generation.number},
+                    {"origin", opened.origin},
+                    {"record", opened.record}};
+    out["lost_first"] = loss.is_none() ? OrderedJson(nullptr) : OrderedJson(loss.first);
+    out["lost_last"] = loss.is_none() ? OrderedJson(nullptr) : OrderedJson(loss.last());
+    out["checkpoint"] = opened.note;
+    print_json(out);
     return Exit::ok;
   }
   print_line(fmt::format("generation {} is open: record {} names what is lost. its origin is {}",
-                         node.generation.number, record, origin));
+                         node.generation.number, opened.record, opened.origin));
   print_line(
       fmt::format("receipts of records below {} stay valid under the policy of the earlier "
                   "generation; give out a new one with `meridian log policy`",

@@ -368,9 +368,10 @@ void LedgerVerifier::check_generations() {
   report_.generation = fold_.generation();
   for (const Succession& next : fold_.successions()) {
     const ledger::OpenGeneration& command = next.command;
-    report_.losses.push_back({command.generation, next.record,
-                              command.predecessor_size - command.lost_count,
-                              command.predecessor_size - 1});
+    if (command.lost_count > 0)
+      report_.losses.push_back({command.generation, next.record,
+                                command.predecessor_size - command.lost_count,
+                                command.predecessor_size - 1});
     const std::string kept =
         fmt::format("generations/{}/{}", command.generation - 1, replica::CosignedHead::path);
     const Result<bool> there = disk_.exists(kept);

@@ -7,11 +7,11 @@ namespace meridian::ledger::internal {
 namespace {
 
 /// A later generation follows the one before and says which records of it are lost: from some
-/// record at or before this one up to what was signed last (docs/decisions/0011).
+/// record at or before this one up to what was signed last, as far as that is known; none if all of
+/// that is here (docs/decisions/0011, 0014).
 bool may_follow(const OpenGeneration& open, const LedgerState& state, RecordIndex record) {
   return open.cell == state.cell && open.generation == state.generation + 1 &&
-         open.feature_level == state.feature_level && open.lost_count > 0 &&
-         open.lost_count <= open.predecessor_size &&
+         open.feature_level == state.feature_level && open.lost_count <= open.predecessor_size &&
          open.predecessor_size - open.lost_count <= raw(record);
 }
 
