@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "commands.h"
-#include "crypto/secret.h"
 #include "files.h"
 #include "io/executor.h"
 
@@ -12,6 +13,8 @@ namespace meridian::app {
 namespace {
 
 constexpr std::uint64_t passphrase_bytes_max = 4'096;
+
+}  // namespace
 
 Result<crypto::Secret> read_passphrase(const std::string& file, io::Disk& disk) {
   std::string text;
@@ -40,7 +43,11 @@ Result<u128> read_cell(io::Disk& disk) {
   return load_le<u128>(bytes.data());
 }
 
-}  // namespace
+Status write_cell(io::Disk& disk, u128 cell) {
+  std::array<Byte, 16> bytes{};
+  store_le(bytes.data(), cell);
+  return io::replace_file(disk, cell_path, as_bytes(to_hex(bytes) + "\n"));
+}
 
 Result<DataDirectory> open_to_look(const std::string& directory,
                                    const std::string& passphrase_file) {

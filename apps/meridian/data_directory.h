@@ -7,6 +7,7 @@
 #include "audit/ledger_verifier.h"
 #include "audit/read_only_disk.h"
 #include "base/u128.h"
+#include "crypto/secret.h"
 #include "io/disk.h"
 #include "storage/key_store.h"
 
@@ -22,6 +23,13 @@ struct DataDirectory {
   std::unique_ptr<storage::KeyStore> keys;
   u128 cell = 0;
 };
+
+/// From the file, or, if none is named, from what --dev left on `disk`. Errors:
+/// failed_precondition.
+Result<crypto::Secret> read_passphrase(const std::string& file, io::Disk& disk);
+/// The file `cell` of a data directory or a backup. Errors: not_found, data_loss.
+Result<u128> read_cell(io::Disk& disk);
+Status write_cell(io::Disk& disk, u128 cell);
 
 /// `passphrase_file` may be empty for data made with --dev. Errors: not_found if there is no
 /// ledger, failed_precondition if it is being served or no passphrase is to be had.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/backend.h"
+#include "backup.h"
 #include "commands.h"
 
 namespace {
@@ -41,7 +42,7 @@ int main(int argc, char** argv) {
   Invocation invocation;
   for (auto* add : {add_serve, add_account, add_transfer, add_events, add_balances, add_import,
                     add_receipt, add_log, add_subject, add_status, add_verify, add_recovery,
-                    add_witness, add_bench, add_demo}) {
+                    add_witness, add_backup, add_bench, add_demo}) {
     add(app, invocation);
   }
   try {

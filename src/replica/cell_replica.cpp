@@ -37,6 +37,10 @@ std::string origin_of(const ReplicaConfig& config) {
   return fmt::format("{}/{}/{}", config.deployment, cell_uuid(config.cell), config.generation);
 }
 
+std::string cosigner_name_of(const ReplicaConfig& config) {
+  return fmt::format("{}/replica-{}", origin_of(config), config.group ? config.group->id : 1);
+}
+
 void CellReplica::receipt(ledger::RecordIndex index, ReceiptReady ready) {
   read_state([this, index, ready = std::move(ready)](const ledger::Ledger& ledger) {
     if (raw(index) >= ledger.records())
@@ -49,8 +53,7 @@ void CellReplica::receipt(ledger::RecordIndex index, ReceiptReady ready) {
 Status CellReplica::build() {
   log_key_ = TRY(signer(io_.keys, "log", origin_, proof::KeyType::ed25519));
   cosigner_ =
-      TRY(signer(io_.keys, "cosign", cosigner_name(origin_, config_.group ? config_.group->id : 1),
-                 proof::KeyType::cosignature));
+      TRY(signer(io_.keys, "cosign", cosigner_name_of(config_), proof::KeyType::cosignature));
   stores_ = TRY(open_stores(context_));
   cosigned_ = TRY(open_cosigned(io_.disk));
   if (cosigned_->damage()) io_.notice(*cosigned_->damage());

@@ -109,32 +109,12 @@ Status RecordCopy::find_whole_segments() {
 /// Records up to `end`, the end of a segment, if `found` holds them whole and right.
 Result<bool> RecordCopy::read_segment(storage::RecordStore& found, std::uint64_t end) {
   if (!found.segment_root(end / storage::segment_records - 1)) return false;
-  std::vector<RecordsPiece::PayloadOf> payloads;
-  std::vector<Buffer> bytes;
-  const Status read = found.scan_payloads(next(), end, [&](std::uint64_t record, Bytes payload) {
-    bytes.push_back(to_buffer(payload));
-    payloads.push_back({record, bytes.back()});
-    return true;
-  });
-  if (!read && read.error().code != Code::data_loss) return read.error();
-  PayloadsInOrder in_order(payloads);
-  proof::Hashes leaves;
-  bool right = read.has_value();
-  const auto visit = [&](std::uint64_t record, Bytes header_bytes) {
-    const Result<ledger::Header> header = check_header(context_.cell, record, header_bytes);
-    right = right && header.has_value();
-    if (!right) return false;
-    if (const ledger::EventBody* event = event_of(*header))
-      right = check_payload(*header, *event, in_order.of(record)).has_value();
-    leaves.push_back(proof::leaf_hash(header_bytes));
-    return right;
-  };
-  // Damage of a directory too: a segment whose sync a crash prevented is copied again.
-  TRY(found.scan_all(next(), end, visit,
-                     [&](std::uint64_t, std::uint64_t, const Error&) { right = false; }));
-  if (!right || leaves.size() != end - next()) return false;
+  const auto leaves = check_stored_records(found, context_.cell, next(), end,
+                                           [](const ledger::Header&) { return Status(); });
+  if (!leaves && leaves.error().code == Code::data_loss) return false;  // copied again
+  if (!leaves) return leaves.error();
   completed_.clear();
-  frontier_.append(leaves, completed_);
+  frontier_.append(*leaves, completed_);
   TRY(append_tiles());
   return true;
 }
@@ -239,6 +219,44 @@ Status RecordCopy::append_tiles() {
 Status RecordCopy::sync() {
   TRY(records_->sync());
   return tiles_->sync();
+}
+
+Result<proof::Hashes> check_stored_records(storage::RecordStore& store, u128 cell,
+                                           std::uint64_t first, std::uint64_t last,
+                                           const RecordCopy::Visit& visit) {
+  std::vector<RecordsPiece::PayloadOf> payloads;
+  std::vector<Buffer> bytes;
+  TRY(store.scan_payloads(first, last, [&](std::uint64_t record, Bytes payload) {
+    bytes.push_back(to_buffer(payload));
+    payloads.push_back({record, bytes.back()});
+    return true;
+  }));
+  PayloadsInOrder in_order(payloads);
+  proof::Hashes leaves;
+  const auto check_one = [&](std::uint64_t record, Bytes header_bytes) -> Status {
+    const ledger::Header header = TRY(check_header(cell, record, header_bytes));
+    if (const ledger::EventBody* event = event_of(header))
+      TRY(check_payload(header, *event, in_order.of(record)));
+    leaves.push_back(proof::leaf_hash(header_bytes));
+    return visit(header);
+  };
+  Status right;
+  // Damage of a directory too: its file was never synced, or has rotted.
+  TRY(store.scan_all(
+      first, last,
+      [&](std::uint64_t record, Bytes header_bytes) {
+        if (right) right = check_one(record, header_bytes);
+        return right.has_value();
+      },
+      [&](std::uint64_t, std::uint64_t, const Error& error) {
+        if (right) right = error;
+      }));
+  if (right && in_order.left_over())
+    right = wrong(*in_order.left_over(), "a payload is stored with it, and it has none");
+  if (right) return leaves;
+  Error error = right.error();
+  if (error.code == Code::invalid_argument) error.code = Code::data_loss;
+  return error;
 }
 
 }  // namespace meridian::replica

@@ -72,4 +72,11 @@ class RecordCopy {
   proof::TileHashes completed_;
 };
 
+/// Reads the records [first, last) of a store, at best a segment at a time, and checks them as
+/// those of a piece are checked, calling `visit` for each. Gives their leaf hashes. Errors:
+/// data_loss naming the first record that is damaged or not right; what `visit` gives.
+Result<proof::Hashes> check_stored_records(storage::RecordStore& store, u128 cell,
+                                           std::uint64_t first, std::uint64_t last,
+                                           const RecordCopy::Visit& visit);
+
 }  // namespace meridian::replica

@@ -17,6 +17,7 @@
 #include "replica/cosigned_head.h"
 #include "replica/group_metrics.h"
 #include "replica/local_log.h"
+#include "replica/origin.h"
 #include "replica/raft_log.h"
 #include "replica/recovery.h"
 #include "replica/replica.h"
@@ -28,9 +29,6 @@ namespace meridian::replica {
 /// How often a task may post one to another stage before it ends: checkpoint -> apply -> prove ->
 /// log, with room.
 inline constexpr int hops_max = 6;
-
-/// `<deployment>/<cell uuid>/<generation>` (DESIGN section 3).
-std::string origin_of(const ReplicaConfig& config);
 
 class CellReplica final : public Replica {
  public:
