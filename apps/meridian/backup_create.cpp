@@ -212,7 +212,7 @@ Status Creation::copy_log() {
   info_.log_number = before_ ? before_->log_number + 1 : 1;
   info_.log_end = covered();
   BackupLogWriter writer = TRY(BackupLogWriter::create(target(), info_.log_number));
-  TRY(storage::Wal::read(
+  TRY(storage::Wal::read_only(
       source(), logged_from() + 1,
       [&](const storage::WalEntry& entry) -> Status {
         const auto view = ledger::EntryView::decode(entry.bytes);
