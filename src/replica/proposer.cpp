@@ -55,7 +55,9 @@ void Proposer::begin(std::uint64_t term, std::uint64_t last_time, Requests first
   const std::lock_guard lock(mutex_);
   if (term < newest_term_) return;
   newest_term_ = term;
-  last_time_ = last_time;
+  // Again in one term, after a hand-over that came to nothing: what was proposed before it is still
+  // in the log, not applied yet, and later than the state's last record.
+  last_time_ = term == term_ ? std::max(last_time_, last_time) : last_time;
   term_ = term;
   leading_ = true;
   following_.reset();
