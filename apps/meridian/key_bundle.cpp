@@ -132,7 +132,7 @@ Result<BundleDirectory> make_bundle_directory(const BundleOptions& options, io::
 
 Status write_bundle(const storage::SealedContext& context, const KeyBundle& bundle) {
   Buffer bytes = bundle.encode();
-  const Status written = write_sealed_blob(context, bundle_path, bundle_number, bundle_tag, bytes);
+  Status written = write_sealed_blob(context, bundle_path, bundle_number, bundle_tag, bytes);
   crypto::cleanse(bytes);
   return written;
 }

@@ -34,7 +34,8 @@ class HardStateFile {
   /// Set if one slot is not as it was written, for people: which, and what is not known for that.
   const std::optional<std::string>& damage() const { return damage_; }
   /// A vote may be forgotten: a slot cannot be read, and it may have been the newer one. Until the
-  /// next save, which writes over that slot: whoever goes on sets the mark of in_doubt_mark.h first.
+  /// next save, which writes over that slot: whoever goes on sets the mark of in_doubt_mark.h
+  /// first.
   bool is_in_doubt() const { return in_doubt_; }
 
   /// Durable when it returns. Asserts that the term does not go down, and that a vote once given in

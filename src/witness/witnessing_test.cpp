@@ -58,7 +58,7 @@ struct WitnessingTest : testing::Test {
 
   WitnessedLog source() {
     return {[this] { return log.size(); },
-            [this](replica::Replica::CheckpointReady ready) {
+            [this](const replica::Replica::CheckpointReady& ready) {
               ++checkpoints;
               ready(proof::format_note(log.checkpoint(log.size())));
             },
