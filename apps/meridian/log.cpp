@@ -112,7 +112,7 @@ void add_log(CLI::App& app, Invocation& invocation) {
   };
   add("key", "Print the log's public key (C2SP vkey)",
       "It checks the signature of every checkpoint and receipt.", run_key, true);
-  add("policy", "Print a policy that trusts exactly this server",
+  add("policy", "Print a policy that trusts this server, or all voters of its cell",
       "Keep it apart from the server: with it receipts verify offline (`meridian receipt "
       "verify`).\n"
       "Whom to trust is yours to decide: edit it (docs/formats/proof.md).",
