@@ -1,5 +1,7 @@
 #include "consensus/internal/outbox.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 
 namespace meridian::consensus {
@@ -68,10 +70,8 @@ void Outbox::load(std::uint64_t to, std::uint64_t first, std::uint64_t last) {
 void Outbox::transmit(OutgoingMessage message, const std::map<std::uint64_t, EntryBytes>& loaded) {
   io::Parts parts;
   parts.reserve(1 + message.entry_count);
-  auto head = std::make_shared<Buffer>();
-  head->reserve(1 + message.bytes.size());
-  head->push_back(raft_message_tag);
-  head->insert(head->end(), message.bytes.begin(), message.bytes.end());
+  auto head = std::make_shared<Buffer>(1 + message.bytes.size(), raft_message_tag);
+  std::copy(message.bytes.begin(), message.bytes.end(), head->begin() + 1);
   parts.push_back(std::move(head));
   for (std::size_t i = 0; i < message.entry_count; ++i) {
     const std::uint64_t index = message.first_index + i;
