@@ -59,7 +59,6 @@ Result<IncomingMessage> IncomingMessage::decode(Bytes bytes) {
   out.from_ = info.from;
   out.to_ = info.to;
   out.term_ = info.term;
-  out.index_ = info.index;
   out.entry_count_ = info.entry_count;
   return out;
 }
@@ -72,7 +71,6 @@ IncomingMessage& IncomingMessage::operator=(IncomingMessage&& other) noexcept {
   from_ = other.from_;
   to_ = other.to_;
   term_ = other.term_;
-  index_ = other.index_;
   entry_count_ = other.entry_count_;
   return *this;
 }
@@ -86,13 +84,6 @@ bool IncomingMessage::carries(std::size_t number) const {
   RcEntry entry{};
   rc_message_entry(static_cast<const RcMessageHandle*>(message_), number, &entry);
   return entry.handle != 0;
-}
-
-EntryKind IncomingMessage::entry_kind(std::size_t number) const {
-  ASSERT(number < entry_count_);
-  RcEntry entry{};
-  rc_message_entry(static_cast<const RcMessageHandle*>(message_), number, &entry);
-  return static_cast<EntryKind>(entry.kind);
 }
 
 SnapshotOffer IncomingMessage::snapshot() const {
@@ -169,7 +160,6 @@ RaftCore::RaftCore(const Options& options, Storage& storage, const HardState& ha
 RaftCore::~RaftCore() { rc_destroy(host_->core); }
 
 void RaftCore::tick() { rc_tick(host_->core); }
-void RaftCore::campaign() { rc_campaign(host_->core); }
 void RaftCore::set_election_ticks(std::size_t ticks) { rc_set_election_ticks(host_->core, ticks); }
 
 bool RaftCore::propose(std::span<const Handle> entries) {
@@ -210,11 +200,9 @@ CoreReady RaftCore::ready() {
   out.number = c.number;
   if (c.hard_state_changed)
     out.hard_state = HardState{c.hard_state.term, c.hard_state.vote, c.hard_state.commit};
-  out.must_sync = c.must_sync;
   out.messages_wait_for_sync = c.messages_wait_for_sync;
   for (std::size_t i = 0; i < c.entry_count; ++i) out.entries.push_back(from_c(c.entries[i]));
-  for (std::size_t i = 0; i < c.committed_count; ++i)
-    out.committed.push_back(from_c(c.committed[i]));
+  out.committed_index = c.committed_index;
   for (std::size_t i = 0; i < c.message_count; ++i) {
     const RcOutgoing& message = c.messages[i];
     out.messages.push_back({message.to, static_cast<MessageKind>(message.kind),

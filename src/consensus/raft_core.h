@@ -60,6 +60,10 @@ struct CoreEntry {
   Bytes change;  ///< raft's encoding of a membership change; empty for other kinds.
 };
 
+/// First byte of every message between nodes, before the core's own bytes, so that others may share
+/// the links.
+inline constexpr Byte raft_message_tag = 1;
+
 struct OutgoingMessage {
   std::uint64_t to;
   MessageKind kind;
@@ -77,10 +81,9 @@ struct ReadState {
 struct CoreReady {
   std::uint64_t number;
   std::optional<HardState> hard_state;
-  bool must_sync;
   bool messages_wait_for_sync;
   std::vector<CoreEntry> entries;
-  std::vector<CoreEntry> committed;
+  std::uint64_t committed_index;  ///< 0: nothing is committed that was not handed out before.
   std::vector<OutgoingMessage> messages;
   std::vector<ReadState> reads;
 };
@@ -123,11 +126,9 @@ class IncomingMessage {
   std::uint64_t from() const { return from_; }
   std::uint64_t to() const { return to_; }
   std::uint64_t term() const { return term_; }
-  std::uint64_t index() const { return index_; }
   std::size_t entry_count() const { return entry_count_; }
   /// Whether the bytes of entry `number` travelled beside the message.
   bool carries(std::size_t number) const;
-  EntryKind entry_kind(std::size_t number) const;
   SnapshotOffer snapshot() const;  ///< Asserts the kind.
 
  private:
@@ -135,7 +136,7 @@ class IncomingMessage {
   IncomingMessage() = default;
   void* message_ = nullptr;
   MessageKind kind_{};
-  std::uint64_t from_ = 0, to_ = 0, term_ = 0, index_ = 0;
+  std::uint64_t from_ = 0, to_ = 0, term_ = 0;
   std::size_t entry_count_ = 0;
 };
 
@@ -178,7 +179,6 @@ class RaftCore {
   RaftCore& operator=(const RaftCore&) = delete;
 
   void tick();
-  void campaign();
   void set_election_ticks(std::size_t ticks);
 
   /// False: dropped (not the leader, or handing over); nothing was done.

@@ -85,11 +85,10 @@ struct RcReadState {
 struct RcReady {
   std::uint64_t number;
   RcHardState hard_state;
-  bool hard_state_changed, must_sync, messages_wait_for_sync, has_snapshot;
+  bool hard_state_changed, messages_wait_for_sync, has_snapshot;
   const RcEntry* entries;
   std::size_t entry_count;
-  const RcEntry* committed;
-  std::size_t committed_count;
+  std::uint64_t committed_index;
   const RcOutgoing* messages;
   std::size_t message_count;
   const RcReadState* reads;
@@ -98,10 +97,8 @@ struct RcReady {
 
 struct RcMessageInfo {
   std::int32_t kind;
-  std::uint64_t from, to, term, index, log_term, commit;
-  bool reject;
+  std::uint64_t from, to, term;
   std::size_t entry_count;
-  std::uint64_t snapshot_index, snapshot_term;
 };
 
 struct RcHandle {
@@ -133,7 +130,6 @@ void rc_sink_push(void* sink, const RcEntry* entry);
 RcCore* rc_create(const RcConfig*, const RcHost*, const RcHardState*, const RcConfState*);
 void rc_destroy(RcCore*);
 void rc_tick(RcCore*);
-std::int32_t rc_campaign(RcCore*);
 void rc_set_election_ticks(RcCore*, std::size_t ticks);
 // 0 taken, 1 dropped (not leader, too much uncommitted, leadership is being handed over), 2 error.
 std::int32_t rc_propose(RcCore*, const RcHandle*, std::size_t count);

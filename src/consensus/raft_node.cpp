@@ -83,7 +83,6 @@ void RaftNode::read_log(std::uint64_t first, std::uint64_t bytes_max,
     host->read_log(first, bytes_max, std::move(done));
   });
 }
-void RaftNode::campaign() { host_->campaign(); }
 RaftNode::Report RaftNode::report() const { return host_->report(); }
 
 }  // namespace meridian::consensus

@@ -143,8 +143,6 @@ class RaftNode {
   void snapshot_sent(std::uint64_t to, bool succeeded);
   /// Entries below `index` are covered by a checkpoint here.
   void release_before(std::uint64_t index);
-  /// On the raft executor, or from a task posted to it.
-  void campaign();
 
   /// A part of this member's log as it stands, durable or not: for a member whose own end is in
   /// doubt (DESIGN section 5).

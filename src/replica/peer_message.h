@@ -2,11 +2,12 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "consensus/raft_core.h"
 
 namespace meridian::replica {
 
 enum class PeerTag : Byte {
-  raft = 1,            ///< consensus::raft_message_tag
+  raft = consensus::raft_message_tag,
   cosign_request = 2,  ///< cosigner_exchange.h
   cosign_answer = 3,
   copy_request = 4,  ///< state_exchange.h

@@ -19,8 +19,6 @@
 
 namespace meridian::consensus {
 
-/// First byte of a message's first part: what it is for.
-inline constexpr Byte raft_message_tag = 1;
 /// What is read back at once.
 inline constexpr std::uint64_t read_back_bytes_max = 4 << 20;
 
@@ -40,8 +38,10 @@ class Outbox {
 
   /// `term` is the core's now: entries of a leader stay as they are while it does not change.
   void send(OutgoingMessage message, std::uint64_t term);
-  /// The core's term or role changed: what waits was of another.
-  void forget_waiting() { waiting_.clear(); }
+  /// This member leads `term` now, or nothing (0): what waits of another term is forgotten.
+  void keep_only(std::uint64_t term) {
+    std::erase_if(waiting_, [term](const auto& one) { return one.second.term != term; });
+  }
   /// Members to which a message could not be sent since the last call.
   std::vector<std::uint64_t> take_unreachable() { return std::exchange(unreachable_, {}); }
 
@@ -52,7 +52,6 @@ class Outbox {
     bool loading = false;
     std::uint64_t term = 0;
   };
-  using Queue = std::map<std::uint64_t, Waiting>;  // by member
 
   void flush(std::uint64_t to);
   /// The first entry that `message` needs and nobody has; 0: none.
@@ -62,7 +61,7 @@ class Outbox {
 
   Parts parts_;
   Next next_;
-  Queue waiting_;
+  std::map<std::uint64_t, Waiting> waiting_;  // by member
   std::vector<std::uint64_t> unreachable_;
 };
 

@@ -1,7 +1,7 @@
 // Makes Readies durable in the order of their numbers (S3), many with one sync (group commit).
 //
-// add() on the raft executor; the store is used on the log executor; `durable` comes back on the
-// raft executor. What waits while a sync is under way goes out together in the next.
+// add() on the raft executor; the store is used, and what comes of it told, on the log executor.
+// What waits while a sync is under way goes out together in the next.
 #pragma once
 
 #include <cstdint>

@@ -338,11 +338,6 @@ void RaftHost::give_up_snapshots() {
   }
 }
 
-void RaftHost::campaign() {
-  core_.campaign();
-  pump();
-}
-
 void RaftHost::release_before(std::uint64_t index) {
   index = std::min(index, applied_ + 1);  // the report of what was applied may come later
   visible_.release_before(index);

@@ -53,7 +53,6 @@ class RaftHost {
   void snapshot_sent(std::uint64_t to, bool succeeded);
   void snapshot_active(std::uint64_t to);
   void release_before(std::uint64_t index);
-  void campaign();
   RaftNode::Report report() const;
   void read_log(std::uint64_t first, std::uint64_t bytes_max,
                 std::function<void(Result<RaftNode::LogPiece>)> done);
@@ -116,7 +115,7 @@ class RaftHost {
   // Readies that are not durable yet.
   struct Pending {
     std::uint64_t ready;
-    std::uint64_t last_index;  // 0: no entries
+    LogPosition last;  // {0, 0}: no entries
     std::vector<OutgoingMessage> messages;
   };
   std::deque<Pending> pending_;
@@ -136,7 +135,6 @@ class RaftHost {
   std::uint64_t unapplied_bytes_ = 0;
 
   Leadership leadership_;
-  std::uint64_t outbox_term_ = 0;
   std::pair<std::uint64_t, Role> timeout_for_{~std::uint64_t{0}, Role::follower};
   const std::uint64_t election_ticks_min_;
   std::uint64_t election_ticks_ = 0;

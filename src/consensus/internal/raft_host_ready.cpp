@@ -27,7 +27,8 @@ void RaftHost::take_ready() {
   Persister::Job job{ready.number, std::nullopt, take_entries(ready.entries)};
   if (must_save(ready, job.entries)) job.hard_state = hard_state_;
   const bool has_work = job.hard_state || !job.entries.empty();
-  const std::uint64_t last_index = job.entries.empty() ? 0 : job.entries.back().index;
+  LogPosition last;
+  if (!job.entries.empty()) last = {job.entries.back().index, job.entries.back().term};
 
   std::vector<OutgoingMessage> held;
   if (ready.messages_wait_for_sync && (has_work || !pending_.empty()) &&
@@ -36,13 +37,13 @@ void RaftHost::take_ready() {
   else
     send(std::move(ready.messages));
   take_reads(ready.reads);
-  if (!ready.committed.empty()) committed_ = ready.committed.back().index;
-  if (config_.broken.apply_unpersisted && last_index != 0) committed_ = last_index;
+  if (ready.committed_index != 0) committed_ = ready.committed_index;
+  if (config_.broken.apply_unpersisted && last.index != 0) committed_ = last.index;
 
   core_.advance();
   if (has_work || !pending_.empty() || !held.empty()) {
     // Also one without work keeps its place: its messages promise what the ones before persist.
-    pending_.push_back({ready.number, last_index, std::move(held)});
+    pending_.push_back({ready.number, last, std::move(held)});
     persister_.add(std::move(job));
   } else {
     core_.persisted(ready.number);
@@ -82,8 +83,8 @@ std::vector<LogEntry> RaftHost::take_entries(const std::vector<CoreEntry>& entri
 }
 
 void RaftHost::send(std::vector<OutgoingMessage> messages) {
+  if (messages.empty()) return;
   const std::uint64_t term = core_.status().term;
-  if (std::exchange(outbox_term_, term) != term) outbox_.forget_waiting();
   for (OutgoingMessage& message : messages) {
     if (message.kind == MessageKind::snapshot) snapshots_[message.to] = ticks_;
     outbox_.send(std::move(message), term);
@@ -94,8 +95,7 @@ void RaftHost::durable(std::uint64_t ready) {
   while (!pending_.empty() && pending_.front().ready <= ready) {
     Pending done = std::move(pending_.front());
     pending_.pop_front();
-    if (done.last_index != 0 && done.last_index <= visible_.last_index())
-      visible_.durable(done.last_index);
+    if (visible_.term(done.last.index) == done.last.term) visible_.durable(done.last.index);
     send(std::move(done.messages));
   }
   core_.persisted(ready);
@@ -159,7 +159,7 @@ void RaftHost::notice_leadership() {
   if (now == leadership_) return;
   if (now.role != leadership_.role || now.term != leadership_.term) {
     if (now.role == Role::candidate) ++elections_;
-    outbox_.forget_waiting();
+    outbox_.keep_only(now.role == Role::leader ? now.term : 0);
   }
   leadership_ = now;
   handler_.leadership(now);

@@ -36,7 +36,7 @@ class VisibleLog final : public RaftCore::Storage {
 
   /// Replaces what is there from entry.index on. Asserts that it leaves no hole.
   void append(LogEntry entry);
-  /// Entries up to `index` (of that term, or the call is stale) survive a power failure.
+  /// Entries up to `index` survive a power failure.
   void durable(std::uint64_t index) { durable_index_ = std::max(durable_index_, index); }
   /// Forgets entries below `index`; the term of the one before stays known.
   void release_before(std::uint64_t index);

@@ -132,13 +132,11 @@ pub struct RcReady {
     pub number: u64,
     pub hard_state: RcHardState,
     pub hard_state_changed: bool,
-    pub must_sync: bool,
     pub messages_wait_for_sync: bool,
     pub has_snapshot: bool,
     pub entries: *const RcEntry,
     pub entry_count: usize,
-    pub committed: *const RcEntry,
-    pub committed_count: usize,
+    pub committed_index: u64,
     pub messages: *const RcMessage,
     pub message_count: usize,
     pub reads: *const RcReadState,
@@ -152,13 +150,7 @@ pub struct RcMessageInfo {
     pub from: u64,
     pub to: u64,
     pub term: u64,
-    pub index: u64,
-    pub log_term: u64,
-    pub commit: u64,
-    pub reject: bool,
     pub entry_count: usize,
-    pub snapshot_index: u64,
-    pub snapshot_term: u64,
 }
 
 #[repr(C)]

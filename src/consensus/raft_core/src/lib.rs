@@ -22,11 +22,9 @@ pub struct Core {
     ready: Option<Ready>,
     // What an RcReady points into; lives until the next rc_ready.
     entries: Vec<RcEntry>,
-    committed: Vec<RcEntry>,
     messages: Vec<RcMessage>,
     encoded: Vec<Vec<u8>>,
     reads: Vec<RcReadState>,
-    kept: Vec<raft::eraftpb::Entry>,
     kept_reads: Vec<raft::ReadState>,
 }
 
@@ -81,11 +79,9 @@ pub unsafe extern "C" fn rc_create(
             node,
             ready: None,
             entries: Vec::new(),
-            committed: Vec::new(),
             messages: Vec::new(),
             encoded: Vec::new(),
             reads: Vec::new(),
-            kept: Vec::new(),
             kept_reads: Vec::new(),
         })),
         Err(_) => std::ptr::null_mut(),
@@ -104,13 +100,6 @@ pub unsafe extern "C" fn rc_destroy(core: *mut Core) {
 #[no_mangle]
 pub unsafe extern "C" fn rc_tick(core: *mut Core) {
     (*core).node.tick();
-}
-
-/// # Safety
-/// `core` is valid.
-#[no_mangle]
-pub unsafe extern "C" fn rc_campaign(core: *mut Core) -> i32 {
-    status_of((*core).node.campaign())
 }
 
 /// # Safety
@@ -194,19 +183,12 @@ pub unsafe extern "C" fn rc_message_decode(
     if message.get_entries().iter().any(is_v1) {
         return std::ptr::null_mut(); // an encoding that no node of ours writes
     }
-    let meta = message.get_snapshot().get_metadata();
     *info = RcMessageInfo {
         kind: message.get_msg_type() as i32,
         from: message.from,
         to: message.to,
         term: message.term,
-        index: message.index,
-        log_term: message.log_term,
-        commit: message.commit,
-        reject: message.reject,
         entry_count: carried(&message),
-        snapshot_index: meta.index,
-        snapshot_term: meta.term,
     };
     Box::into_raw(Box::new(message))
 }
@@ -299,8 +281,6 @@ pub unsafe extern "C" fn rc_ready(core: *mut Core, out: *mut RcReady) {
     let mut ready = core.node.ready();
 
     core.entries = ready.entries().iter().map(entry_to_c).collect();
-    core.kept = ready.take_committed_entries();
-    core.committed = core.kept.iter().map(entry_to_c).collect();
     let wait = !ready.persisted_messages().is_empty();
     let messages = if wait { ready.take_persisted_messages() } else { ready.take_messages() };
     encode_messages(core, messages);
@@ -322,13 +302,11 @@ pub unsafe extern "C" fn rc_ready(core: *mut Core, out: *mut RcReady) {
         number: ready.number(),
         hard_state: RcHardState { term: shown.term, vote: shown.vote, commit: shown.commit },
         hard_state_changed: hard.is_some(),
-        must_sync: ready.must_sync(),
         messages_wait_for_sync: wait,
         has_snapshot: !ready.snapshot().is_empty(),
         entries: core.entries.as_ptr(),
         entry_count: core.entries.len(),
-        committed: core.committed.as_ptr(),
-        committed_count: core.committed.len(),
+        committed_index: ready.committed_entries().last().map_or(0, |entry| entry.index),
         messages: core.messages.as_ptr(),
         message_count: core.messages.len(),
         reads: core.reads.as_ptr(),
