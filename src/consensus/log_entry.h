@@ -33,7 +33,7 @@ struct HardState {
 };
 
 struct LogPosition {
-  std::uint64_t index = 0;
+  std::uint64_t index = 0;  ///< 0: nothing yet.
   std::uint64_t term = 0;
   bool operator==(const LogPosition&) const = default;
 };

@@ -1,5 +1,6 @@
 #include "replica/catch_up.h"
 
+#include "replica/origin.h"
 #include "replica/raft_log.h"
 #include "replica/recovery.h"
 #include "storage/wal.h"
@@ -17,7 +18,7 @@ CatchUp::CatchUp(const Replica::Io& io, const ReplicaConfig& config, ReplicaExec
       metrics_(io.metrics) {}
 
 CatchUp::~CatchUp() {
-  *alive_ = false;
+  lifetime_.end();
   if (peers_) peers_->stop();  // before those that it calls
 }
 
@@ -36,7 +37,7 @@ Result<std::unique_ptr<CatchUp>> CatchUp::start(const Replica::Io& io, const Rep
   std::unique_ptr<CatchUp> self(
       new CatchUp(io, config, executors, std::move(progress), std::move(done)));
   TRY(self->listen());
-  executors.log.post([raw = self.get(), alive = self->alive_, peer] {
+  executors.log.post([raw = self.get(), alive = self->lifetime_.token(), peer] {
     if (!*alive) return;
     if (peer)
       raw->copy(*peer);
@@ -48,9 +49,8 @@ Result<std::unique_ptr<CatchUp>> CatchUp::start(const Replica::Io& io, const Rep
 
 Status CatchUp::listen() {
   const GroupConfig& group = *config_.group;
-  const RaftLog::Directory directory = TRY(RaftLog::open_directory(
-      io_.disk, io_.entropy,
-      {config_.deployment, config_.cell, config_.generation, group.id, group.region}));
+  const RaftLog::Directory directory =
+      TRY(RaftLog::open_directory(io_.disk, io_.entropy, replica_name_of(config_)));
   peers_ = TRY(Peers::open(io_.disk, io_.make_network(), directory.identity, io_.notice));
   TRY(peers_->start(group.listen, group.client_address, executors_.log));
   for (const MemberInfo& founder : group.founders) peers_->set(founder);
@@ -72,7 +72,7 @@ void CatchUp::copy(std::uint64_t peer) {
                                 progress_};
   taker_ = std::make_unique<StateTaker>(parts, peer, [this](const Result<StateOffer>& result) {
     if (!result) return end(result.error());
-    executors_.log.post([this, alive = alive_] {
+    executors_.log.post([this, alive = lifetime_.token()] {
       if (!*alive) return;
       taker_.reset();
       resupply();
@@ -116,26 +116,23 @@ Status CatchUp::begin_resupply() {
   }
   const GroupConfig& group = *config_.group;
   const Recovered stores = TRY(open_stores(context_));
-  const GroupState state = stores.membership.empty() ? TRY(founding_state(group))
-                                                     : TRY(decode_group_state(stores.membership));
-  for (const MemberInfo& member : state.members) peers_->set(member);
-  const LogPosition applied = stores.membership.empty() ? RaftLog::founding : stores.applied;
-  RaftLog::Directory directory = TRY(RaftLog::open_directory(
-      io_.disk, io_.entropy,
-      {config_.deployment, config_.cell, config_.generation, group.id, group.region}));
+  const RaftLog::Begin begin = TRY(RaftLog::begin_at(group, {stores.applied, stores.membership}));
+  for (const MemberInfo& member : begin.group.members) peers_->set(member);
+  RaftLog::Directory directory =
+      TRY(RaftLog::open_directory(io_.disk, io_.entropy, replica_name_of(config_)));
   std::vector<consensus::LogEntry> log;
   std::unique_ptr<RaftStore> store =
-      TRY(RaftStore::open(context_, {config_.wal_file_size}, {applied.index, applied.term}, 0,
+      TRY(RaftStore::open(context_, {config_.wal_file_size}, begin.applied, 0,
                           std::move(directory.hard_state), io_.clock, metrics_, log));
   TRY(drop_doubtful_tail(*store, directory.in_doubt, io_.notice));
   Byte nonce[8];
   io_.entropy.fill(nonce);
   resupply_ = std::make_unique<Resupply>(
-      Resupply::Parts{executors_.log, io_.clock, *peers_, io_.notice}, group.id, state.membership,
-      std::move(store), std::move(directory.in_doubt), applied, log, load_le<std::uint64_t>(nonce),
-      [this](const Result<Resupply::Outcome>& outcome) {
+      Resupply::Parts{executors_.log, io_.clock, *peers_, io_.notice}, group.id,
+      begin.group.membership, std::move(store), std::move(directory.in_doubt), begin.applied, log,
+      load_le<std::uint64_t>(nonce), [this](const Result<Resupply::Outcome>& outcome) {
         if (!outcome) return end(outcome.error());
-        executors_.log.post([this, alive = alive_, copy_from = outcome->copy_from] {
+        executors_.log.post([this, alive = lifetime_.token(), copy_from = outcome->copy_from] {
           if (!*alive) return;
           resupply_.reset();
           if (copy_from)

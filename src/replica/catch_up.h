@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 
+#include "replica/lifetime.h"
 #include "replica/replica.h"
 #include "replica/resupply.h"
 #include "replica/state_exchange.h"
@@ -49,7 +50,7 @@ class CatchUp {
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<StateTaker> taker_;
   std::unique_ptr<Resupply> resupply_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Lifetime lifetime_;
 };
 
 }  // namespace meridian::replica

@@ -10,6 +10,7 @@ namespace meridian::replica {
 namespace {
 
 constexpr std::size_t recovery_group = 16;  // entries handed to apply at once
+
 Result<std::unique_ptr<proof::Signer>> signer(const storage::KeyStore& keys, std::string_view key,
                                               const std::string& name, proof::KeyType type) {
   return std::make_unique<proof::Signer>(name, type, TRY(keys.newest(key)).secret);
@@ -41,6 +42,12 @@ std::string cosigner_name_of(const ReplicaConfig& config) {
   return fmt::format("{}/replica-{}", origin_of(config), config.group ? config.group->id : 1);
 }
 
+storage::ReplicaName replica_name_of(const ReplicaConfig& config) {
+  ASSERT(config.group.has_value());
+  return {config.deployment, config.cell, config.generation, config.group->id,
+          config.group->region};
+}
+
 void CellReplica::receipt(ledger::RecordIndex index, ReceiptReady ready) {
   read_state([this, index, ready = std::move(ready)](const ledger::Ledger& ledger) {
     if (raw(index) >= ledger.records())
@@ -50,6 +57,7 @@ void CellReplica::receipt(ledger::RecordIndex index, ReceiptReady ready) {
     prover_->receipt(index, ready);
   });
 }
+
 Status CellReplica::build() {
   log_key_ = TRY(signer(io_.keys, "log", origin_, proof::KeyType::ed25519));
   cosigner_ =

@@ -25,11 +25,9 @@ Status CellReplica::open_log() {
   }
   ASSERT(io_.make_network != nullptr && executors_.raft != nullptr &&
          executors_.propose != nullptr);
-  const storage::ReplicaName name{config_.deployment, config_.cell, config_.generation,
-                                  config_.group->id, config_.group->region};
   std::unique_ptr<RaftLog> group = TRY(RaftLog::open(
       {*executors_.raft, executors_.log, io_.clock, io_.entropy, metrics_, io_.notice}, context_,
-      {config_.wal_file_size}, name, *config_.group, io_.make_network(),
+      {config_.wal_file_size}, replica_name_of(config_), *config_.group, io_.make_network(),
       {stores_.applied, stores_.membership}));
   group_ = group.get();
   log_ = std::move(group);

@@ -13,13 +13,14 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "consensus/log_entry.h"
 #include "consensus/membership.h"
 
 namespace meridian::replica {
 
 /// An encoded entry (docs/formats/entry.md). Shared, never copied: proposed, logged, sent and
 /// applied from the same bytes.
-using EntryBytes = std::shared_ptr<const Buffer>;
+using consensus::EntryBytes;
 
 struct CommittedEntry {
   std::uint64_t index;  ///< 1-based, dense.
@@ -29,10 +30,7 @@ struct CommittedEntry {
   EntryBytes membership = nullptr;
 };
 
-struct LogPosition {
-  std::uint64_t index = 0;  ///< 0: nothing yet.
-  std::uint64_t term = 0;
-};
+using consensus::LogPosition;
 
 /// Who orders entries now.
 struct Leadership {

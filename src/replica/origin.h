@@ -1,9 +1,10 @@
-// What heads of a replica's log are signed under, and the names of its keys.
+// The names that follow from a replica's configuration: its log's, its keys', its directory's.
 #pragma once
 
 #include <string>
 
 #include "replica/replica.h"
+#include "storage/replica_identity.h"
 
 namespace meridian::replica {
 
@@ -11,5 +12,7 @@ namespace meridian::replica {
 std::string origin_of(const ReplicaConfig& config);
 /// The name of this replica's cosigner key.
 std::string cosigner_name_of(const ReplicaConfig& config);
+/// What the directory of one of a group belongs to. Asserts that there is a group.
+storage::ReplicaName replica_name_of(const ReplicaConfig& config);
 
 }  // namespace meridian::replica

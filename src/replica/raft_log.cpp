@@ -21,20 +21,16 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(
   log->peers_ = TRY(Peers::open(disk, std::move(network), directory.identity, parts.notice));
   for (const MemberInfo& founder : config.founders) log->peers_->set(founder);
 
+  Begin begin = TRY(begin_at(config, start));
+  if (start.group.empty() && !config.joins && !begin.group.membership.votes(config.id))
+    return fail(Code::invalid_argument,
+                fmt::format("replica {} is not among the founders of the cell", config.id));
+  log->applied_ = begin.applied;
+  log->group_ = std::move(begin.group);
   consensus::RaftNode::Start& from = log->node_start_;
-  log->applied_ = start.applied;
-  if (!start.group.empty()) {
-    log->group_ = TRY(decode_group_state(start.group));
-  } else if (!config.joins) {
-    log->group_ = TRY(founding_state(config));
-    if (!log->group_.membership.votes(config.id))
-      return fail(Code::invalid_argument,
-                  fmt::format("replica {} is not among the founders of the cell", config.id));
-    log->applied_ = founding;
-  }
   for (const MemberInfo& member : log->group_.members) log->peers_->set(member);
   from.membership = log->group_.membership;
-  from.applied = {log->applied_.index, log->applied_.term};
+  from.applied = log->applied_;
   log->store_ =
       TRY(RaftStore::open(context, wal, from.applied, config.limits.cached_bytes_max,
                           std::move(directory.hard_state), parts.clock, parts.metrics, from.log));
@@ -48,6 +44,12 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(
 }
 
 RaftLog::~RaftLog() = default;
+
+Result<RaftLog::Begin> RaftLog::begin_at(const GroupConfig& config, const Start& start) {
+  if (!start.group.empty()) return Begin{start.applied, TRY(decode_group_state(start.group))};
+  if (config.joins) return Begin{start.applied, {}};
+  return Begin{founding, TRY(founding_state(config))};
+}
 
 Result<RaftLog::Directory> RaftLog::open_directory(io::Disk& disk, io::Entropy& entropy,
                                                    const storage::ReplicaName& name) {

@@ -52,6 +52,13 @@ class RaftLog final : public OrderedLog {
     LogPosition applied;  ///< Of the newest state checkpoint; {0, 0}: there is none.
     Buffer group;         ///< GroupState as of it; empty without one.
   };
+  /// Where a log begins, and with whom.
+  struct Begin {
+    LogPosition applied;  ///< The log's entries follow it.
+    GroupState group;     ///< As of it; of one that joins and holds no state yet: nobody.
+  };
+  /// Errors: data_loss; invalid_argument or failed_precondition of a founders' list.
+  static Result<Begin> begin_at(const GroupConfig& config, const Start& start);
   /// `wal_file_size` as ReplicaConfig. Errors: data_loss; failed_precondition (another replica's
   /// directory); invalid_argument (a founder that is not in its own list, a region with a
   /// majority).

@@ -27,7 +27,7 @@ Resupply::Resupply(const Parts& parts, std::uint64_t self, const consensus::Memb
     terms_.push_back(entry.term);
   }
   const auto on_executor = [this](void (Resupply::*call)(std::uint64_t, const io::Parts&)) {
-    return [this, alive = alive_, call](std::uint64_t from, io::Parts message) {
+    return [this, alive = lifetime_.token(), call](std::uint64_t from, io::Parts message) {
       parts_.executor.post([this, alive, call, from, message = std::move(message)] {
         if (*alive) (this->*call)(from, message);
       });
@@ -38,7 +38,7 @@ Resupply::Resupply(const Parts& parts, std::uint64_t self, const consensus::Memb
 }
 
 Resupply::~Resupply() {
-  *alive_ = false;
+  lifetime_.end();
   parts_.peers.on(PeerTag::log_request, nullptr);
   parts_.peers.on(PeerTag::log_answer, nullptr);
 }
@@ -50,7 +50,7 @@ std::uint64_t Resupply::term_at(std::uint64_t index) const {
 }
 
 void Resupply::start() {
-  parts_.executor.post([this, alive = alive_] {
+  parts_.executor.post([this, alive = lifetime_.token()] {
     if (*alive) ask();
   });
 }
@@ -70,7 +70,7 @@ void Resupply::ask() {
           parts_.peers.send(id, io::Channel::control, encode_log_request({nonce_, 0}));
     choose();  // alone, there is nobody to wait for
   }
-  parts_.executor.post_after(ask_period, [this, alive = alive_] {
+  parts_.executor.post_after(ask_period, [this, alive = lifetime_.token()] {
     if (*alive) ask();
   });
 }

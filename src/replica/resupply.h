@@ -19,6 +19,7 @@
 
 #include "io/clock.h"
 #include "io/executor.h"
+#include "replica/lifetime.h"
 #include "replica/log_exchange.h"
 #include "replica/raft_log.h"
 #include "replica/raft_store.h"
@@ -84,7 +85,7 @@ class Resupply {
   std::uint64_t next_ = 0;  ///< The entry to ask for.
   int silent_rounds_ = 0;
   bool ended_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Lifetime lifetime_;
 };
 
 }  // namespace meridian::replica

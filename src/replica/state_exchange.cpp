@@ -63,7 +63,7 @@ StateTaker::StateTaker(const Parts& parts, std::uint64_t peer,
                        std::function<void(Result<StateOffer>)> done)
     : parts_(parts), peer_(peer), done_(std::move(done)) {
   parts_.peers.on(PeerTag::copy_answer,
-                  [this, alive = alive_](std::uint64_t from, io::Parts answer) {
+                  [this, alive = lifetime_.token()](std::uint64_t from, io::Parts answer) {
                     parts_.executor.post([this, alive, from, answer = std::move(answer)] {
                       if (*alive) receive(from, answer);
                     });
@@ -71,12 +71,12 @@ StateTaker::StateTaker(const Parts& parts, std::uint64_t peer,
 }
 
 StateTaker::~StateTaker() {
-  *alive_ = false;
+  lifetime_.end();
   parts_.peers.on(PeerTag::copy_answer, nullptr);
 }
 
 void StateTaker::start() {
-  parts_.executor.post([this, alive = alive_] {
+  parts_.executor.post([this, alive = lifetime_.token()] {
     if (!*alive) return;
     heard_at_ = began_at_ = parts_.clock.monotonic();
     ask_offer();
@@ -94,7 +94,7 @@ void StateTaker::ask_offer() { send(CopyQuestion::offer, 0, {}); }
 
 /// Repeats what got no answer; gives up when the peer is silent for long.
 void StateTaker::watch() {
-  parts_.executor.post_after(offer_ ? pace : patience, [this, alive = alive_] {
+  parts_.executor.post_after(offer_ ? pace : patience, [this, alive = lifetime_.token()] {
     if (!*alive || ended_) return;
     const io::MonotonicTime now = parts_.clock.monotonic();
     if (now - heard_at_ > io::Duration{patience_max * static_cast<std::int64_t>(patience)})

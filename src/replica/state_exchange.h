@@ -13,6 +13,7 @@
 
 #include "io/clock.h"
 #include "io/executor.h"
+#include "replica/lifetime.h"
 #include "replica/peers.h"
 #include "replica/state_installer.h"
 #include "replica/state_source.h"
@@ -81,7 +82,7 @@ class StateTaker {
   Parts parts_;
   const std::uint64_t peer_;
   std::function<void(Result<StateOffer>)> done_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  Lifetime lifetime_;
   std::optional<StateOffer> offer_;
   std::unique_ptr<StateInstaller> installer_;
   std::map<std::uint64_t, Asked> asked_;
