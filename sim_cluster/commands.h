@@ -1,8 +1,6 @@
 // Commands as clients of the simulated cells build them.
 #pragma once
 
-#include <variant>
-
 #include "crypto/sha256.h"
 #include "ledger/entry.h"
 #include "ledger/header.h"
@@ -10,17 +8,12 @@
 
 namespace meridian::sim_cluster {
 
-template <typename Command>
-void add(ledger::Request& request, ledger::CommandKind kind, const Command& command) {
-  request.add(kind, {reinterpret_cast<const Byte*>(&command), sizeof command});
-}
-
 inline void add_account(ledger::Request& request, u128 id) {
   ledger::Account account{};
   account.id = id;
   account.ledger = 1;
   account.code = 1;
-  add(request, ledger::CommandKind::create_account, account);
+  request.add(ledger::CommandKind::create_account, account);
 }
 
 inline ledger::Transfer transfer_of(u128 id, u128 debit, u128 credit, u128 amount) {
@@ -35,14 +28,14 @@ inline ledger::Transfer transfer_of(u128 id, u128 debit, u128 credit, u128 amoun
 }
 
 inline void add_transfer(ledger::Request& request, u128 id, u128 debit, u128 credit, u128 amount) {
-  add(request, ledger::CommandKind::create_transfer, transfer_of(id, debit, credit, amount));
+  request.add(ledger::CommandKind::create_transfer, transfer_of(id, debit, credit, amount));
 }
 
 inline void add_pending(ledger::Request& request, u128 id, u128 debit, u128 credit, u128 amount) {
   ledger::Transfer transfer = transfer_of(id, debit, credit, amount);
   transfer.flags = ledger::transfer_flags::pending;
   transfer.timeout = 2;  // seconds
-  add(request, ledger::CommandKind::create_transfer, transfer);
+  request.add(ledger::CommandKind::create_transfer, transfer);
 }
 
 inline void add_post(ledger::Request& request, u128 id, u128 pending) {
@@ -52,7 +45,7 @@ inline void add_post(ledger::Request& request, u128 id, u128 pending) {
   transfer.amount = ~u128{0};
   transfer.pending_id = pending;
   transfer.flags = ledger::transfer_flags::post_pending_transfer;
-  add(request, ledger::CommandKind::create_transfer, transfer);
+  request.add(ledger::CommandKind::create_transfer, transfer);
 }
 
 /// Sealed as the door would, but for the key: `size` bytes that nobody opens.
@@ -73,24 +66,7 @@ inline void add_event(ledger::Request& request, u128 id, u128 stream, std::uint6
   payload.encode(request.payloads);
   event.payload_size = static_cast<std::uint32_t>(request.payloads.size() - event.payload_offset);
   event.content_type = ledger::ContentType::bytes;
-  add(request, ledger::CommandKind::append_event, event);
-}
-
-/// What command a record is of; 0 for the replicas' own.
-inline u128 id_of(const ledger::Header& header) {
-  return std::visit(
-      [](const auto& body) -> u128 {
-        using Body = std::decay_t<decltype(body)>;
-        if constexpr (std::is_same_v<Body, ledger::TransferBody>)
-          return body.transfer.id;
-        else if constexpr (std::is_same_v<Body, ledger::AccountBody>)
-          return body.account.id;
-        else if constexpr (std::is_same_v<Body, ledger::SystemBody>)
-          return 0;
-        else
-          return body.event_id;
-      },
-      header.body);
+  request.add(ledger::CommandKind::append_event, event);
 }
 
 }  // namespace meridian::sim_cluster

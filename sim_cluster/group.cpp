@@ -263,7 +263,7 @@ void Group::check_records(Node& node, std::uint64_t& seen) {
           const Result<ledger::Header> decoded = ledger::Header::decode(header);
           if (!decoded) violate(decoded.error().message);
           headers_.push_back(digest);
-          ids_.push_back(id_of(*decoded));
+          ids_.push_back(ledger::command_id(*decoded));
           outcomes_.push_back(decoded->outcome);
           tree_.append(proof::leaf_hash(header));
           roots_.push_back(tree_.root());

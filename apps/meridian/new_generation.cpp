@@ -85,8 +85,7 @@ class Opening {
     command.lost_count = loss.signed_size - loss.first;
     auto request = std::make_unique<ledger::Request>();
     request->attester = ledger::Attester::replica;
-    request->add(ledger::CommandKind::open_generation,
-                 {reinterpret_cast<const Byte*>(&command), sizeof command});
+    request->add(ledger::CommandKind::open_generation, command);
     const replica::Answer answer = TRY(submit(std::move(request)));
     if (answer.results.front().outcome != ledger::Outcome::created)
       return fail(Code::internal, "the ledger refused the record that opens the generation");

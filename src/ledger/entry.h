@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "base/bytes.h"
@@ -112,6 +113,14 @@ struct Request {
   std::size_t encoded_size() const;
   /// Appends a command, extending the last run if it is of the same kind.
   void add(CommandKind kind, Bytes command);
+  /// The same with the command itself.
+  template <typename Command>
+  requires(sizeof(Command) == command_size &&
+           !std::is_convertible_v<const Command&, Bytes>) void add(CommandKind kind,
+                                                                   const Command& command) {
+    static_assert(std::is_trivially_copyable_v<Command>);
+    add(kind, Bytes{reinterpret_cast<const Byte*>(&command), sizeof command});
+  }
 };
 
 /// What EntryView::decode would find wrong with an entry that holds `request`, without encoding

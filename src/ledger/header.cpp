@@ -114,4 +114,20 @@ Buffer Header::encode() const {
   return out;
 }
 
+u128 command_id(const Header& header) {
+  return std::visit(
+      [](const auto& body) -> u128 {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (std::is_same_v<Body, TransferBody>)
+          return body.transfer.id;
+        else if constexpr (std::is_same_v<Body, AccountBody>)
+          return body.account.id;
+        else if constexpr (std::is_same_v<Body, SystemBody>)
+          return 0;
+        else
+          return body.event_id;
+      },
+      header.body);
+}
+
 }  // namespace meridian::ledger

@@ -128,4 +128,7 @@ struct Header {
   bool operator==(const Header&) const = default;
 };
 
+/// The id of the account, transfer or event that the record is of; 0 for the system's own.
+u128 command_id(const Header& header);
+
 }  // namespace meridian::ledger

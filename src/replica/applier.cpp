@@ -148,8 +148,7 @@ void Applier::expire_due() {
   for (const u128 id : due) {
     ledger::ExpirePending command{};
     command.transfer_id = id;
-    request->add(ledger::CommandKind::expire_pending,
-                 {reinterpret_cast<const Byte*>(&command), sizeof command});
+    request->add(ledger::CommandKind::expire_pending, command);
   }
   expiries_proposed_ = true;
   parts_.proposer.submit(std::move(request),

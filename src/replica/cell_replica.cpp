@@ -20,7 +20,7 @@ template <typename Command>
 std::unique_ptr<ledger::Request> system_request(ledger::CommandKind kind, const Command& command) {
   auto request = std::make_unique<ledger::Request>();
   request->attester = ledger::Attester::replica;
-  request->add(kind, {reinterpret_cast<const Byte*>(&command), sizeof command});
+  request->add(kind, command);
   return request;
 }
 

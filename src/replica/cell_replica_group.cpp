@@ -232,8 +232,7 @@ void CellReplica::change(const std::vector<MemberStep>& steps,
     command.change = static_cast<std::uint32_t>(step.change);
     std::copy(step.member.region.begin(), step.member.region.end(), command.region.begin());
     std::copy(step.member.address.begin(), step.member.address.end(), command.address.begin());
-    request->add(ledger::CommandKind::member_change,
-                 {reinterpret_cast<const Byte*>(&command), sizeof command});
+    request->add(ledger::CommandKind::member_change, command);
     changes.push_back({step.member.id, step.change});
   }
   proposer_->submit_change(std::move(request), std::move(changes),

@@ -157,8 +157,7 @@ Status Checkpointer::finish() {
   command.digest = digest;
   auto request = std::make_unique<ledger::Request>();
   request->attester = ledger::Attester::replica;
-  request->add(ledger::CommandKind::state_digest,
-               {reinterpret_cast<const Byte*>(&command), sizeof command});
+  request->add(ledger::CommandKind::state_digest, command);
   parts_.proposer.submit(std::move(request), [](const Result<Answer>&) {});
   return {};
 }

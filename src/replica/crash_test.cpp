@@ -241,7 +241,7 @@ class CrashLife {
       const ledger::Header& header = headers_[record];
       const u128 id = load_le<u128>(sent.request->commands.data() + i * ledger::command_size);
       EXPECT_EQ(header.outcome, answer.results[i].outcome) << "record " << record;
-      EXPECT_TRUE(id_of(header) == id) << "record " << record << " is of another command";
+      EXPECT_TRUE(command_id(header) == id) << "record " << record << " is of another command";
       EXPECT_EQ(header.entry_index, answer.entry_index);
       EXPECT_EQ(header.time, answer.first_time + i);
     }

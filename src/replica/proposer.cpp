@@ -305,8 +305,7 @@ EntryBytes Proposer::encode_time_advance(std::uint64_t time) {
   advance.time = time;
   ledger::Request request;
   request.attester = ledger::Attester::replica;
-  request.add(ledger::CommandKind::time_advance,
-              {reinterpret_cast<const Byte*>(&advance), sizeof advance});
+  request.add(ledger::CommandKind::time_advance, advance);
   const ledger::Request* requests[] = {&request};
   last_time_ += 1;
   return encode_stamped(last_time_, requests);

@@ -21,7 +21,7 @@ constexpr std::uint64_t entry_commands = 8'000;
 
 template <typename Command>
 void add(ledger::Request& request, ledger::CommandKind kind, const Command& command) {
-  request.add(kind, {reinterpret_cast<const Byte*>(&command), sizeof command});
+  request.add(kind, command);
 }
 
 struct Directory {

@@ -49,9 +49,9 @@ void expect_same_ids(ReplicaRig& a, ReplicaRig& b, std::uint64_t count) {
   for (std::uint64_t i = 0; i < count; i += 1 + count / 3'000) {
     for (const auto space :
          {ledger::IdSpace::transfer, ledger::IdSpace::resolution, ledger::IdSpace::event}) {
-      std::optional<std::uint64_t> wanted = find(a, space, id_of(headers[i]));
+      std::optional<std::uint64_t> wanted = find(a, space, command_id(headers[i]));
       if (wanted && *wanted >= count) wanted.reset();
-      ASSERT_EQ(find(b, space, id_of(headers[i])), wanted)
+      ASSERT_EQ(find(b, space, command_id(headers[i])), wanted)
           << "record " << i << ", space " << static_cast<int>(space);
       used += wanted ? 1 : 0;
     }

@@ -122,21 +122,4 @@ class Fold {
   std::map<u128, Pending> pendings_;
 };
 
-/// Every id of a command, to find it again in the record.
-inline u128 id_of(const ledger::Header& header) {
-  return std::visit(
-      [](const auto& body) -> u128 {
-        using Body = std::decay_t<decltype(body)>;
-        if constexpr (std::is_same_v<Body, ledger::TransferBody>)
-          return body.transfer.id;
-        else if constexpr (std::is_same_v<Body, ledger::AccountBody>)
-          return body.account.id;
-        else if constexpr (std::is_same_v<Body, ledger::SystemBody>)
-          return 0;
-        else
-          return body.event_id;
-      },
-      header.body);
-}
-
 }  // namespace meridian::replica
