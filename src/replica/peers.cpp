@@ -101,7 +101,7 @@ Status Peers::start(const std::string& listen, const std::string& client_address
   // Who has not let us in since this start may know another disk under our id: what it says is
   // meant for that one, and would stop the core (a commit index past our log).
   const auto let_us_in = std::make_shared<std::set<io::PeerId>>();  // executor
-  return network()->start(
+  TRY(network()->start(
       listen, encode_hello(hello), executor,
       {[this](Bytes bytes) { return admit(bytes); },
        [this, let_us_in](io::PeerId from, io::Channel, io::Parts parts) {
@@ -119,14 +119,15 @@ Status Peers::start(const std::string& listen, const std::string& client_address
          if (channel == io::Channel::control)
            notice_(fmt::format("no link to replica {}: {}", static_cast<std::uint64_t>(peer), why));
          if (link_down_) link_down_(static_cast<std::uint64_t>(peer));
-       }});
+       }}));
+  is_started_ = true;
+  return {};
 }
 
 /// A link is made when something is sent: this, which nobody listens to.
 void Peers::introduce_ourselves(io::PeerId to) {
   static const auto nothing = std::make_shared<const Buffer>(1, Byte{0});
-  if (const std::shared_ptr<io::Network> net = network())
-    net->send(to, io::Channel::control, {nothing});
+  send(static_cast<std::uint64_t>(to), io::Channel::control, {nothing});
 }
 
 std::shared_ptr<io::Network> Peers::network() const {
@@ -141,6 +142,7 @@ void Peers::stop() {
 }
 
 bool Peers::send(std::uint64_t to, io::Channel channel, io::Parts parts) {
+  if (!is_started_) return false;
   const std::shared_ptr<io::Network> net = network();
   return net && net->send(io::PeerId{to}, channel, std::move(parts));
 }

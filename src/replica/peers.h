@@ -7,6 +7,7 @@
 // Handlers run on the executor given to start().
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -61,6 +62,7 @@ class Peers {
   void set(const MemberInfo& member);
   void remove(std::uint64_t id);
   std::optional<MemberInfo> find(std::uint64_t id) const;
+  /// False if it was not queued: no link, no room, or not started yet (another thread was quicker).
   bool send(std::uint64_t to, io::Channel channel, io::Parts parts);
   std::string region_of(std::uint64_t id) const;
   /// As the replica said when it linked to us last; empty if it did not.
@@ -73,12 +75,13 @@ class Peers {
   Status pin(std::uint64_t id, u128 storage);
   void introduce_ourselves(io::PeerId to);
 
-  std::shared_ptr<io::Network> network() const;
+  std::shared_ptr<io::Network> network() const;  ///< Null once stopped.
 
   const storage::ReplicaIdentity self_;
   std::function<void(const std::string&)> notice_;
   std::map<PeerTag, Receive> receivers_;
   LinkDown link_down_;
+  std::atomic<bool> is_started_{false};
 
   mutable std::mutex mutex_;
   std::shared_ptr<io::Network> network_;  ///< Null once stopped.
