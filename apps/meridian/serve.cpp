@@ -2,11 +2,9 @@
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -18,6 +16,7 @@
 #include "commands.h"
 #include "crypto/secret.h"
 #include "serving.h"
+#include "stop_signals.h"
 
 namespace meridian::app {
 namespace {
@@ -57,31 +56,6 @@ struct ServeOptions {
   std::string http{default_http};
   std::vector<std::string> witnesses;  ///< URL=VKEY
   bool insecure_test = false;
-};
-
-/// What the main thread waits for: a signal that stops the server, or a word of another thread.
-/// Signals are blocked before any thread is made, so that they come here alone.
-class MainThread {
- public:
-  MainThread() {
-    sigemptyset(&signals_);
-    for (const int signal : {SIGTERM, SIGINT, wake_signal}) sigaddset(&signals_, signal);
-    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
-  }
-  /// The signal that stops the server; none: another thread called wake(), perhaps earlier.
-  std::optional<int> wait() const {
-    int signal = 0;
-    while (sigwait(&signals_, &signal) != 0) {
-    }
-    if (signal == wake_signal) return std::nullopt;
-    return signal;
-  }
-  static void wake() { ::kill(::getpid(), wake_signal); }
-
- private:
-  static constexpr int wake_signal = SIGUSR1;
-  sigset_t signals_{};
 };
 
 Result<api::ListenAddress> listen_address(const std::string& text, bool insecure_test) {
@@ -156,7 +130,7 @@ replica::CatchUp::Progress copy_progress() {
 /// leader offers its state again, and a disk that failed shows when the cell is opened.
 /// Returns the signal that came meanwhile, if one did.
 Result<std::optional<int>> catch_up(const ServeSetting& setting, std::optional<std::uint64_t> peer,
-                                    const MainThread& main_thread) {
+                                    const StopSignals& signals) {
   std::mutex mutex;
   std::optional<Status> done;
   if (peer)
@@ -170,10 +144,10 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting, std::optional<s
       TRY(StateCopying::start(setting, peer, copy_progress(), [&](const Status& status) {
         const std::lock_guard lock(mutex);
         done = status;
-        MainThread::wake();
+        StopSignals::wake();
       }));
   for (;;) {
-    if (const std::optional<int> signal = main_thread.wait()) return signal;
+    if (const std::optional<int> signal = signals.wait()) return signal;
     const std::lock_guard lock(mutex);
     if (!done) continue;
     if (!*done)
@@ -197,18 +171,18 @@ Exit stopped(int signal) {
 }
 
 /// Opens the cell, as often as it falls behind its peers, until a signal comes.
-Result<Exit> serve_until_signal(ServeSetting& setting, const MainThread& main_thread) {
+Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signals) {
   std::atomic<std::uint64_t> behind{0};
   setting.behind = [&behind](std::uint64_t peer) {
     behind = peer;
-    MainThread::wake();
+    StopSignals::wake();
   };
   for (bool is_first = true;; is_first = false) {
     behind = 0;
     Result<std::unique_ptr<Serving>> opened = open_if_sound(setting);
     if (!opened && !TRY(replica::CatchUp::is_needed(*setting.node.disk))) return opened.error();
     if (!opened) {
-      if (const std::optional<int> signal = TRY(catch_up(setting, std::nullopt, main_thread)))
+      if (const std::optional<int> signal = TRY(catch_up(setting, std::nullopt, signals)))
         return stopped(*signal);
       continue;
     }
@@ -217,10 +191,10 @@ Result<Exit> serve_until_signal(ServeSetting& setting, const MainThread& main_th
     setting.http = serving->http();
     log_ready(*serving, is_first);
     std::optional<int> signal;
-    while (!signal && behind == 0) signal = main_thread.wait();
+    while (!signal && behind == 0) signal = signals.wait();
     if (signal) spdlog::info("signal {}: finishing what is under way", *signal);
     serving.reset();
-    if (!signal) signal = TRY(catch_up(setting, behind.load(), main_thread));
+    if (!signal) signal = TRY(catch_up(setting, behind.load(), signals));
     if (signal) return stopped(*signal);
   }
 }
@@ -238,7 +212,7 @@ Result<Exit> serve(const ServeOptions& options) {
     node_options.cell_if_new = group->derived_cell;
     config.group = group->config;
   }
-  const MainThread main_thread;
+  const StopSignals signals;
   Node node = TRY(open_node(node_options));
   if (node.generation.opening) {
     return fail(Code::failed_precondition,
@@ -262,7 +236,7 @@ Result<Exit> serve(const ServeOptions& options) {
                        stop_at_once,
                        options.witnesses,
                        {}};
-  return serve_until_signal(setting, main_thread);
+  return serve_until_signal(setting, signals);
 }
 
 }  // namespace

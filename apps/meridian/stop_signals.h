@@ -1,28 +1,34 @@
-// SIGTERM and SIGINT as an event that main waits for.
+// What a server's main thread waits for: a signal that stops it, or a word of another thread.
 #pragma once
 
+#include <unistd.h>
+
 #include <csignal>
+#include <optional>
 
 namespace meridian::app {
 
-/// The signals that stop the server, kept for the main thread: blocked before any other is made.
+/// Signals are blocked before any thread is made, so that they come to the main thread alone.
 class StopSignals {
  public:
   StopSignals() {
     sigemptyset(&signals_);
-    sigaddset(&signals_, SIGTERM);
-    sigaddset(&signals_, SIGINT);
+    for (const int signal : {SIGTERM, SIGINT, wake_signal}) sigaddset(&signals_, signal);
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
   }
-  int wait() const {
+  /// The signal that stops the server; none: another thread called wake(), perhaps earlier.
+  std::optional<int> wait() const {
     int signal = 0;
     while (sigwait(&signals_, &signal) != 0) {
     }
+    if (signal == wake_signal) return std::nullopt;
     return signal;
   }
+  static void wake() { ::kill(::getpid(), wake_signal); }
 
  private:
+  static constexpr int wake_signal = SIGUSR1;
   sigset_t signals_{};
 };
 

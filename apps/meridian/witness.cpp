@@ -161,8 +161,9 @@ Result<Exit> run_serve(const ServeOptions& options) {
   fmt::print("meridian: witness {} at http {} ({} keys of logs)\n", witness->key().name,
              api::format_listen_address(http->address()), keys.size());
   std::fflush(stdout);
-  const int signal = signals.wait();
-  spdlog::info("signal {}: finishing what is under way", signal);
+  std::optional<int> signal;
+  while (!signal) signal = signals.wait();
+  spdlog::info("signal {}: finishing what is under way", *signal);
   http->stop(stop_patience);
   http.reset();
   executor->drain();
