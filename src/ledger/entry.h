@@ -91,6 +91,10 @@ class EntryView {
   std::vector<FactPosition> fact_positions_;
 };
 
+/// One of the structs of command.h.
+template <typename T>
+concept CommandStruct = sizeof(T) == command_size && !std::is_convertible_v<const T&, Bytes>;
+
 /// One request before it is batched: runs of packed commands, payload frames, facts. The door
 /// fills it; payload offsets are relative to `payloads` and moved by the builder.
 struct Request {
@@ -114,10 +118,8 @@ struct Request {
   /// Appends a command, extending the last run if it is of the same kind.
   void add(CommandKind kind, Bytes command);
   /// The same with the command itself.
-  template <typename Command>
-  requires(sizeof(Command) == command_size &&
-           !std::is_convertible_v<const Command&, Bytes>) void add(CommandKind kind,
-                                                                   const Command& command) {
+  template <CommandStruct Command>
+  void add(CommandKind kind, const Command& command) {
     static_assert(std::is_trivially_copyable_v<Command>);
     add(kind, Bytes{reinterpret_cast<const Byte*>(&command), sizeof command});
   }
