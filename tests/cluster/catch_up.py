@@ -8,8 +8,8 @@ import subprocess
 import time
 
 import cluster
-import history
 from cluster import check
+from load import Load
 
 SMALL_LOG = ("--test-checkpoint-interval", "20000", "--test-wal-file-size", str(1 << 20))
 LOAD = 150_000
@@ -22,16 +22,12 @@ def bulk(binary, cell, count):
 
 
 def test(binary, work):
-    with cluster.Cluster(binary, work, *SMALL_LOG) as cell:
-        cell.start()
-        history.make_accounts(cell)
-        log = history.History()
-        clients = history.Clients(cell, log, count=2)
-        leader = log.wait_for(50)
-        away = next(node for node in cell.nodes if node.number != leader)
+    with Load(binary, work, "catch_up", *SMALL_LOG, clients=2) as load:
+        leader = load.log.wait_for(50)
+        away = next(node for node in load.cell.nodes if node.number != leader)
         away.kill()
         before = away.log()
-        bulk(binary, cell, LOAD)
+        bulk(binary, load.cell, LOAD)
         began = time.monotonic()
         away.start()
         said = "the state of replica"
@@ -39,15 +35,8 @@ def test(binary, work):
             check(time.monotonic() < began + 240, f"no state was copied, see {away.log_path}")
             time.sleep(0.05)
         seconds = time.monotonic() - began
-        log.wait_for(50)
-        clients.stop()
-        cluster.dump(work.parent / "catch_up.history.jsonl", log.rows)
-        cell.wait_even()
-        acknowledged = history.check_all_there(cell, log)
-        cell.stop()
-        records = cell.verify()
-    print(f"replica {away.number} copied the state {seconds:.1f} s after its start; {acknowledged} "
-          f"acknowledged, 0 lost, 0 twice; {records} records with one root on 3 replicas")
+        load.log.wait_for(50)
+    print(f"replica {away.number} copied the state {seconds:.1f} s after its start; {load.summary()}")
 
 
 cluster.main(test)

@@ -7,36 +7,24 @@ was acknowledged again.
 import time
 
 import cluster
-import history
+from load import Load
 
 ROUNDS = cluster.environment("MERIDIAN_CLUSTER_ROUNDS", 3)
 
 
 def test(binary, work):
     times = []
-    with cluster.Cluster(binary, work) as cell:
-        cell.start()
-        history.make_accounts(cell)
-        log = history.History()
-        clients = history.Clients(cell, log)
+    with Load(binary, work, "kill") as load:
         for number in range(ROUNDS):
-            leader = cell.node(log.wait_for(50))
+            leader = load.cell.node(load.log.wait_for(50))
             leader.kill()
-            moment = time.monotonic()
-            times.append(log.resumed_after(moment))
+            times.append(load.log.resumed_after(time.monotonic()))
             print(f"round {number + 1}: killed replica {leader.number}, acknowledged again after "
                   f"{times[-1] * 1000:.0f} ms", flush=True)
-            log.wait_for(50)
+            load.log.wait_for(50)
             leader.start()
-        clients.stop()
-        cluster.dump(work.parent / "kill.history.jsonl", log.rows)
-        cell.wait_even()
-        acknowledged = history.check_all_there(cell, log)
-        cell.stop()
-        records = cell.verify()
-    print(f"{ROUNDS} kills: {acknowledged} acknowledged, 0 lost, 0 twice; {records} records with one "
-          f"root on 3 replicas; resumed after {cluster.median(times) * 1000:.0f} ms (median), "
-          f"{max(times) * 1000:.0f} ms (longest)")
+    print(f"{ROUNDS} kills: {load.summary()}; resumed after "
+          f"{cluster.median(times) * 1000:.0f} ms (median), {max(times) * 1000:.0f} ms (longest)")
 
 
 cluster.main(test)
