@@ -242,29 +242,30 @@ class SealedKeyStore final : public KeyStore {
   }
 
   Result<KeyVersion> add(std::string_view name) override {
-    if (!is_name(name))
-      return fail(
-          Code::invalid_argument,
-          fmt::format("a key name is 1 to {} of a-z 0-9 - _; {:?} is not", name_size_max, name));
+    crypto::Secret fresh = fresh_secret(io_.entropy);
+    TRY(add_given({{name, fresh.bytes()}}));
+    return find_newest(keys_, name)->first.version;
+  }
+
+  Status add_given(const std::vector<Given>& given) override {
     TRY(check_usable());
-    if (keys_.size() >= keys_max)
+    if (keys_.size() + given.size() > keys_max)
       return fail(Code::resource_exhausted,
                   fmt::format("the key store is full: {} keys", keys_max));
-    auto last = find_newest(keys_, name);
-    std::uint32_t number =
-        last == keys_.end() ? 0 : static_cast<std::uint32_t>(last->first.version);
-    if (number == UINT32_MAX)
-      return fail(Code::resource_exhausted, fmt::format("key {} has used all versions", name));
-    NameVersion id{std::string(name), KeyVersion{number + 1}};
-    StoredKey key{kind_of(name), static_cast<std::uint64_t>(io_.clock.now().time),
-                  fresh_secret(io_.entropy)};
-    auto added = insert(id, std::move(key));
-    Status written = write();
-    if (!written) {
-      take_out(added);
-      return std::move(written).error();
+    std::vector<std::pair<NameVersion, StoredKey>> fresh;
+    for (const Given& one : given) {
+      ASSERT(one.secret.size() == secret_size);
+      fresh.emplace_back(
+          NameVersion{std::string(one.name), TRY(next_version(one.name))},
+          StoredKey{kind_of(one.name), static_cast<std::uint64_t>(io_.clock.now().time),
+                    crypto::Secret(one.secret)});
     }
-    return id.version;
+    std::vector<Keys::iterator> added;
+    for (auto& [id, key] : fresh) added.push_back(insert(id, std::move(key)));
+    Status written = write();
+    if (!written)
+      for (Keys::iterator one : added) take_out(one);
+    return written;
   }
 
   Status destroy(std::string_view name, KeyVersion version) override {
@@ -306,6 +307,19 @@ class SealedKeyStore final : public KeyStore {
   static Error missing(std::string_view name, KeyVersion version) {
     return fail(Code::not_found, fmt::format("the key store holds no version {} of key {}",
                                              static_cast<std::uint32_t>(version), name));
+  }
+
+  Result<KeyVersion> next_version(std::string_view name) const {
+    if (!is_name(name))
+      return fail(
+          Code::invalid_argument,
+          fmt::format("a key name is 1 to {} of a-z 0-9 - _; {:?} is not", name_size_max, name));
+    const auto last = find_newest(keys_, name);
+    const std::uint32_t number =
+        last == keys_.end() ? 0 : static_cast<std::uint32_t>(last->first.version);
+    if (number == UINT32_MAX)
+      return fail(Code::resource_exhausted, fmt::format("key {} has used all versions", name));
+    return KeyVersion{number + 1};
   }
 
   Status check_usable() const {

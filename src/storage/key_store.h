@@ -53,6 +53,13 @@ class KeyStore {
   /// 1 and are never used again. Errors: invalid_argument unless `name` is 1 to 32 of a-z 0-9 - _;
   /// resource_exhausted at keys_max or with a full disk (then nothing was added).
   virtual Result<KeyVersion> add(std::string_view name) = 0;
+  struct Given {
+    std::string_view name;
+    Bytes secret;  ///< 32 bytes (asserted).
+  };
+  /// Adds a next version of each name with the secret given, all of them or none; otherwise as
+  /// add().
+  virtual Status add_given(const std::vector<Given>& keys) = 0;
   /// Destroys one version: the store is rewritten without it, and the file that held it is
   /// overwritten. Durable when it returns. Errors: not_found; failed_precondition for the newest
   /// version of a name (add the next one first).

@@ -125,6 +125,24 @@ TEST(KeyStore, versions_count_up_and_the_newest_cannot_be_destroyed) {
   EXPECT_EQ(content_of(**rig.open()), content_of(*rig.keys));
 }
 
+TEST(KeyStore, given_keys_become_the_newest_versions_all_or_none) {
+  KeyRig rig;
+  rig.create();
+  const Buffer one(32, Byte{1}), two(32, Byte{2});
+  ASSERT_TRUE(rig.keys->add_given({{"cell", one}, {"payload", two}}).has_value());
+  EXPECT_TRUE(equal(rig.keys->newest("cell")->secret, one));
+  EXPECT_EQ(rig.keys->newest("payload")->version, KeyVersion{2});
+  EXPECT_TRUE(equal(rig.keys->newest("payload")->secret, two));
+  const Content before = content_of(*rig.keys);
+  EXPECT_EQ(content_of(**rig.open()), before);
+  EXPECT_EQ(rig.keys->add_given({{"commit", one}, {"No name", two}}).error().code,
+            Code::invalid_argument);
+  rig.disk->set_capacity(rig.read("keys/store").size());
+  EXPECT_EQ(rig.keys->add_given({{"commit", one}, {"index", two}}).error().code,
+            Code::resource_exhausted);
+  EXPECT_EQ(content_of(*rig.keys), before);
+}
+
 TEST(KeyStore, a_full_disk_refuses_the_change_and_the_store_goes_on) {
   KeyRig rig;
   rig.create();

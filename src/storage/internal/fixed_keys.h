@@ -22,6 +22,7 @@ class FixedKeys final : public KeyStore {
     return Key{version, secret_};
   }
   Result<KeyVersion> add(std::string_view) override { return refuse(); }
+  Status add_given(const std::vector<Given>&) override { return refuse(); }
   Status destroy(std::string_view, KeyVersion) override { return refuse(); }
   std::vector<Listing> list() const override { return {}; }
 
