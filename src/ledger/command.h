@@ -32,6 +32,7 @@ enum class CommandKind : std::uint8_t {
   door_refusals = 22,
   dropped_tail = 23,
   member_change = 24,
+  cell_key_grant = 25,
 };
 constexpr bool made_by_clients(CommandKind kind) { return static_cast<std::uint8_t>(kind) <= 4; }
 
@@ -199,13 +200,23 @@ struct MemberChange {
   std::array<Byte, 16> zero;
 };
 
+/// The cell's key, sealed for one replica (crypto/sealed_box.h). The first one names the key of the
+/// cell; one of another key is refused.
+struct CellKeyGrant {
+  std::uint64_t member;  ///< Who can open it.
+  std::array<Byte, 8> zero_a;
+  u128 check;  ///< Of the key: tells it from another.
+  std::array<Byte, 80> box;
+  std::array<Byte, 8> zero;
+};
+
 static_assert(sizeof(Account) == command_size && sizeof(Transfer) == command_size);
 static_assert(sizeof(AppendEvent) == command_size && sizeof(DeleteStream) == command_size);
 static_assert(sizeof(OpenGeneration) == command_size && sizeof(SetFeatureLevel) == command_size);
 static_assert(sizeof(ExpirePending) == command_size && sizeof(StateDigest) == command_size);
 static_assert(sizeof(TimeAdvance) == command_size && sizeof(EraseSubject) == command_size);
 static_assert(sizeof(DoorRefusals) == command_size && sizeof(DroppedTail) == command_size);
-static_assert(sizeof(MemberChange) == command_size);
+static_assert(sizeof(MemberChange) == command_size && sizeof(CellKeyGrant) == command_size);
 
 /// The command whose 128 bytes stand at `bytes` (any alignment). A copy: 128 bytes, registers.
 template <typename Command>

@@ -256,6 +256,12 @@ void BodyDescriber::operator()(const SystemBody& body) {
       add("region", {command.region.data(), command.region.size()});
       return add("address", {command.address.data(), command.address.size()});
     }
+    case CommandKind::cell_key_grant: {
+      auto command = load_command<CellKeyGrant>(bytes);
+      out_.decimal("member", command.member);
+      out_.opaque("check", command.check);
+      return out_.bytes("box", command.box);
+    }
     case CommandKind::create_account:
     case CommandKind::create_transfer:
     case CommandKind::append_event:
@@ -316,6 +322,7 @@ std::string_view kind_name(CommandKind kind) {
     case CommandKind::door_refusals: return "door_refusals";
     case CommandKind::dropped_tail: return "dropped_tail";
     case CommandKind::member_change: return "member_change";
+    case CommandKind::cell_key_grant: return "cell_key_grant";
   }
   return "unknown";
 }

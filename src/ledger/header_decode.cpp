@@ -105,7 +105,8 @@ class HeaderReader {
       case CommandKind::erase_subject:
       case CommandKind::door_refusals:
       case CommandKind::dropped_tail:
-      case CommandKind::member_change: break;
+      case CommandKind::member_change:
+      case CommandKind::cell_key_grant: break;
     }
     return read_system();
   }

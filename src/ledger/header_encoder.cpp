@@ -150,7 +150,8 @@ BodyEnd put_body(Byte* at, CommandKind kind, const Byte* command, const Effect& 
     case CommandKind::erase_subject:
     case CommandKind::door_refusals:
     case CommandKind::dropped_tail:
-    case CommandKind::member_change: break;
+    case CommandKind::member_change:
+    case CommandKind::cell_key_grant: break;
   }
   return BodyEnd{.at = put_bytes(at, Bytes(command, command_size))};
 }

@@ -41,7 +41,8 @@ bool is_linked(CommandKind kind, const Byte* command) {
     case CommandKind::erase_subject:
     case CommandKind::door_refusals:
     case CommandKind::dropped_tail:
-    case CommandKind::member_change: return false;
+    case CommandKind::member_change:
+    case CommandKind::cell_key_grant: return false;
   }
   return false;
 }
@@ -291,7 +292,8 @@ Result<Outcome> LedgerState::judge(const CommandPlace& place, Effect& effect) {
     case CommandKind::erase_subject:
     case CommandKind::door_refusals:
     case CommandKind::dropped_tail:
-    case CommandKind::member_change: return judge_system(place, effect);
+    case CommandKind::member_change:
+    case CommandKind::cell_key_grant: return judge_system(place, effect);
   }
   return outcome(SystemOutcome::refused);
 }
@@ -401,6 +403,7 @@ std::vector<u128> Ledger::due_expiries(std::uint64_t time, std::size_t count_max
 
 std::uint64_t Ledger::records() const { return state_->records; }
 std::uint64_t Ledger::last_time() const { return state_->last_time; }
+const CellKey& Ledger::cell_key() const { return state_->cell_key; }
 std::uint32_t Ledger::feature_level() const { return state_->feature_level; }
 
 LedgerCounts Ledger::counts() const {

@@ -49,7 +49,26 @@ struct LedgerCounts {
   std::uint64_t records, accounts, streams, pendings;
 };
 
-enum class ChunkKind : std::uint16_t { meta = 1, accounts = 2, pendings = 3, streams = 4 };
+/// Which key the replicas of a cell share, and who was handed it (CellKeyGrant).
+struct CellKey {
+  u128 check = 0;  ///< 0: the cell has none.
+  struct Grant {
+    std::uint64_t member;
+    RecordIndex record;  ///< Whose header holds the newest box for it.
+  };
+  std::vector<Grant> grants{};  ///< Ascending by member.
+
+  /// Null if `member` was not handed the key.
+  const Grant* find(std::uint64_t member) const;
+};
+
+enum class ChunkKind : std::uint16_t {
+  meta = 1,
+  accounts = 2,
+  pendings = 3,
+  streams = 4,
+  cell_key = 5  ///< Only if the cell has one.
+};
 constexpr std::uint16_t raw(ChunkKind kind) { return static_cast<std::uint16_t>(kind); }
 
 /// A canonical piece of the state (docs/design/state_checkpoint.md). `unchanged` since the last
@@ -90,6 +109,7 @@ class Ledger {
 
   std::uint64_t records() const;    ///< Count of records so far = index of the next.
   std::uint64_t last_time() const;  ///< Time of the last record.
+  const CellKey& cell_key() const;  ///< Valid until the next apply().
   std::uint32_t feature_level() const;
   LedgerCounts counts() const;
   /// What accounts take in memory, from the capacities of their tables.

@@ -87,6 +87,31 @@ TEST(Ledger, refuses_a_feature_level_it_does_not_know_before_changing_anything) 
   EXPECT_EQ(cell.outcome_of(CommandKind::set_feature_level, level), "refused");
 }
 
+TEST(Ledger, has_one_key_that_the_first_grant_names) {
+  TestCell cell;
+  const auto grant = [&](std::uint64_t member, u128 check) {
+    CellKeyGrant command{};
+    command.member = member;
+    command.check = check;
+    return cell.outcome_of(CommandKind::cell_key_grant, command);
+  };
+  EXPECT_EQ(cell.ledger().cell_key().check, 0u);
+  EXPECT_EQ(grant(1, 0), "refused");
+  EXPECT_EQ(grant(0, 77), "refused");
+  EXPECT_EQ(grant(2, 77), "created");
+  EXPECT_EQ(grant(3, 78), "refused") << "another leader's key";
+  EXPECT_EQ(grant(1, 77), "created");
+  const RecordIndex newest{cell.ledger().records()};
+  EXPECT_EQ(grant(2, 77), "created");
+  const CellKey& key = cell.ledger().cell_key();
+  EXPECT_EQ(key.check, 77u);
+  ASSERT_EQ(key.grants.size(), 2u);
+  EXPECT_EQ(key.grants[0].member, 1u);
+  ASSERT_NE(key.find(2), nullptr);
+  EXPECT_EQ(key.find(2)->record, newest);
+  EXPECT_EQ(key.find(3), nullptr);
+}
+
 TEST(Ledger, takes_time_only_forward_and_only_a_minute_at_a_time) {
   TestCell cell;
   Account account = make_account(1);

@@ -198,7 +198,8 @@ std::string_view outcome_name(CommandKind kind, Outcome value) {
     case CommandKind::erase_subject:
     case CommandKind::door_refusals:
     case CommandKind::dropped_tail:
-    case CommandKind::member_change: return name_of(static_cast<SystemOutcome>(value));
+    case CommandKind::member_change:
+    case CommandKind::cell_key_grant: return name_of(static_cast<SystemOutcome>(value));
   }
   return unknown;
 }

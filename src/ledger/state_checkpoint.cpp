@@ -1,7 +1,8 @@
 // State checkpoints: canonical chunks out, and back (docs/design/state_checkpoint.md).
 //
-//   chunks = meta accounts* pendings* streams*, numbered from 0 within their kind
+//   chunks = meta accounts* pendings* streams* cell_key?, numbered from 0 within their kind
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "ledger/internal/ledger_state.h"
@@ -14,6 +15,12 @@ crypto::Digest chunk_digest(std::uint16_t kind, std::uint32_t number, Bytes byte
   store_le(prefix.data() + 1, kind);
   store_le(prefix.data() + 3, number);
   return crypto::Sha256().update(prefix).update(bytes).finish();
+}
+
+const CellKey::Grant* CellKey::find(std::uint64_t member) const {
+  for (const Grant& grant : grants)
+    if (grant.member == member) return &grant;
+  return nullptr;
 }
 
 namespace internal {
@@ -139,6 +146,40 @@ Status restore_streams(LedgerState& state, const StateChunk& chunk, std::uint64_
   return {};
 }
 
+/// cell_key = check(16) count(4) zero(4) count × { member(8) record(8) }
+Buffer cell_key_bytes(const CellKey& key) {
+  Buffer bytes;
+  if (key.check == 0) return bytes;
+  ByteWriter out(bytes);
+  out.id(key.check);
+  out.u32(static_cast<std::uint32_t>(key.grants.size()));
+  out.u32(0);
+  for (const CellKey::Grant& grant : key.grants) {
+    out.u64(grant.member);
+    out.u64(raw(grant.record));
+  }
+  return bytes;
+}
+
+Status restore_cell_key(LedgerState& state, const StateChunk& chunk) {
+  ByteReader in(chunk.bytes);
+  CellKey key;
+  key.check = in.id();
+  const std::uint32_t count = in.u32();
+  if (in.u32() != 0 || key.check == 0 || count == 0 || count > cell_key_grants_max ||
+      in.remaining() != std::size_t{count} * 16)
+    return damaged_chunk(chunk, "the cell's key is malformed");
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const CellKey::Grant grant{in.u64(), RecordIndex{in.u64()}};
+    if (grant.member == 0 || (i > 0 && grant.member <= key.grants.back().member) ||
+        raw(grant.record) >= state.records)
+      return damaged_chunk(chunk, "a grant of the cell's key has impossible values");
+    key.grants.push_back(grant);
+  }
+  state.cell_key = std::move(key);
+  return {};
+}
+
 struct Totals {
   std::uint64_t accounts, streams, pendings;
 };
@@ -194,6 +235,7 @@ void LedgerState::begin_checkpoint() {
         std::uint64_t{accounts.size()}, std::uint64_t{streams.size()}, pendings.size()})
     out.u64(number);
   ASSERT(frozen_meta.size() == meta_size);
+  frozen_cell_key = cell_key_bytes(cell_key);
   checkpoint_open = true;
   checkpoint_kind = raw(ChunkKind::meta);
   checkpoint_number = 0;
@@ -278,6 +320,10 @@ bool LedgerState::take_chunks(std::size_t bytes_target, std::vector<StateChunk>&
         next_kind(ChunkKind::streams);
     } else if (checkpoint_number < streams.table().frozen_chunks()) {
       give(stream_chunk(streams, checkpoint_number));
+    } else if (!frozen_cell_key.empty()) {
+      give({.kind = raw(ChunkKind::cell_key),
+            .number = 0,
+            .bytes = std::exchange(frozen_cell_key, {})});
     } else {
       accounts.table().thaw();
       streams.table().thaw();
@@ -310,6 +356,8 @@ Status LedgerState::restore(const std::vector<StateChunk>& chunks) {
       TRY(restore_pendings(*this, chunk, totals.pendings, newest_pending));
     else if (kind == raw(ChunkKind::streams))
       TRY(restore_streams(*this, chunk, totals.streams));
+    else if (kind == raw(ChunkKind::cell_key) && number == 0)
+      TRY(restore_cell_key(*this, chunk));
     else
       return damaged_chunk(chunk, "the kind is unknown");
   }

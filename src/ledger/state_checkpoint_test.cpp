@@ -148,12 +148,43 @@ TEST(StateCheckpoint, goes_on_identically_after_a_restart_from_merged_chunks) {
       equal_chunks(merge(fresh, steady.checkpoint()), merge(store, restarted.checkpoint())));
 }
 
+void grant(TestCell& cell, std::uint64_t member) {
+  CellKeyGrant command{};
+  command.member = member;
+  command.check = 77;
+  ASSERT_EQ(cell.outcome_of(CommandKind::cell_key_grant, command), "created");
+}
+
+TEST(StateCheckpoint, keeps_who_was_handed_the_key_of_the_cell) {
+  TestCell cell;
+  EXPECT_EQ(cell.checkpoint().size(), 1u) << "no chunk for a key that is not there";
+  grant(cell, 2);
+  grant(cell, 1);
+  const std::vector<StateChunk> chunks = cell.checkpoint();
+  ASSERT_EQ(chunks.size(), 2u);
+  EXPECT_EQ(chunks[1].kind, raw(ChunkKind::cell_key));
+  EXPECT_EQ(to_hex(chunks[1].bytes),
+            "4d000000000000000000000000000000"
+            "0200000000000000"
+            "0100000000000000"
+            "0200000000000000"
+            "0200000000000000"
+            "0100000000000000");
+  ASSERT_TRUE(cell.restart(chunks).has_value());
+  EXPECT_EQ(cell.ledger().cell_key().check, 77u);
+  ASSERT_NE(cell.ledger().cell_key().find(1), nullptr);
+  EXPECT_EQ(cell.ledger().cell_key().find(1)->record, RecordIndex{2});
+  EXPECT_TRUE(equal_chunks(cell.checkpoint(), chunks));
+}
+
 TEST(StateCheckpoint, refuses_damage_naming_the_chunk) {
   RandomCommands random(3);
   TestCell cell;
   u128 next_id = 1'000'000;
   add_accounts(cell, 1, 50);
   add_transfers(cell, random, next_id, 50, 300);
+  grant(cell, 1);
+  grant(cell, 2);
   std::vector<StateChunk> good = cell.checkpoint();
   auto refusal = [](const std::vector<StateChunk>& chunks) {
     MemoryHistory unused;
@@ -167,7 +198,7 @@ TEST(StateCheckpoint, refuses_damage_naming_the_chunk) {
   bad[1].bytes.pop_back();
   EXPECT_NE(refusal(bad).find("kind 2, number 0"), std::string::npos);
   bad = good;
-  bad.pop_back();
+  bad.resize(bad.size() - 2);  // without the cell's key and the last before it
   EXPECT_NE(refusal(bad).find("ends before"), std::string::npos);
   bad = good;
   std::swap(bad[1], bad[2]);

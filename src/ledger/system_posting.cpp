@@ -1,4 +1,6 @@
 // Commands of the replica and the door that are not about accounts or streams.
+#include <algorithm>
+
 #include "base/assert.h"
 #include "ledger/internal/ledger_state.h"
 
@@ -16,6 +18,23 @@ bool may_follow(const OpenGeneration& open, const LedgerState& state, RecordInde
 }
 
 }  // namespace
+
+/// The first grant says which key is the cell's. A member may be handed it again.
+bool LedgerState::take_grant(const CellKeyGrant& grant, RecordIndex record) {
+  if (grant.member == 0 || grant.check == 0) return false;
+  if (cell_key.check != 0 && grant.check != cell_key.check) return false;
+  const auto at = std::lower_bound(
+      cell_key.grants.begin(), cell_key.grants.end(), grant.member,
+      [](const CellKey::Grant& one, std::uint64_t member) { return one.member < member; });
+  const bool is_known = at != cell_key.grants.end() && at->member == grant.member;
+  if (!is_known && cell_key.grants.size() == cell_key_grants_max) return false;
+  cell_key.check = grant.check;
+  if (is_known)
+    at->record = record;
+  else
+    cell_key.grants.insert(at, {grant.member, record});
+  return true;
+}
 
 Outcome LedgerState::judge_system(const CommandPlace& place, Effect&) {
   const Byte* command = entry->command(place.number);
@@ -35,6 +54,9 @@ Outcome LedgerState::judge_system(const CommandPlace& place, Effect&) {
     auto time = load_command<TimeAdvance>(command).time;
     if (time <= place.time || time > timestamp_max) return outcome(SystemOutcome::refused);
     advanced_to = time;
+  } else if (kind == CommandKind::cell_key_grant) {
+    if (!take_grant(load_command<CellKeyGrant>(command), record_of(place)))
+      return outcome(SystemOutcome::refused);
   }
   // The others (state_digest, erase_subject, door_refusals, dropped_tail, member_change) only state
   // a fact.

@@ -19,6 +19,8 @@ namespace meridian::ledger::internal {
 
 /// Timestamps use 63 bits, as the standard has it.
 inline constexpr std::uint64_t timestamp_max = ~std::uint64_t{0} >> 1;
+/// One chunk of a checkpoint holds them all; ids of replicas that left count too.
+inline constexpr std::size_t cell_key_grants_max = 4'096;
 inline constexpr std::uint64_t entry_gap_ns_max = 60'000'000'000;
 
 /// How to take back one change of an open chain.
@@ -71,6 +73,7 @@ struct LedgerState {
   std::uint64_t advanced_to = 0;  ///< By the newest time_advance.
   std::uint64_t last_transfer_timestamp = 0;
   std::uint32_t feature_level = 0;
+  CellKey cell_key;
   AccountTable accounts;
   PendingTable pendings;
   StreamTable streams;
@@ -88,6 +91,7 @@ struct LedgerState {
 
   // A checkpoint being handed out.
   Buffer frozen_meta;
+  Buffer frozen_cell_key;
   bool checkpoint_open = false;
   std::uint16_t checkpoint_kind = 0;
   std::uint32_t checkpoint_number = 0;
@@ -136,6 +140,7 @@ struct LedgerState {
 
   // system_posting.cpp
   Outcome judge_system(const CommandPlace& place, Effect& effect);
+  bool take_grant(const CellKeyGrant& grant, RecordIndex record);
 
   // state_checkpoint.cpp
   void begin_checkpoint();

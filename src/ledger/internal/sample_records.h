@@ -16,12 +16,12 @@
 
 namespace meridian::ledger {
 
-inline constexpr std::array<CommandKind, 13> all_kinds{
+inline constexpr std::array<CommandKind, 14> all_kinds{
     CommandKind::create_account, CommandKind::create_transfer, CommandKind::append_event,
     CommandKind::delete_stream,  CommandKind::open_generation, CommandKind::set_feature_level,
     CommandKind::expire_pending, CommandKind::state_digest,    CommandKind::time_advance,
     CommandKind::erase_subject,  CommandKind::door_refusals,   CommandKind::dropped_tail,
-    CommandKind::member_change,
+    CommandKind::member_change,  CommandKind::cell_key_grant,
 };
 
 template <typename Command>
@@ -108,6 +108,8 @@ class Sampler {
         store_le(&bytes[offsetof(OpenGeneration, zero_a)], std::uint32_t{0});
       if (kind == CommandKind::state_digest)
         store_le(&bytes[offsetof(StateDigest, zero_a)], std::uint64_t{0});
+      if (kind == CommandKind::cell_key_grant)
+        store_le(&bytes[offsetof(CellKeyGrant, zero_a)], std::uint64_t{0});
     } else if (chance(2)) {
       std::fill(bytes.begin() + offsetof(Transfer, timestamp), bytes.end(), Byte{0});
     }
@@ -243,7 +245,8 @@ class Sampler {
       case CommandKind::erase_subject:
       case CommandKind::door_refusals:
       case CommandKind::dropped_tail:
-      case CommandKind::member_change: header.body = SystemBody{command(header.kind)}; return;
+      case CommandKind::member_change:
+      case CommandKind::cell_key_grant: header.body = SystemBody{command(header.kind)}; return;
     }
   }
   void fill_transfer(Header& header, const Byte* bytes, bool created) {

@@ -42,7 +42,8 @@ class Fold {
       case ledger::CommandKind::set_feature_level:
       case ledger::CommandKind::erase_subject:
       case ledger::CommandKind::door_refusals:
-      case ledger::CommandKind::member_change: break;
+      case ledger::CommandKind::member_change:
+      case ledger::CommandKind::cell_key_grant: break;
     }
   }
 
