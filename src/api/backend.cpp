@@ -22,7 +22,6 @@ Backend::Backend(cell::LocalCell& the_cell, io::Clock& the_clock, io::Executor& 
       work(work_executor),
       metrics(registry),
       cell_id(id_of_cell),
-      actor(the_cell.door().actor_id("local")),
       grpc_calls(registry, "grpc"),
       http_calls(registry, "http") {}
 

@@ -73,7 +73,9 @@ struct Backend {
   io::Executor& work;  ///< Reads of history and long conversions: never a stage of the replica.
   metrics::Registry& metrics;
   const u128 cell_id;
-  const u128 actor;  ///< Who all callers are until they have identities.
+  /// Who all callers are until they have identities. 0 as long as this replica cannot name anybody
+  /// (Door::ready); the cell refuses what comes from there.
+  u128 actor() const { return cell.door().actor_id("local"); }
   CallCounts grpc_calls;
   CallCounts http_calls;
   LiveCalls live;

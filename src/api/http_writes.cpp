@@ -24,14 +24,14 @@ replica::Replica::Answered answer(Backend& backend, const Call& call,
 
 void submit(Backend& backend, const Call& call, Result<Drafts> drafts) {
   if (!drafts) return call->refuse(drafts.error());
-  backend.cell.submit(backend.actor, std::move(drafts->commands),
+  backend.cell.submit(backend.actor(), std::move(drafts->commands),
                       answer(backend, call, std::move(drafts->kinds)));
 }
 
 void submit_packed(Backend& backend, const Call& call, ledger::CommandKind kind,
                    const Result<Buffer>& commands) {
   if (!commands) return call->refuse(commands.error());
-  backend.cell.submit_packed(backend.actor, kind, *commands, answer(backend, call, {kind}));
+  backend.cell.submit_packed(backend.actor(), kind, *commands, answer(backend, call, {kind}));
 }
 
 void post_accounts(Backend& backend, const Call& call) {
@@ -59,15 +59,16 @@ void post_transactions(Backend& backend, const Call& call) {
 void post_forget(Backend& backend, const Call& call) {
   Result<std::string> subject = parse_subject_json(call->request.body);
   if (!subject) return call->refuse(subject.error());
-  backend.cell.forget(backend.actor, std::move(*subject), [call](Result<cell::ForgetAnswer> done) {
-    if (!done) return call->refuse(done.error());
-    call->reply_json(Json{{"subject_id", ledger::opaque_hex(done->subject)},
-                          {"keys_destroyed", done->keys_destroyed},
-                          {"epoch", done->epoch},
-                          {"classes_erased", done->classes},
-                          {"record_index", std::to_string(raw(done->record))}}
-                         .dump());
-  });
+  backend.cell.forget(backend.actor(), std::move(*subject),
+                      [call](Result<cell::ForgetAnswer> done) {
+                        if (!done) return call->refuse(done.error());
+                        call->reply_json(Json{{"subject_id", ledger::opaque_hex(done->subject)},
+                                              {"keys_destroyed", done->keys_destroyed},
+                                              {"epoch", done->epoch},
+                                              {"classes_erased", done->classes},
+                                              {"record_index", std::to_string(raw(done->record))}}
+                                             .dump());
+                      });
 }
 
 // A POST, since the name of a person belongs into no URL, log or history.

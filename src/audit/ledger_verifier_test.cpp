@@ -42,7 +42,7 @@ class LedgerOnDisk {
     auto replica = *replica::Replica::open(
         {*disk_, *clock_, *entropy_, *keys_, metrics, [](const std::string&) {}}, config,
         {*log, *apply, *prove, *cut}, {}, [](const Error& error) { FAIL() << error.message; });
-    auto door = *door::Door::open({*disk_, *clock_, *entropy_, *keys_, *at_door}, cell);
+    auto door = *door::Door::open({*disk_, *clock_, *entropy_, *keys_, *at_door}, cell, false);
     const auto submit = [&](std::vector<door::CommandDraft> commands) {
       std::promise<Result<replica::Answer>> answered;
       door->prepare(1, std::move(commands), false,

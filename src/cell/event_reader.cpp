@@ -24,6 +24,7 @@ void EventReader::read(ReadQuery query, Done done) {
   if (query.limit == 0 || query.limit > read_limit_max)
     return done(fail(Code::invalid_argument,
                      fmt::format("limit is {}; it must be 1 to {}", query.limit, read_limit_max)));
+  if (const Status now = door_.ready(); !now) return done(now.error());
   replica_.read_state(
       [this, query = std::move(query), done = std::move(done)](const ledger::Ledger& ledger) {
         Bounds bounds;

@@ -25,11 +25,13 @@ class OneCell final : public LocalCell {
 
   void submit_packed(u128 actor, ledger::CommandKind kind, Bytes commands,
                      Answered answered) override {
+    if (actor == 0) return answered(nobody());
     auto request = door_->prepare_packed(actor, kind, commands);
     if (!request) return answered(request.error());
     replica_->submit(std::move(*request), std::move(answered));
   }
   void submit(u128 actor, std::vector<door::CommandDraft> commands, Answered answered) override {
+    if (actor == 0) return answered(nobody());
     door_->prepare(
         actor, std::move(commands), false,
         [this, answered = std::move(answered)](Result<std::unique_ptr<ledger::Request>> request) {
@@ -39,6 +41,7 @@ class OneCell final : public LocalCell {
   }
   void forget(u128 actor, std::string subject,
               std::function<void(Result<ForgetAnswer>)> done) override {
+    if (actor == 0) return done(nobody());
     door_->forget(actor, std::move(subject),
                   [this, done = std::move(done)](Result<door::Erased> erased) {
                     if (!erased) return done(erased.error());
@@ -134,6 +137,14 @@ class OneCell final : public LocalCell {
       continue_pages<Row>(filter, from, std::move(rows), ask, std::move(done));
     });
   }
+  /// The caller was named while the door had no key for names (Door::ready).
+  Error nobody() const {
+    const Status now = door_->ready();
+    return now ? fail(Code::unavailable,
+                      "the caller could not be named yet; nothing was done, ask "
+                      "again")
+               : now.error();
+  }
   void record_erasure(door::Erased erased, std::function<void(Result<ForgetAnswer>)> done);
   void record_owed_erasures();
   void record_refusals();
@@ -148,10 +159,18 @@ class OneCell final : public LocalCell {
 Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
                      const replica::Replica::Progress& progress,
                      std::function<void(Error)> on_fatal) {
-  replica_ =
-      TRY(replica::Replica::open(io, config, executors_.replica, progress, std::move(on_fatal)));
-  door_ =
-      TRY(door::Door::open({io.disk, io.clock, io.entropy, io.keys, executors_.door}, config.cell));
+  replica::Replica::Io with_key = io;
+  door_ = TRY(door::Door::open({io.disk, io.clock, io.entropy, io.keys, executors_.door},
+                               config.cell, config.group.has_value()));
+  // The door goes before the replica does, and drains its executor: what runs there finds it.
+  with_key.cell_key = [this, alive = alive_, door = door_.get(), on_fatal](crypto::Secret key) {
+    executors_.door.post(
+        [alive, door, on_fatal, key = std::make_shared<crypto::Secret>(std::move(key))] {
+          if (*alive) door->take_cell_key(std::move(*key), on_fatal);
+        });
+  };
+  replica_ = TRY(
+      replica::Replica::open(with_key, config, executors_.replica, progress, std::move(on_fatal)));
   reader_ = std::make_unique<EventReader>(*replica_, *door_, executors_.reads);
   record_owed_erasures();
   record_refusals();

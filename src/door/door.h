@@ -93,8 +93,17 @@ class Door {
   };
   static constexpr std::uint64_t queued_bytes_max = 64 << 20;
 
-  static Result<std::unique_ptr<Door>> open(const Io&, u128 cell);
+  /// `has_replicas`: names and payloads wait for the key that the replicas share (take_cell_key),
+  /// unless the key store holds it already. A payload about a person is refused then: its keys are
+  /// those of one replica, and the others could not open it.
+  static Result<std::unique_ptr<Door>> open(const Io&, u128 cell, bool has_replicas);
   virtual ~Door() = default;
+
+  /// Any thread. Errors: unavailable as long as the cell's key is not here: nothing may be asked of
+  /// this door that needs a name or a key, and the names below are 0.
+  virtual Status ready() const = 0;
+  /// Makes it durable and uses it from then on. `failed` if that cannot be: stop the process.
+  virtual void take_cell_key(crypto::Secret key, std::function<void(Error)> failed) = 0;
 
   using Prepared = std::function<void(Result<std::unique_ptr<ledger::Request>>)>;
   /// Packed accounts or transfers as they are (128 bytes each): the fast path, any thread, no
@@ -135,7 +144,7 @@ class Door {
   virtual void subject_status(std::string subject,
                               std::function<void(Result<SubjectStatus>)> done) = 0;
 
-  /// Opaque ids of names (pure; any thread).
+  /// Opaque ids of names, never 0 once ready() (pure; any thread).
   virtual u128 stream_id(std::string_view name) const = 0;
   virtual u128 category_id(std::string_view name) const = 0;
   virtual u128 type_id(std::string_view name) const = 0;

@@ -12,6 +12,7 @@
 #include "door/owed_erasures.h"
 #include "door/payload_sealer.h"
 #include "door/personal_data.h"
+#include "storage/cell_key.h"
 #include "storage/key_table.h"
 
 namespace meridian::door {
@@ -51,6 +52,14 @@ Status check_user_data(const Command& command, std::size_t position) {
   return {};
 }
 
+Error no_subjects(std::string_view what) {
+  return fail(Code::failed_precondition,
+              fmt::format("{}: a cell of several replicas keeps no payload about a person yet, as "
+                          "its keys would be on one replica alone: leave the subject out, or use a "
+                          "cell of one replica; nothing was done",
+                          what));
+}
+
 Status check_name(std::string_view what, std::string_view name, std::size_t position) {
   if (name.empty() || name.size() > name_size_max)
     return fail(Code::invalid_argument,
@@ -82,16 +91,19 @@ std::size_t sealed_size_likely(const std::vector<CommandDraft>& commands) {
 
 class SealingDoor final : public Door {
  public:
-  SealingDoor(const Io& io, u128 cell, const crypto::HmacKey& index_key,
-              std::unique_ptr<storage::KeyTable> table, PayloadSealer sealer, OwedErasures owed)
+  SealingDoor(const Io& io, u128 cell, bool has_replicas, std::unique_ptr<storage::KeyTable> table,
+              OwedErasures owed)
       : io_(io),
         cell_(cell),
-        index_key_(index_key),
+        has_replicas_(has_replicas),
         table_(std::move(table)),
-        sealer_(std::move(sealer)),
         owed_(std::move(owed)) {}
   ~SealingDoor() override { io_.executor.drain(); }
 
+  /// Takes its keys from the key store. Before anything is asked, or on the executor.
+  Status take_keys();
+  Status ready() const override;
+  void take_cell_key(crypto::Secret key, std::function<void(Error)> failed) override;
   Result<std::unique_ptr<ledger::Request>> prepare_packed(u128 actor, ledger::CommandKind kind,
                                                           Bytes commands) override;
   void prepare(u128 actor, std::vector<CommandDraft> commands, bool atomic,
@@ -111,7 +123,7 @@ class SealingDoor final : public Door {
 
  private:
   u128 id(std::string_view label, std::string_view name) const {
-    return ledger::opaque_id(index_key_, label, name);
+    return is_ready_ ? ledger::opaque_id(*index_key_, label, name) : 0;
   }
   u128 subject_id(std::string_view name) const { return name.empty() ? 0 : id("subject", name); }
 
@@ -120,6 +132,7 @@ class SealingDoor final : public Door {
                                                         bool atomic);
   Status add_event(ledger::Request& request, const EventDraft& draft, bool linked,
                    std::size_t position);
+  Status check_subjects(const EventDraft& draft, std::size_t position) const;
   Status add_deletion(ledger::Request& request, const DeletionDraft& draft, bool linked,
                       std::size_t position);
   Result<Erased> erase(u128 actor, u128 subject);
@@ -127,12 +140,14 @@ class SealingDoor final : public Door {
 
   Io io_;
   u128 cell_;
-  const crypto::HmacKey index_key_;
+  const bool has_replicas_;
+  std::optional<crypto::HmacKey> index_key_;  ///< Set before is_ready_, and never again.
+  std::atomic<bool> is_ready_{false};
   std::atomic<std::uint64_t> queued_bytes_{0};
 
   // door executor
   std::unique_ptr<storage::KeyTable> table_;
-  PayloadSealer sealer_;
+  std::optional<PayloadSealer> sealer_;  ///< From is_ready_ on.
   OwedErasures owed_;
 
   struct RefusalKey {
@@ -146,9 +161,34 @@ class SealingDoor final : public Door {
   std::map<RefusalKey, std::uint64_t> refusals_;
 };
 
+Status SealingDoor::take_keys() {
+  index_key_.emplace(TRY(io_.keys.newest("index")).secret);
+  sealer_.emplace(TRY(PayloadSealer::create(cell_, io_.entropy, io_.keys, *table_)));
+  is_ready_ = true;
+  return {};
+}
+
+Status SealingDoor::ready() const {
+  if (is_ready_) return {};
+  return fail(Code::unavailable,
+              "this replica was not handed the cell's key yet, as it happens while the cell has no "
+              "leader or a quorum is missing; nothing was done, ask again or ask another replica");
+}
+
+void SealingDoor::take_cell_key(crypto::Secret key, std::function<void(Error)> failed) {
+  auto shared = std::make_shared<crypto::Secret>(std::move(key));
+  io_.executor.post([this, shared, failed = std::move(failed)] {
+    if (is_ready_) return;
+    Status taken = storage::put_cell_key(io_.keys, shared->bytes());
+    if (taken) taken = take_keys();
+    if (!taken) failed(with_context(taken.error(), "the cell's key cannot be kept"));
+  });
+}
+
 Result<std::unique_ptr<ledger::Request>> SealingDoor::prepare_packed(u128 actor,
                                                                      ledger::CommandKind kind,
                                                                      Bytes commands) {
+  TRY(ready());
   const auto check = [&]() -> Status {
     if (commands.empty() || commands.size() % ledger::command_size != 0)
       return fail(
@@ -184,6 +224,7 @@ Result<std::unique_ptr<ledger::Request>> SealingDoor::prepare_packed(u128 actor,
 
 void SealingDoor::prepare(u128 actor, std::vector<CommandDraft> commands, bool atomic,
                           Prepared prepared) {
+  if (Status now = ready(); !now) return prepared(now.error());
   const std::uint64_t bytes = size_of(commands);
   if (queued_bytes_.fetch_add(bytes) + bytes > queued_bytes_max) {
     queued_bytes_.fetch_sub(bytes);
@@ -254,10 +295,11 @@ Status SealingDoor::add_event(ledger::Request& request, const EventDraft& draft,
     return fail(
         Code::invalid_argument,
         fmt::format("data of command {} is not JSON although content_type says so", position));
+  TRY(check_subjects(draft, position));
   std::vector<u128> subjects{subject_id(draft.subject)};
   for (const CompartmentDraft& more : draft.more) subjects.push_back(subject_id(more.subject));
   const std::size_t payload_offset = request.payloads.size();
-  const crypto::Digest commitment = TRY(sealer_.seal(draft, subjects, request.payloads));
+  const crypto::Digest commitment = TRY(sealer_->seal(draft, subjects, request.payloads));
   const std::size_t payload_size = request.payloads.size() - payload_offset;
   if (request.commands.size() + ledger::command_size + request.payloads.size() >
       ledger::request_size_max)
@@ -286,6 +328,14 @@ Status SealingDoor::add_event(ledger::Request& request, const EventDraft& draft,
   return {};
 }
 
+/// Keys of subjects are made by the replica whose door seals, and stay there.
+Status SealingDoor::check_subjects(const EventDraft& draft, std::size_t position) const {
+  bool is_personal = !draft.subject.empty();
+  for (const CompartmentDraft& more : draft.more) is_personal |= !more.subject.empty();
+  if (has_replicas_ && is_personal) return no_subjects(fmt::format("command {}", position));
+  return {};
+}
+
 Status SealingDoor::add_deletion(ledger::Request& request, const DeletionDraft& draft, bool linked,
                                  std::size_t position) {
   if (draft.event_id == 0)
@@ -308,7 +358,7 @@ void SealingDoor::open_events(std::vector<SealedEvent> events, Opened opened) {
     std::vector<Result<OpenedEvent>> results;
     results.reserve(events.size());
     for (const SealedEvent& event : events)
-      results.push_back(sealer_.open(event.header, event.payload));
+      results.push_back(is_ready_ ? sealer_->open(event.header, event.payload) : ready().error());
     opened(std::move(results));
   });
 }
@@ -323,7 +373,7 @@ Result<Erased> SealingDoor::erase(u128 actor, u128 subject) {
   for (const std::uint8_t retention : table_->classes(subject))
     owed.classes[retention / 8] |= static_cast<Byte>(1 << (retention % 8));
   TRY(owed_.put(owed));
-  sealer_.drop_key();
+  sealer_->drop_key();
   const storage::KeyTable::Erasure erasure = TRY(table_->erase(subject));
   if (erasure.keys_destroyed != 0) {
     owed.keys_destroyed = erasure.keys_destroyed;
@@ -355,6 +405,8 @@ Result<Erased> SealingDoor::erase(u128 actor, u128 subject) {
 void SealingDoor::forget(u128 actor, std::string subject,
                          std::function<void(Result<Erased>)> done) {
   io_.executor.post([this, actor, subject = std::move(subject), done = std::move(done)] {
+    if (Status now = ready(); !now) return done(now.error());
+    if (has_replicas_) return done(no_subjects("forgetting"));
     if (Status good = check_name("subject", subject, 0); !good) return done(good.error());
     done(erase(actor, subject_id(subject)));
   });
@@ -381,6 +433,7 @@ void SealingDoor::confirm_recorded(u128 subject) {
 void SealingDoor::subject_status(std::string subject,
                                  std::function<void(Result<SubjectStatus>)> done) {
   io_.executor.post([this, subject = std::move(subject), done = std::move(done)] {
+    if (Status now = ready(); !now) return done(now.error());
     if (Status good = check_name("subject", subject, 0); !good) return done(good.error());
     SubjectStatus status;
     status.subject = subject_id(subject);
@@ -425,14 +478,14 @@ std::unique_ptr<ledger::Request> SealingDoor::take_refusals() {
 
 }  // namespace
 
-Result<std::unique_ptr<Door>> Door::open(const Io& io, u128 cell) {
-  const storage::KeyStore::Key index_key = TRY(io.keys.newest("index"));
+Result<std::unique_ptr<Door>> Door::open(const Io& io, u128 cell, bool has_replicas) {
   std::unique_ptr<storage::KeyTable> table =
       TRY(storage::KeyTable::open({io.disk, io.entropy, io.keys, cell}, io.keys, io.clock));
-  PayloadSealer sealer = TRY(PayloadSealer::create(cell, io.entropy, io.keys, *table));
   OwedErasures owed = TRY(OwedErasures::open(io.disk));
-  return std::make_unique<SealingDoor>(io, cell, crypto::HmacKey(index_key.secret),
-                                       std::move(table), std::move(sealer), std::move(owed));
+  auto door =
+      std::make_unique<SealingDoor>(io, cell, has_replicas, std::move(table), std::move(owed));
+  if (!has_replicas || storage::holds_cell_key(io.keys)) TRY(door->take_keys());
+  return Result<std::unique_ptr<Door>>(std::move(door));
 }
 
 }  // namespace meridian::door

@@ -67,7 +67,7 @@ Status CellReplica::build() {
   if (cosigned_->damage()) io_.notice(*cosigned_->damage());
 
   TRY(open_log());
-  if (group_ != nullptr) make_exchange();
+  if (group_ != nullptr) TRY(make_exchange());
 
   const auto tell_fatal = [this](const Error& error) { fatal(error); };
   history_ = std::make_unique<IdHistory>(std::move(stores_.ids), *stores_.records);

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "replica/internal/cell_replica.h"
+#include "storage/cell_key.h"
 
 namespace meridian::replica {
 
@@ -34,14 +35,23 @@ Status CellReplica::open_log() {
   return {};
 }
 
-void CellReplica::make_exchange() {
+Status CellReplica::make_exchange() {
+  if (!io_.keys.newest(storage::exchange_key_name)) TRY(io_.keys.add(storage::exchange_key_name));
+  exchange_key_.emplace(TRY(io_.keys.newest(storage::exchange_key_name)).secret);
   compared_tiles_.emplace(*stores_.tiles);
   tree_signer_.emplace(
       Cosigner::Parts{io_.clock, *cosigned_, *log_key_, *cosigner_, *compared_tiles_});
   Peers& peers = group_->peers();
-  CosignerExchange::Parts parts{
-      executors_.prove, io_.clock, *tree_signer_, *compared_tiles_, config_.group->id, {}, {}, {},
-      io_.notice};
+  CosignerExchange::Parts parts{executors_.prove,
+                                io_.clock,
+                                *tree_signer_,
+                                *compared_tiles_,
+                                config_.group->id,
+                                exchange_key_->public_key(),
+                                {},
+                                {},
+                                {},
+                                io_.notice};
   parts.region_of = [&peers](std::uint64_t id) { return peers.region_of(id); };
   parts.send = [&peers](std::uint64_t to, Buffer message) {
     return peers.send(to, io::Channel::control,
@@ -59,6 +69,41 @@ void CellReplica::make_exchange() {
     peers.on(tag, [this](std::uint64_t from, io::Parts message) {
       exchange_->receive(from, std::move(message));
     });
+  return {};
+}
+
+void CellReplica::make_cell_keys() {
+  if (!io_.cell_key) return;
+  CellKeys::Parts parts{executors_.apply,
+                        io_.entropy,
+                        io_.keys,
+                        *ledger_,
+                        *exchange_key_,
+                        config_.cell,
+                        config_.group->id,
+                        {},
+                        {},
+                        {},
+                        {},
+                        {},
+                        {}};
+  parts.region_of = [this](std::uint64_t id) { return group_->peers().region_of(id); };
+  parts.membership = [this] {
+    return decode_group_state(applier_->membership()).value_or(GroupState{}).membership;
+  };
+  parts.keys_known = [this] { return exchange_->keys_known(); };
+  parts.header = [this](ledger::RecordIndex record) -> Result<Buffer> {
+    if (raw(record) >= prover_->visible())
+      return fail(Code::out_of_range, "the record is not stored yet");
+    return stores_.records->header(raw(record));
+  };
+  parts.leads = [this] { return leadership().is_ours; };
+  parts.submit = [this](std::unique_ptr<ledger::Request> request, Answered answered) {
+    proposer_->submit(std::move(request), std::move(answered));
+  };
+  cell_keys_ = std::make_unique<CellKeys>(
+      std::move(parts), CellKeys::Next{io_.cell_key, [this](const Error& error) { fatal(error); }});
+  executors_.apply.post([this] { cell_keys_->start(); });
 }
 
 Result<std::vector<Replica::VoterKeys>> CellReplica::voter_keys() const {
@@ -93,6 +138,7 @@ Status CellReplica::join_group() {
   });
   log_->start(log_handler());
   applier_->start_watching();
+  make_cell_keys();
   group_metrics_.emplace(io_.metrics);
   executors_.raft->post([this] { keep_metrics(); });
   return {};

@@ -17,6 +17,7 @@ void put(const proof::TreeHead& head, ByteWriter& out) {
 void put(const ReplicaKeys& keys, ByteWriter& out) {
   out.bytes(keys.log);
   out.bytes(keys.cosigner);
+  out.bytes(keys.exchange);
 }
 
 proof::TreeHead take_head(ByteReader& in) {
@@ -30,6 +31,7 @@ ReplicaKeys take_keys(ByteReader& in) {
   ReplicaKeys keys;
   keys.log = in.array<32>();
   keys.cosigner = in.array<32>();
+  keys.exchange = in.array<32>();
   return keys;
 }
 

@@ -9,14 +9,16 @@
 
 #include "base/result.h"
 #include "crypto/ed25519.h"
+#include "crypto/sealed_box.h"
 #include "proof/merkle.h"
 
 namespace meridian::replica {
 
-/// The public keys that a replica signs with, named after the origin and after itself.
+/// The public keys of a replica: those it signs with are named after the origin and after itself.
 struct ReplicaKeys {
   crypto::Ed25519PublicKey log{};
   crypto::Ed25519PublicKey cosigner{};
+  crypto::ExchangePublicKey exchange{};  ///< Signs nothing: the cell's key is sealed for it.
   bool operator==(const ReplicaKeys&) const = default;
 };
 

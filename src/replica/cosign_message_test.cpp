@@ -11,6 +11,7 @@ std::vector<CosignQuestion> questions() {
   question.origin = "meridian/cell/1";
   question.keys.log.fill(1);
   question.keys.cosigner.fill(2);
+  question.keys.exchange.fill(3);
   std::vector<CosignQuestion> all;
   for (std::uint8_t kind = 1; kind <= 4; ++kind) {
     question.kind = static_cast<CosignQuestion::Kind>(kind);

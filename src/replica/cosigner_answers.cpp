@@ -23,7 +23,7 @@ void CosignerExchange::grown(std::uint64_t count) {
 
 void CosignerExchange::reply(std::uint64_t to, std::uint64_t number, CosignAnswer answer) {
   answer.number = number;
-  answer.keys = parts_.cosigner.keys();
+  answer.keys = own_keys();
   parts_.send(to, answer.encode());
 }
 

@@ -57,10 +57,23 @@ std::set<std::uint64_t> CosignerExchange::voters() const {
   return all;
 }
 
+ReplicaKeys CosignerExchange::own_keys() const {
+  ReplicaKeys keys = parts_.cosigner.keys();
+  keys.exchange = parts_.exchange_key;
+  return keys;
+}
+
+std::map<std::uint64_t, ReplicaKeys> CosignerExchange::keys_known() const {
+  const std::lock_guard lock(mutex_);
+  std::map<std::uint64_t, ReplicaKeys> all = keys_;
+  all[parts_.id] = own_keys();
+  return all;
+}
+
 std::uint64_t CosignerExchange::ask(std::uint64_t to, CosignQuestion question) {
   question.number = next_number_++;
   question.origin = parts_.cosigner.origin();
-  question.keys = parts_.cosigner.keys();
+  question.keys = own_keys();
   parts_.send(to, question.encode());
   return question.number;
 }
@@ -268,6 +281,7 @@ void CosignerExchange::learn(std::uint64_t from, const ReplicaKeys& keys) {
 void CosignerExchange::ask_keys() {
   keys_asked_at_ = parts_.clock.monotonic();
   std::set<std::uint64_t> unknown = voters();
+  unknown.insert(membership_.learners.begin(), membership_.learners.end());
   unknown.erase(parts_.id);
   {
     const std::lock_guard lock(mutex_);
@@ -286,7 +300,7 @@ Result<std::vector<KnownReplica>> CosignerExchange::voters_known() const {
   const std::lock_guard lock(mutex_);
   for (const std::uint64_t voter : voters_) {
     if (voter == parts_.id)
-      all.push_back({voter, parts_.cosigner.keys(), parts_.region_of(voter)});
+      all.push_back({voter, own_keys(), parts_.region_of(voter)});
     else if (const auto found = keys_.find(voter); found != keys_.end())
       all.push_back({voter, found->second, parts_.region_of(voter)});
     else

@@ -40,7 +40,7 @@ class CosignerExchange {
  public:
   static constexpr io::Duration repeat = io::milliseconds(300);      ///< What got no answer.
   static constexpr io::Duration patience = io::milliseconds(3'000);  ///< For a quorum.
-  static constexpr io::Duration keys_repeat = io::milliseconds(2'000);
+  static constexpr io::Duration keys_repeat = io::milliseconds(500);
 
   struct Parts {
     io::Executor& executor;
@@ -48,6 +48,7 @@ class CosignerExchange {
     Cosigner& cosigner;
     proof::TileReader& tiles;
     std::uint64_t id;  ///< Of this replica.
+    crypto::ExchangePublicKey exchange_key;
     std::function<std::string(std::uint64_t id)> region_of;
     std::function<bool(std::uint64_t to, Buffer message)> send;
     /// Who votes, as of what is applied; `ready` may be called on any executor.
@@ -81,6 +82,8 @@ class CosignerExchange {
   /// Any thread: every voter, by id. Errors: unavailable, naming those whose keys are not known
   /// yet.
   Result<std::vector<KnownReplica>> voters_known() const;
+  /// Any thread: this replica, and every other that told its keys since the start.
+  std::map<std::uint64_t, ReplicaKeys> keys_known() const;
 
  private:
   void take_question(std::uint64_t from, Bytes bytes);
@@ -106,6 +109,7 @@ class CosignerExchange {
   std::uint64_t ask(std::uint64_t to, CosignQuestion question);
   void with_membership(std::function<void()> then);
   std::set<std::uint64_t> voters() const;
+  ReplicaKeys own_keys() const;
   void tick();
   void ask_keys();
   void fatal(const Error& error);

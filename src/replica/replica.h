@@ -103,6 +103,9 @@ class Replica {
     /// Once: the log cannot bring this replica up any more. Close it, take the state of `peer`
     /// (catch_up.h) and open again. Comes on the raft executor.
     std::function<void(std::uint64_t peer)> behind{};
+    /// Of a group: the key that its replicas share (storage/cell_key.h), as soon as it was handed
+    /// to this one; at most once, on the apply executor. Without it none is made.
+    std::function<void(crypto::Secret key)> cell_key{};
   };
   using Progress = std::function<void(const RecoveryProgress&)>;
   /// Opens or creates the cell's data on `disk` and recovers it. Blocks. `on_fatal` is called once

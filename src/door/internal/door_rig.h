@@ -26,12 +26,14 @@ struct DoorRig {
   DoorRig& operator=(const DoorRig&) = delete;
 
   storage::KeyStore::Io key_io() { return {*disk, world.clock(), world.entropy()}; }
+  bool has_replicas = false;
   Status open() {
     auto opened_keys = storage::KeyStore::open(key_io(), as_bytes("a passphrase"));
     if (!opened_keys) return opened_keys.error();
     keys = std::move(*opened_keys);
     executor = world.make_executor("door");
-    auto opened = Door::open({*disk, world.clock(), world.entropy(), *keys, *executor}, rig_cell);
+    auto opened = Door::open({*disk, world.clock(), world.entropy(), *keys, *executor}, rig_cell,
+                             has_replicas);
     if (!opened) return opened.error();
     door = std::move(*opened);
     return {};

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "replica/applier.h"
+#include "replica/cell_keys.h"
 #include "replica/checkpointer.h"
 #include "replica/cosigned_head.h"
 #include "replica/group_metrics.h"
@@ -50,6 +51,7 @@ class CellReplica final : public Replica {
     // What a group has not committed may never be: nobody waits for it here any more.
     if (group_ != nullptr)
       proposer_->fail({Code::unavailable, "this replica stopped while it was under way"});
+    if (cell_keys_ != nullptr) cell_keys_->stop();
     applier_->stop();
     prover_->stop();
     drain_all();
@@ -140,7 +142,8 @@ class CellReplica final : public Replica {
   Status open_log();
   Status start_alone(const Progress& progress);
   Status join_group();
-  void make_exchange();
+  meridian::Status make_exchange();
+  void make_cell_keys();
   OrderedLog::Handler log_handler();
   void follow(const Leadership& now);
   std::optional<consensus::SnapshotOffer> make_offer();
@@ -187,6 +190,8 @@ class CellReplica final : public Replica {
   std::optional<StoredTiles> compared_tiles_;
   std::optional<Cosigner> tree_signer_;
   std::unique_ptr<CosignerExchange> exchange_;
+  std::optional<crypto::ExchangeKey> exchange_key_;
+  std::unique_ptr<CellKeys> cell_keys_;
   bool behind_told_ = false;  // raft executor
   std::atomic<std::uint64_t> applied_index_{0};
   mutable std::mutex leadership_mutex_;

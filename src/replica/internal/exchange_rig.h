@@ -88,7 +88,12 @@ class ExchangeRig {
         Cosigner::Parts{world.clock(), *one.cosigned, *one.log_key, *one.name, *one.tree});
     one.exchange = std::make_unique<CosignerExchange>(
         CosignerExchange::Parts{
-            *one.executor, world.clock(), *one.cosigner, *one.tree, id,
+            *one.executor,
+            world.clock(),
+            *one.cosigner,
+            *one.tree,
+            id,
+            {},
             [this](std::uint64_t who) { return at(who).region; },
             [this, id](std::uint64_t to, Buffer bytes) { return carry(id, to, std::move(bytes)); },
             [this](const std::function<void(consensus::Membership)>& ready) { ready(membership); },
