@@ -174,6 +174,24 @@ TEST(gate_script, a_leader_whose_disk_hangs_hands_over) {
   EXPECT_TRUE(group.is_acknowledged(group.last_value()));
 }
 
+TEST(gate_script, leaders_whose_disks_all_hang_now_and_then_do_not_pass_leadership_round) {
+  Group group(quiet(9));
+  const std::uint64_t first = group.leader_within(2'000);
+  const std::uint64_t term = group.member(first).leadership().term;
+  for (int round = 0; round < 20; ++round) {
+    const std::uint64_t leader = group.leader_within(2'000);
+    ASSERT_NE(leader, 0u);
+    group.member(leader).hold_disk(true);
+    group.propose(leader);
+    group.run(1'000);  // longer than four election timeouts
+    group.member(leader).hold_disk(false);
+    group.run(200);
+  }
+  const std::uint64_t leader = group.leader_within(2'000);
+  ASSERT_NE(leader, 0u);
+  EXPECT_LE(group.member(leader).leadership().term, term + 8) << "after 20 hangs";
+}
+
 TEST(gate_script, a_leader_that_never_hands_over_stays_without_its_disk) {
   GroupSetup setup = quiet(9);
   setup.node.broken.never_hand_over = true;

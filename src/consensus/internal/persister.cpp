@@ -1,5 +1,7 @@
 #include "consensus/internal/persister.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 
 namespace meridian::consensus {
@@ -34,6 +36,7 @@ void Persister::write_waiting() {
   {
     const std::lock_guard lock(mutex_);
     writing_since_.reset();
+    durable_at_ = clock_.monotonic();
   }
   if (!written) {
     failed_ = true;
@@ -65,8 +68,8 @@ Status Persister::write(std::vector<Job>& jobs) {
 
 std::optional<io::MonotonicTime> Persister::waiting_since() const {
   const std::lock_guard lock(mutex_);
-  if (writing_since_) return writing_since_;
-  if (!waiting_.empty()) return waiting_.front().since;
+  if (writing_since_) return std::max(*writing_since_, durable_at_);
+  if (!waiting_.empty()) return std::max(waiting_.front().since, durable_at_);
   return std::nullopt;
 }
 

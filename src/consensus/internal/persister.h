@@ -33,7 +33,8 @@ class Persister {
   Persister(io::Executor& log, io::Clock& clock, LogStore& store, Next next);
 
   void add(Job job);
-  /// Since when the oldest job that is not durable waits; none if there is none. Any thread.
+  /// Since when work waits and none became durable; none if nothing waits. A queue that only is
+  /// long does not count: it moves. Any thread.
   std::optional<io::MonotonicTime> waiting_since() const;
   /// No job begins from now on.
   void stop();
@@ -55,6 +56,7 @@ class Persister {
   };
   std::vector<Waiting> waiting_;
   std::optional<io::MonotonicTime> writing_since_;
+  io::MonotonicTime durable_at_{};  ///< The newest write.
   bool posted_ = false;
   bool stopped_ = false;
 };

@@ -203,6 +203,7 @@ void RaftHost::applied(std::uint64_t index) {
   ASSERT(index <= handed_out_);
   if (index <= applied_) return;
   applied_ = index;
+  applied_at_ = parts_.clock.monotonic();
   while (!unapplied_.empty() && unapplied_.front().index <= index) {
     unapplied_bytes_ -= unapplied_.front().bytes;
     unapplied_.pop_front();
@@ -276,16 +277,28 @@ void RaftHost::leave_joint(const CoreStatus& status) {
     hand_over("this leader is being removed");
 }
 
-/// L3: a leader whose disk or state machine hangs while its heartbeats go on.
+/// L3: a leader whose disk or state machine hangs while its heartbeats go on. Slow is no reason:
+/// what moves counts as alive, and where all are as slow a next leader would be no better. For the
+/// same reason one that handed over and leads again bears more the next time, until all has been
+/// well for long.
 void RaftHost::hand_over_if_stuck(const CoreStatus& status) {
   if (config_.broken.never_hand_over || status.role != Role::leader || status.transferee != 0)
     return;
   const io::MonotonicTime now = parts_.clock.monotonic();
-  const io::Duration patience{4 * static_cast<std::int64_t>(config_.timing.election)};
-  const auto is_old = [&](io::MonotonicTime since) { return now - since > patience; };
-  const std::optional<io::MonotonicTime> unsynced = persister_.waiting_since();
-  if ((unsynced && is_old(*unsynced)) || (!unapplied_.empty() && is_old(unapplied_.front().since)))
-    hand_over("the disk or the state machine hangs");
+  const auto elections = [&](std::int64_t count) {
+    return io::Duration{count * static_cast<std::int64_t>(config_.timing.election)};
+  };
+  if (hang_factor_ > 1 && now - hung_at_ > elections(hang_calm * hang_factor_)) hang_factor_ = 1;
+  const auto is_stuck = [&](std::optional<io::MonotonicTime> since, std::int64_t patience) {
+    return since && now - *since > elections(patience * hang_factor_);
+  };
+  std::optional<io::MonotonicTime> unapplied;
+  if (!unapplied_.empty()) unapplied = std::max(unapplied_.front().since, applied_at_);
+  const bool disk = is_stuck(persister_.waiting_since(), hang_disk);
+  if (!disk && !is_stuck(unapplied, hang_apply)) return;
+  hung_at_ = now;
+  hang_factor_ = std::min<std::int64_t>(2 * hang_factor_, hang_factor_max);
+  hand_over(disk ? "the disk hangs" : "the state machine hangs");
 }
 
 /// To the voter that has most of the log.

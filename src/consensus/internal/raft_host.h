@@ -29,6 +29,12 @@ class RaftHost {
  public:
   /// Without a sign for so many election timeouts, whoever copies our state has given up.
   static constexpr std::uint64_t snapshot_elections = 20;
+  // L3, in election timeouts: how long nothing may become durable, or be applied (a checkpoint may
+  // hold that up); how often these double; how long it must go well to forget that.
+  static constexpr std::int64_t hang_disk = 4;
+  static constexpr std::int64_t hang_apply = 16;
+  static constexpr std::int64_t hang_factor_max = 16;
+  static constexpr std::int64_t hang_calm = 64;
 
   RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
            const RaftNode::Start& start, RaftNode::Handler handler);
@@ -133,6 +139,9 @@ class RaftHost {
   };
   std::deque<Unapplied> unapplied_;
   std::uint64_t unapplied_bytes_ = 0;
+  io::MonotonicTime applied_at_{};  ///< When something was reported applied last.
+  io::MonotonicTime hung_at_{};     ///< When this host handed over because it hung.
+  std::int64_t hang_factor_ = 1;
 
   Leadership leadership_;
   std::pair<std::uint64_t, Role> timeout_for_{~std::uint64_t{0}, Role::follower};
