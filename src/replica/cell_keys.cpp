@@ -32,13 +32,12 @@ void CellKeys::watch() {
 }
 
 /// What the box is for, so that it opens for nothing else.
-Buffer CellKeys::box_aad(std::uint64_t member, u128 check) const {
-  Buffer aad;
-  ByteWriter out(aad);
-  out.bytes(as_bytes(std::string_view("meridian/cell-key-grant/1")));
-  out.id(parts_.cell);
-  out.u64(member);
-  out.id(check);
+CellKeys::BoxAad CellKeys::box_aad(std::uint64_t member, u128 check) const {
+  BoxAad aad;
+  Byte* at = std::copy_n(as_bytes(box_label).begin(), box_label.size(), aad.data());
+  store_le(at, parts_.cell);
+  store_le(at + 16, member);
+  store_le(at + 24, check);
   return aad;
 }
 

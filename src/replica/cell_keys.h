@@ -13,10 +13,12 @@
 // On the apply executor: looks now and then, and does nothing when all is well.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "consensus/membership.h"
 #include "crypto/sealed_box.h"
@@ -68,7 +70,9 @@ class CellKeys {
   void grant_missing();
   void grant(Bytes key, const std::vector<std::uint64_t>& members,
              const std::map<std::uint64_t, ReplicaKeys>& known);
-  Buffer box_aad(std::uint64_t member, u128 check) const;
+  static constexpr std::string_view box_label = "meridian/cell-key-grant/1";
+  using BoxAad = std::array<Byte, box_label.size() + 16 + 8 + 16>;
+  BoxAad box_aad(std::uint64_t member, u128 check) const;
 
   Parts parts_;
   Next next_;
