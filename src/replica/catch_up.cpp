@@ -52,6 +52,7 @@ Status CatchUp::listen() {
   const RaftLog::Directory directory =
       TRY(RaftLog::open_directory(io_.disk, io_.entropy, replica_name_of(config_)));
   peers_ = TRY(Peers::open(io_.disk, io_.make_network(), directory.identity, io_.notice));
+  if (config_.canary.admit_any_disk) peers_->admit_any_disk();
   TRY(peers_->start(group.listen, group.client_address, executors_.log));
   for (const MemberInfo& founder : group.founders) peers_->set(founder);
   return {};
@@ -69,7 +70,8 @@ void CatchUp::copy(std::uint64_t peer) {
                                 [this, applied = before->applied](const StateOffer& offer) {
                                   return cut_log(applied, offer);
                                 },
-                                progress_};
+                                progress_,
+                                config_.canary.step_before_data};
   taker_ = std::make_unique<StateTaker>(parts, peer, [this](const Result<StateOffer>& result) {
     if (!result) return end(result.error());
     executors_.log.post([this, alive = lifetime_.token()] {

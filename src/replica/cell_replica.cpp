@@ -70,7 +70,8 @@ Status CellReplica::build() {
   if (group_ != nullptr) TRY(make_exchange());
 
   const auto tell_fatal = [this](const Error& error) { fatal(error); };
-  history_ = std::make_unique<IdHistory>(std::move(stores_.ids), *stores_.records);
+  history_ = std::make_unique<IdHistory>(std::move(stores_.ids), *stores_.records,
+                                         config_.canary.drop_ids);
   source_ = std::make_unique<StoredRecords>(
       *stores_.records, *history_->runs()[static_cast<std::size_t>(ledger::IdSpace::transfer)]);
   copies_ = std::make_unique<StateSource>(StateSource::Parts{

@@ -26,10 +26,11 @@ Status CellReplica::open_log() {
   }
   ASSERT(io_.make_network != nullptr && executors_.raft != nullptr &&
          executors_.propose != nullptr);
-  std::unique_ptr<RaftLog> group = TRY(RaftLog::open(
-      {*executors_.raft, executors_.log, io_.clock, io_.entropy, metrics_, io_.notice}, context_,
-      {config_.wal_file_size}, replica_name_of(config_), *config_.group, io_.make_network(),
-      {stores_.applied, stores_.membership}));
+  std::unique_ptr<RaftLog> group =
+      TRY(RaftLog::open({*executors_.raft, executors_.log, io_.clock, io_.entropy, metrics_,
+                         io_.notice, config_.canary},
+                        context_, {config_.wal_file_size}, replica_name_of(config_), *config_.group,
+                        io_.make_network(), {stores_.applied, stores_.membership}));
   group_ = group.get();
   log_ = std::move(group);
   return {};

@@ -20,7 +20,16 @@ void IdHistory::remove(ledger::IdSpace space, u128 id) { of(space).remove({id, 0
 
 void IdHistory::prefetch(ledger::IdSpace space, u128 id) { of(space).prefetch({id, 0}); }
 
+/// Canary::drop_ids: of every eighth entry.
+void IdHistory::drop_first_id(const AppliedEntry& entry) {
+  if (entry.position.entry_index % 8 != 0 || entry.view.run_count() == 0) return;
+  if (entry.view.run(0).kind != ledger::CommandKind::create_transfer) return;
+  remove(ledger::IdSpace::transfer,
+         ledger::load_command<ledger::Transfer>(entry.view.command(0)).id);
+}
+
 void IdHistory::push(AppliedRef entry) {
+  if (drops_ids_) drop_first_id(*entry);
   unstored_.push_back(std::move(entry));
   const std::uint64_t stored = records_.count();
   while (!unstored_.empty() && unstored_.front()->end_record() <= stored) unstored_.pop_front();

@@ -20,7 +20,9 @@ class IdHistory final : public ledger::History {
  public:
   using Runs = std::array<std::unique_ptr<storage::SortedRuns>, ledger::id_space_count>;
 
-  IdHistory(Runs runs, storage::RecordStore& records) : runs_(std::move(runs)), records_(records) {}
+  /// `drops_ids`: Canary.
+  IdHistory(Runs runs, storage::RecordStore& records, bool drops_ids = false)
+      : runs_(std::move(runs)), records_(records), drops_ids_(drops_ids) {}
 
   Result<std::optional<ledger::RecordIndex>> find(ledger::IdSpace space, u128 id) override;
   void insert(ledger::IdSpace space, u128 id, ledger::RecordIndex at) override;
@@ -39,10 +41,12 @@ class IdHistory final : public ledger::History {
   Runs& runs() { return runs_; }
 
  private:
+  void drop_first_id(const AppliedEntry& entry);
   storage::SortedRuns& of(ledger::IdSpace space) { return *runs_[static_cast<std::size_t>(space)]; }
 
   Runs runs_;
   storage::RecordStore& records_;
+  const bool drops_ids_;
   std::deque<AppliedRef> unstored_;
 };
 

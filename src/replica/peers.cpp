@@ -160,7 +160,7 @@ Result<io::PeerId> Peers::admit(Bytes bytes) {
   if (hello.id == self_.name.raft_id)
     return fail(Code::permission_denied,
                 fmt::format("both are replica {}: an id belongs to one disk", hello.id));
-  TRY(pin(hello.id, hello.storage));
+  if (!admits_any_disk_) TRY(pin(hello.id, hello.storage));
   {
     const std::lock_guard lock(mutex_);
     client_addresses_[hello.id] = hello.client_address;

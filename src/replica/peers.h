@@ -53,6 +53,8 @@ class Peers {
   /// Who gets messages of a kind; null: nobody any more. Before start(), or on its executor.
   void on(PeerTag tag, Receive receive) { receivers_[tag] = std::move(receive); }
   void on_link_down(LinkDown call) { link_down_ = std::move(call); }
+  /// Canary::admit_any_disk. Before start().
+  void admit_any_disk() { admits_any_disk_ = true; }
   /// `client_address`: of this replica, told to the others.
   Status start(const std::string& listen, const std::string& client_address,
                io::Executor& executor);
@@ -82,6 +84,7 @@ class Peers {
   std::map<PeerTag, Receive> receivers_;
   LinkDown link_down_;
   std::atomic<bool> is_started_{false};
+  bool admits_any_disk_ = false;
 
   mutable std::mutex mutex_;
   std::shared_ptr<io::Network> network_;  ///< Null once stopped.

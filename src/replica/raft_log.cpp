@@ -20,6 +20,7 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(
   Directory directory = TRY(open_directory(disk, context.entropy, name));
   log->peers_ = TRY(Peers::open(disk, std::move(network), directory.identity, parts.notice));
   for (const MemberInfo& founder : config.founders) log->peers_->set(founder);
+  if (parts.canary.admit_any_disk) log->peers_->admit_any_disk();
 
   Begin begin = TRY(begin_at(config, start));
   if (start.group.empty() && !config.joins && !begin.group.membership.votes(config.id))
@@ -89,7 +90,9 @@ consensus::RaftNode::Handler RaftLog::node_handler() {
     hand_out(std::move(entries));
   };
   out.leadership = [this](const consensus::Leadership& now) {
-    handler_.leadership({now.term, now.may_propose, now.leader});
+    const bool leads =
+        now.may_propose || (parts_.canary.skip_term_check && now.role == consensus::Role::leader);
+    handler_.leadership({now.term, leads, now.leader});
   };
   out.dropped = [this](std::vector<EntryBytes> entries) { handler_.dropped(std::move(entries)); };
   out.make_offer = [this](std::uint64_t to) -> std::optional<consensus::SnapshotOffer> {
@@ -160,6 +163,8 @@ void RaftLog::start(Handler handler) {
   config.seed = load_le<std::uint64_t>(seed);
   config.timing = config_.timing;
   config.limits = config_.limits;
+  config.broken.send_before_sync = parts_.canary.acknowledge_before_sync;
+  config.broken.apply_unpersisted = parts_.canary.sign_before_commit;
   node_ = std::make_unique<consensus::RaftNode>(
       config, consensus::RaftNode::Parts{parts_.raft, parts_.log, parts_.clock, *store_},
       node_start_, node_handler());

@@ -12,6 +12,7 @@
 
 #include "consensus/raft_node.h"
 #include "io/entropy.h"
+#include "replica/canary.h"
 #include "replica/group_config.h"
 #include "replica/group_state.h"
 #include "replica/ordered_log.h"
@@ -34,6 +35,7 @@ class RaftLog final : public OrderedLog {
     io::Entropy& entropy;
     StageMetrics& metrics;
     std::function<void(const std::string&)> notice;
+    Canary canary{};
   };
   /// What a founder's log begins after: an entry that nobody has, so that who joins later, with an
   /// empty configuration, is always given a state first.

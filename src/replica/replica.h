@@ -28,6 +28,7 @@
 #include "metrics/registry.h"
 #include "proof/checkpoint.h"
 #include "proof/receipt.h"
+#include "replica/canary.h"
 #include "replica/group_report.h"
 #include "replica/group_state.h"
 #include "replica/ordered_log.h"
@@ -56,6 +57,7 @@ struct ReplicaConfig {
   ReplicaLimits limits;
   /// Set: one of several replicas (its own id, its peers). None: it is alone.
   std::optional<GroupConfig> group{};
+  Canary canary{};
 };
 
 /// What became of one request. One result per command, in order.

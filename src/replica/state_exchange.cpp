@@ -147,6 +147,7 @@ void StateTaker::begin(Bytes bytes) {
   if (!offer) return end(offer.error());
   StateInstaller::Options options;
   options.window = window;
+  options.skips_sync = parts_.skips_sync;
   Result<std::unique_ptr<StateInstaller>> installer =
       StateInstaller::begin(parts_.context, *offer, options);
   if (!installer) return end(installer.error());

@@ -55,6 +55,7 @@ class StateTaker {
     /// Called before the state is committed: makes the own log fit what is installed.
     std::function<Status(const StateOffer&)> before_commit;
     std::function<void(const StateInstaller::Progress&)> progress;
+    bool skips_sync = false;  ///< Canary::step_before_data.
   };
   /// `done` once: the offer that was installed, or why not. Errors: unavailable if the peer does
   /// not answer; what StateInstaller says. Registers with `peers`.

@@ -31,6 +31,7 @@ class StateInstaller {
   struct Options {
     std::size_t window = 8;  ///< Requests under way, and pieces kept for their turn.
     std::uint64_t records_per_request = 8'192;
+    bool skips_sync = false;   ///< Canary::step_before_data.
     bool with_indexes = true;  ///< False for a backup, which nobody looks ids up in.
   };
   /// `context` may be of an empty directory. Errors: failed_precondition if the directory already
