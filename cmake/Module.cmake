@@ -95,7 +95,7 @@ function(meridian_module name)
   list(FILTER fuzz_sources INCLUDE REGEX "_fuzz\\.cpp$")
   set(bench_sources ${sources})
   list(FILTER bench_sources INCLUDE REGEX "_bench\\.cpp$")
-  list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench)\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench|main)\\.cpp$")
   list(FILTER headers EXCLUDE REGEX "/internal/")
   meridian_tell_source_dir(${test_sources} ${fuzz_sources})
 

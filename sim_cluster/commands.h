@@ -38,18 +38,26 @@ inline void add_pending(ledger::Request& request, u128 id, u128 debit, u128 cred
   request.add(ledger::CommandKind::create_transfer, transfer);
 }
 
-inline void add_post(ledger::Request& request, u128 id, u128 pending) {
-  ledger::Transfer transfer = transfer_of(id, 0, 0, 0);
+inline void add_end(ledger::Request& request, u128 id, u128 pending, u128 amount,
+                    std::uint16_t flag) {
+  ledger::Transfer transfer = transfer_of(id, 0, 0, amount);
   transfer.ledger = 0;
   transfer.code = 0;
-  transfer.amount = ~u128{0};
   transfer.pending_id = pending;
-  transfer.flags = ledger::transfer_flags::post_pending_transfer;
+  transfer.flags = flag;
   request.add(ledger::CommandKind::create_transfer, transfer);
+}
+inline void add_post(ledger::Request& request, u128 id, u128 pending) {
+  add_end(request, id, pending, ~u128{0}, ledger::transfer_flags::post_pending_transfer);
+}
+inline void add_void(ledger::Request& request, u128 id, u128 pending) {
+  add_end(request, id, pending, 0, ledger::transfer_flags::void_pending_transfer);
 }
 
 /// Sealed as the door would, but for the key: `size` bytes that nobody opens.
-inline void add_event(ledger::Request& request, u128 id, u128 stream, std::uint64_t size) {
+inline void add_event(ledger::Request& request, u128 id, u128 stream, std::uint64_t size,
+                      ledger::Expected expected = ledger::Expected::any,
+                      std::uint64_t revision = 0) {
   ledger::Payload payload;
   ledger::Compartment part;
   part.sealed = Buffer(48 + size, Byte{0x5A});
@@ -59,6 +67,8 @@ inline void add_event(ledger::Request& request, u128 id, u128 stream, std::uint6
   ledger::AppendEvent event{};
   event.event_id = id;
   event.stream = stream;
+  event.expected = expected;
+  event.expected_revision = revision;
   event.category = 77;
   event.type = 78;
   event.commitment = ledger::fold_commitments({&part.commitment, 1});

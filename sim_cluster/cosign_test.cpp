@@ -44,7 +44,7 @@ void expect_global(const std::optional<Receipt>& receipt, const proof::Policy& p
 
 TEST(sim_cosign, receipts_of_every_replica_verify_as_global_under_the_policy_of_each) {
   Group group({.seed = 11});
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   group.run(500);
   for (const auto& from : group.nodes())
     for (const auto& node : group.nodes())
@@ -53,7 +53,7 @@ TEST(sim_cosign, receipts_of_every_replica_verify_as_global_under_the_policy_of_
 
 TEST(sim_cosign, one_replica_down_does_not_stop_receipts_and_two_do) {
   Group group({.seed = 12});
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   group.run(500);
   Node& leader = group.leader_within(5'000);
   const proof::Policy policy = policy_of(leader);
@@ -61,13 +61,13 @@ TEST(sim_cosign, one_replica_down_does_not_stop_receipts_and_two_do) {
   for (const auto& node : group.nodes())
     if (node.get() != &leader) others.push_back(node.get());
   others[0]->kill();
-  for (int i = 0; i < 5; ++i) group.send_something(static_cast<std::size_t>(leader.id() - 1));
+  for (int i = 0; i < 5; ++i) group.clients().send(leader);
   group.run(300);
   const std::uint64_t newest = leader.replica().visible_records() - 1;
   expect_global(receipt_of(group, leader, newest, 2'000), policy);
 
   // Applied everywhere it was needed, and acknowledged; but the tree of it is cosigned by nobody.
-  group.send_something(static_cast<std::size_t>(leader.id() - 1));
+  group.clients().send(leader);
   for (int i = 0; i < 100 && leader.replica().visible_records() == newest + 1; ++i)
     group.world().advance(io::milliseconds(1));
   ASSERT_GT(leader.replica().visible_records(), newest + 1);
@@ -86,13 +86,13 @@ TEST(sim_cosign, one_replica_down_does_not_stop_receipts_and_two_do) {
 
 TEST(sim_cosign, a_replica_with_another_record_stops_and_names_it_while_the_others_go_on) {
   Group group({.seed = 13});
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   group.run(500);
   Node& leader = group.leader_within(5'000);
   Node& wrong = group.node(leader.id() % 3);
   const std::uint64_t before = leader.replica().visible_records();
   wrong.flip_bit_of_next_entry();
-  for (int i = 0; i < 10; ++i) group.send_something(static_cast<std::size_t>(leader.id() - 1));
+  for (int i = 0; i < 10; ++i) group.clients().send(leader);
   group.world().advance(io::milliseconds(1'500));  // unchecked: the group would see it at once
   ASSERT_TRUE(wrong.fatal().has_value());
   EXPECT_EQ(wrong.fatal()->code, Code::data_loss);
@@ -115,18 +115,18 @@ TEST(sim_cosign, a_replica_with_another_record_stops_and_names_it_while_the_othe
 
 TEST(sim_cosign, a_wrong_replica_that_starts_again_stops_again) {
   Group group({.seed = 14});
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   group.run(500);
   Node& leader = group.leader_within(5'000);
   Node& wrong = group.node(leader.id() % 3);
   wrong.flip_bit_of_next_entry();
-  for (int i = 0; i < 10; ++i) group.send_something(static_cast<std::size_t>(leader.id() - 1));
+  for (int i = 0; i < 10; ++i) group.clients().send(leader);
   group.world().advance(io::milliseconds(1'500));
   ASSERT_TRUE(wrong.fatal().has_value());
   wrong.kill();
   ASSERT_TRUE(wrong.start().has_value());
   group.world().advance(io::milliseconds(500));
-  group.send_something(static_cast<std::size_t>(leader.id() - 1));
+  group.clients().send(leader);
   group.world().advance(io::milliseconds(1'500));
   EXPECT_TRUE(wrong.fatal().has_value());
 }

@@ -4,27 +4,11 @@
 
 #include <algorithm>
 
-#include "base/assert.h"
-#include "ledger/header.h"
-#include "proof/checkpoint.h"
-#include "proof/note.h"
-#include "replica/cell_policy.h"
 #include "sim_cluster/commands.h"
 
 namespace meridian::sim_cluster {
 
 namespace {
-
-sim::NetOptions net_options(const GroupSetup& setup) {
-  sim::NetOptions options;
-  options.path = [between = setup.between_regions](const std::string&, const std::string&) {
-    sim::Path path;
-    path.latency = between;
-    path.jitter = io::Duration{static_cast<std::int64_t>(between) / 4};
-    return path;
-  };
-  return options;
-}
 
 replica::ReplicaConfig config_of(const GroupSetup& setup, std::size_t number) {
   replica::ReplicaConfig config;
@@ -44,8 +28,19 @@ replica::ReplicaConfig config_of(const GroupSetup& setup, std::size_t number) {
   const io::Duration round_trip{2 * static_cast<std::int64_t>(setup.between_regions)};
   group.timing = consensus::Timing::measured(round_trip, io::milliseconds(1));
   config.group = group;
-  if (setup.adjust) setup.adjust(config);
+  config.canary = setup.canary;
   return config;
+}
+
+/// Of two regions, the same both ways: from a fifth of the longest on.
+io::Duration distance(const GroupSetup& setup, std::string_view from, std::string_view to) {
+  const auto longest = static_cast<std::int64_t>(setup.between_regions);
+  if (!setup.distances_differ) return io::Duration{longest};
+  const auto [first, second] = std::minmax(from, to);
+  sim::Random random(setup.seed * 31 + static_cast<std::uint64_t>(first.back()) * 7 +
+                     static_cast<std::uint64_t>(second.back()));
+  return io::Duration{longest / 5 + static_cast<std::int64_t>(random.below(
+                                        static_cast<std::uint64_t>(longest - longest / 5 + 1)))};
 }
 
 }  // namespace
@@ -54,27 +49,45 @@ Group::Group(const GroupSetup& setup)
     : setup_(setup),
       world_(setup.seed),
       random_(setup.seed ^ 0xBB67AE8584CAA73BU),
-      net_(world_, net_options(setup)),
-      seen_(setup.nodes) {
+      net_(world_, net_options()),
+      clients_(checker_, random_.fork()),
+      operator_(*this) {
   for (std::size_t i = 0; i < setup.nodes; ++i) {
     nodes_.push_back(
         std::make_unique<Node>(world_, net_, config_of(setup, i), setup.seed * 100 + i));
-    const Status started = nodes_.back()->start();
-    if (!started) violate("a new node does not start: " + started.error().message);
+    start(*nodes_.back());
   }
+}
+
+sim::NetOptions Group::net_options() {
+  const auto region_of = [this](const std::string& name) -> std::string {
+    for (const auto& node : nodes_)
+      if (node->name() == name) return node->region();
+    return "a region of its own";
+  };
+  sim::NetOptions options;
+  options.path = [this, region_of](const std::string& from, const std::string& to) {
+    sim::Path path;
+    path.latency = distance(setup_, region_of(from), region_of(to));
+    path.jitter = io::Duration{static_cast<std::int64_t>(path.latency) / 4};
+    return path;
+  };
+  return options;
 }
 
 /// Answers that the nodes still give on their way down need the rest.
 Group::~Group() { nodes_.clear(); }
 
-void Group::violate(const std::string& what) const { throw Violation(what); }
+Node* Group::find(std::uint64_t id) {
+  const auto found = std::ranges::find(nodes_, id, [](const auto& node) { return node->id(); });
+  return found == nodes_.end() ? nullptr : found->get();
+}
 
-void Group::run(std::int64_t ms) {
-  // In pieces, so that what goes wrong is seen near its cause.
-  for (std::int64_t passed = 0; passed < ms; passed += 20) {
-    world_.advance(io::milliseconds(std::min<std::int64_t>(20, ms - passed)));
-    check();
-  }
+Node& Group::any_node() {
+  std::vector<Node*> there;
+  for (const auto& node : nodes_)
+    if (!node->is_retired()) there.push_back(node.get());
+  return *there.at(random_.below(there.size()));
 }
 
 Node& Group::add_node(const std::string& region) {
@@ -84,33 +97,77 @@ Node& Group::add_node(const std::string& region) {
   config.group->region = region;
   config.group->listen = fmt::format("node-{}:7001", id);
   config.group->joins = true;
+  config.group->founders.clear();  // members that it may ask
+  for (const auto& node : nodes_)
+    if (!node->is_retired())
+      config.group->founders.push_back({node->id(), node->region(), node->address()});
   nodes_.push_back(std::make_unique<Node>(world_, net_, config, setup_.seed * 100 + id));
-  seen_.push_back(0);
   start(*nodes_.back());
   return *nodes_.back();
 }
 
 void Group::change_members(const std::vector<replica::MemberStep>& steps) {
   for (int attempt = 0; attempt < 50; ++attempt) {
-    std::optional<Status> done;
-    leader_within(20'000).replica().change_members(steps, [&](const Status& got) { done = got; });
+    const auto got = std::make_shared<std::optional<Status>>();
+    leader_within(20'000).replica().change_members(steps,
+                                                   [got](const Status& status) { *got = status; });
     run(500);
-    if (done && *done) {
-      for (int wait = 0; wait < 100; ++wait) {
-        bool joint = true;
-        leader_within(20'000).replica().group(
-            [&](const replica::GroupState& group) { joint = group.membership.is_joint(); });
-        run(100);
-        if (!joint) return;
-      }
-      violate("a joint configuration is not left");
-    }
-    if (done && done->error().code == Code::invalid_argument) {
-      if (attempt > 0) return;  // the try before was taken after all
-      violate("a change of members is refused: " + done->error().message);
-    }
+    if (!*got) continue;
+    const Status done = **got;
+    if (done) return wait_until_not_joint();
+    if (done.error().code != Code::invalid_argument) continue;
+    if (attempt > 0) return;  // the try before was taken after all
+    violate("a change of members is refused: " + done.error().message);
   }
   violate("the members cannot be changed");
+}
+
+void Group::wait_until_not_joint() {
+  for (int wait = 0; wait < 100; ++wait) {
+    const auto joint = std::make_shared<bool>(true);
+    leader_within(20'000).replica().group(
+        [joint](const replica::GroupState& group) { *joint = group.membership.is_joint(); });
+    run(100);
+    if (!*joint) return;
+  }
+  violate("a joint configuration is not left");
+}
+
+void Group::start(Node& node) {
+  if (!node.may_start()) return;
+  if (const Status started = node.start(); !started)
+    violate(fmt::format("{} does not start: {}", node.name(), started.error().message));
+}
+
+void Group::run(std::int64_t ms) {
+  // In pieces, so that what goes wrong is seen near its cause.
+  constexpr std::int64_t piece = 20;
+  for (std::int64_t passed = 0; passed < ms; passed += piece) {
+    world_.advance(io::milliseconds(std::min(piece, ms - passed)));
+    run_due();
+    operator_.step();
+    check();
+  }
+}
+
+void Group::run_due() {
+  const auto now = static_cast<std::uint64_t>(world_.clock().monotonic());
+  while (!later_.empty() && later_.begin()->first <= now) {
+    const auto due = later_.extract(later_.begin());
+    due.mapped()();
+  }
+}
+
+void Group::later(std::int64_t ms, std::function<void()> task) {
+  const io::MonotonicTime at = world_.clock().monotonic() + io::milliseconds(ms);
+  later_.emplace(static_cast<std::uint64_t>(at), std::move(task));
+}
+
+void Group::check() {
+  for (const auto& node : nodes_)
+    if (const Status going = node->keep_going(); !going)
+      violate(fmt::format("{} stopped: {}", node->name(), going.error().message));
+  checker_.check(nodes_, random_);
 }
 
 Node* Group::leader() {
@@ -127,12 +184,6 @@ Node* Group::leader() {
   return best;
 }
 
-void Group::start(Node& node) {
-  if (node.is_up() || node.is_copying() || node.disk().has_crashed()) return;
-  if (const Status started = node.start(); !started && !node.disk().has_crashed())
-    violate(fmt::format("{} does not start: {}", node.name(), started.error().message));
-}
-
 Node& Group::leader_within(std::int64_t ms) {
   for (std::int64_t passed = 0; passed <= ms; passed += 10) {
     if (Node* found = leader()) return *found;
@@ -141,241 +192,81 @@ Node& Group::leader_within(std::int64_t ms) {
   violate(fmt::format("no leader within {} ms", ms));
 }
 
-// --- clients ---
+bool Group::may_risk_a_node() const {
+  return !operator_.is_busy() && std::ranges::all_of(nodes_, [](const auto& node) {
+    return node->is_retired() ||
+           (node->is_up() && !node->is_rotten() && !node->lost() && !node->is_full());
+  });
+}
 
-void Group::create_accounts(std::uint64_t count) {
+bool Group::may_tear_a_log() const {
+  return std::ranges::all_of(nodes_, [](const auto& node) {
+    return node->is_retired() || (!node->is_rotten() && !node->lost());
+  });
+}
+
+void Group::open_accounts(std::uint64_t count, const Workload& workload) {
   for (int attempt = 0; attempt < 100; ++attempt) {
     auto request = std::make_unique<ledger::Request>();
     request->actor = 9;
     for (std::uint64_t id = 1; id <= count; ++id) add_account(*request, id);
-    bool done = false;
+    auto done = std::make_shared<bool>(false);
     leader_within(10'000).replica().submit(
-        std::move(request), [&done](const Result<replica::Answer>& answer) { done = !!answer; });
+        std::move(request), [done](const Result<replica::Answer>& answer) { *done = !!answer; });
     run(200);
-    if (done) {
-      accounts_ = count;
-      return;
-    }
+    if (*done) return clients_.use(count, workload);
   }
   violate("the accounts cannot be created");
 }
 
-std::unique_ptr<ledger::Request> Group::random_request(std::vector<u128>& ids) {
-  auto request = std::make_unique<ledger::Request>();
-  request->actor = 9;
-  const std::uint64_t commands = 1 + random_.below(6);
-  for (std::uint64_t i = 0; i < commands; ++i) {
-    const u128 id = ++next_id_;
-    ids.push_back(id);
-    // Account 1 is hot: half of everything touches it.
-    const u128 debit = random_.chance(0.5) ? 1 : 1 + random_.below(accounts_);
-    const u128 credit = 1 + random_.below(accounts_);
-    switch (random_.below(8)) {
-      case 0: add_event(*request, id, 50 + random_.below(3), random_.below(40)); break;
-      case 1: add_pending(*request, id, debit, credit, 1 + random_.below(100)); break;
-      case 2: add_post(*request, id, next_id_ - random_.below(40)); break;
-      default: add_transfer(*request, id, debit, credit, 1 + random_.below(100)); break;
-    }
-  }
-  return request;
-}
+// --- the end of faults ---
 
-void Group::send_something(std::size_t number) {
-  Node& node = *nodes_.at(number);
-  if (!node.is_up() || accounts_ == 0) return;
-  // Again, through whatever door, what has no known outcome.
-  for (std::size_t i = 0; i < sent_.size(); ++i)
-    if (!sent_[i].is_open && sent_[i].is_unknown) return submit(node, i);
-  Sent one;
-  one.request = random_request(one.ids);
-  sent_.push_back(std::move(one));
-  ++counts_.sent;
-  submit(node, sent_.size() - 1);
-}
-
-void Group::submit(Node& node, std::size_t number) {
-  sent_[number].is_open = true;
-  node.replica().submit(
-      std::make_unique<ledger::Request>(*sent_[number].request),
-      [this, number](const Result<replica::Answer>& answer) { take_answer(number, answer); });
-}
-
-void Group::take_answer(std::size_t number, const Result<replica::Answer>& answer) {
-  Sent& sent = sent_[number];
-  if (!sent.is_open) broken_ = "a request was answered twice";
-  sent.is_open = false;
-  if (!answer) {
-    // Once unknown it stays so, whatever a later attempt says, until one is answered.
-    if (answer.error().code != Code::unavailable && answer.error().code != Code::resource_exhausted)
-      sent.is_unknown = true;
-    ++(sent.is_unknown ? counts_.unknown : counts_.refused);
-    return;
-  }
-  sent.is_unknown = false;
-  ++counts_.acknowledged;
-  Acknowledged done{ledger::raw(answer->first_record), sent.ids, {}};
-  for (const auto& result : answer->results) done.outcomes.push_back(result.outcome);
-  newest_acknowledged_ = std::max(newest_acknowledged_, done.first_record + done.outcomes.size());
-  unchecked_.push_back(std::move(done));
-}
-
-void Group::read(std::size_t number) {
-  Node& node = *nodes_.at(number);
-  if (!node.is_up()) return;
-  const std::uint64_t needed = newest_acknowledged_;
-  node.replica().catch_up([this, &node, needed](const Status& ready) {
-    if (!ready || !node.is_up()) return;
-    node.replica().read_state([this, needed](const ledger::Ledger& ledger) {
-      ++counts_.reads;
-      if (ledger.records() < needed)
-        broken_ = fmt::format("a linearizable read saw {} records after {} were acknowledged",
-                              ledger.records(), needed);
-    });
-  });
-}
-
-// --- what must always hold ---
-
-void Group::check() {
-  if (!broken_.empty()) violate(broken_);
-  for (const auto& node : nodes_)
-    if (const Status going = node->keep_going(); !going && !node->disk().has_crashed())
-      violate(fmt::format("{} cannot go on: {}", node->name(), going.error().message));
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (!nodes_[i]->is_up()) continue;
-    if (nodes_[i]->fatal())
-      violate(fmt::format("{} stopped: {}", nodes_[i]->name(), nodes_[i]->fatal()->message));
-    check_records(*nodes_[i], seen_[i]);
-  }
-  check_acknowledged();
-  check_checkpoints();
-}
-
-void Group::check_records(Node& node, std::uint64_t& seen) {
-  const std::uint64_t visible = node.replica().visible_records();
-  if (visible < seen) seen = 0;  // restarted: everything is read again
-  if (visible == seen) return;
-  const Status scanned = node.replica().scan(
-      ledger::RecordIndex{seen}, visible - seen, [&](ledger::RecordIndex index, Bytes header) {
-        const std::uint64_t record = ledger::raw(index);
-        const crypto::Digest digest = crypto::sha256(header);
-        if (record == headers_.size()) {
-          const Result<ledger::Header> decoded = ledger::Header::decode(header);
-          if (!decoded) violate(decoded.error().message);
-          headers_.push_back(digest);
-          ids_.push_back(ledger::command_id(*decoded));
-          outcomes_.push_back(decoded->outcome);
-          tree_.append(proof::leaf_hash(header));
-          roots_.push_back(tree_.root());
-        } else if (record > headers_.size() || headers_[record] != digest) {
-          violate(fmt::format("{} has another record {}", node.name(), record));
-        }
-        return true;
-      });
-  if (!scanned) violate(scanned.error().message);
-  seen = visible;
-  counts_.records = headers_.size();
-}
-
-void Group::check_acknowledged() {
-  std::erase_if(unchecked_, [&](const Acknowledged& done) {
-    if (done.first_record + done.outcomes.size() > headers_.size()) return false;  // not stored yet
-    for (std::size_t i = 0; i < done.ids.size(); ++i) {
-      const std::uint64_t record = done.first_record + i;
-      if (ids_[record] != done.ids[i] || outcomes_[record] != done.outcomes[i])
-        violate(fmt::format("record {} is not what was acknowledged", record));
-    }
-    return true;
-  });
-}
-
-void Group::check_checkpoints() {
-  for (const auto& [node, text] : notes_) {
-    const Result<proof::Note> note = proof::parse_note(text);
-    if (!note) violate("a checkpoint note is none: " + note.error().message);
-    const Result<proof::Checkpoint> checkpoint = proof::parse_checkpoint(note->text);
-    if (!checkpoint) violate("a checkpoint is none: " + checkpoint.error().message);
-    const std::uint64_t size = proof::raw(checkpoint->head.size);
-    if (size == 0 || size > roots_.size() || roots_[size - 1] != checkpoint->head.root)
-      violate(fmt::format("node {} signed another tree of {} records", node + 1, size));
-    check_cosignatures(*note);
-    ++counts_.checkpoints;
-  }
-  notes_.clear();
-  if (random_.chance(0.1)) {
-    const std::size_t number = random_.below(nodes_.size());
-    if (nodes_[number]->is_up())
-      nodes_[number]->replica().checkpoint([this, number](Result<std::string> note) {
-        if (note) notes_.emplace_back(number, std::move(*note));
-      });
-  }
-}
-
-/// Every note is cosigned by a quorum of two regions, and verifies under the keys of the voters: of
-/// now, or of before the members changed.
-void Group::check_cosignatures(const proof::Note& note) {
-  const auto evidence_by = [&](const proof::Policy& policy) {
-    return proof::evaluate(note, policy);
-  };
-  if (policy_ && evidence_by(*policy_)) return check_places(*evidence_by(*policy_));
+void Group::heal() {
+  net_.heal();
+  for (auto& [due, task] : std::exchange(later_, {})) task();
   for (const auto& node : nodes_) {
-    if (!node->is_up()) continue;
-    const auto keys = node->replica().voter_keys();
-    if (!keys) continue;  // not all have told theirs yet
-    const auto policy = replica::make_policy(*keys);
-    if (!policy) violate(policy.error().message);
-    const auto evidence = evidence_by(*policy);
-    if (!evidence) continue;
-    policy_ = *policy;
-    return check_places(*evidence);
+    node->hold_all(false);
+    node->limit_disk(std::nullopt);
+    node->clock().drift(0);
+    node->keep_power();
+    start(*node);
   }
-  if (policy_) violate("a checkpoint verifies under no voters' keys");
 }
 
-void Group::check_places(const proof::Evidence& evidence) const {
-  if (!evidence.global) violate("a checkpoint is not cosigned in two regions");
-}
-
-void Group::check_money(Node& node) {
-  node.replica().read_state([this](const ledger::Ledger& ledger) {
-    u128 debits = 0, credits = 0, pending_debits = 0, pending_credits = 0;
-    for (const ledger::AccountState& state : ledger.list_accounts(0, accounts_)) {
-      debits += state.account.debits_posted;
-      credits += state.account.credits_posted;
-      pending_debits += state.account.debits_pending;
-      pending_credits += state.account.credits_pending;
-    }
-    if (debits != credits || pending_debits != pending_credits) broken_ = "money is not conserved";
+bool Group::everybody_has_all() const {
+  return std::ranges::all_of(nodes_, [&](const auto& node) {
+    return node->lost() || node->is_retired() ||
+           (node->is_up() && node->replica().visible_records() == checker_.records());
   });
+}
+
+std::string Group::describe() const {
+  std::vector<std::string> all;
+  for (const auto& node : nodes_)
+    all.push_back(fmt::format("{} {}", node->name(), node->describe()));
+  return fmt::format("{} records; {}", checker_.records(), fmt::join(all, ", "));
 }
 
 void Group::require_progress(std::int64_t ms) {
-  net_.heal();
-  for (const auto& node : nodes_) {
-    node->hold_disk(false);
-    node->keep_power();
-  }
-  const std::uint64_t before = counts_.acknowledged;
-  std::uint64_t passed = 0;
-  const auto everybody_has_all = [&] {
-    for (const auto& node : nodes_)
-      if (!node->is_up() || node->replica().visible_records() != headers_.size()) return false;
-    return true;
-  };
-  for (; passed < static_cast<std::uint64_t>(ms); passed += 50) {
+  heal();
+  const std::uint64_t before = clients_.counts().acknowledged;
+  const auto commits = [&] { return clients_.counts().acknowledged >= before + 3; };
+  for (std::int64_t passed = 0; passed < ms; passed += 50) {
     run(50);
-    for (const auto& node : nodes_) start(*node);
-    if (counts_.acknowledged < before + 3) {
-      for (std::size_t i = 0; i < nodes_.size(); ++i)
-        if (leader() == nodes_[i].get()) send_something(i);
-    } else if (unchecked_.empty() && everybody_has_all()) {
-      for (const auto& node : nodes_) check_money(*node);
-      run(50);
-      return;
+    for (const auto& node : nodes_) start(*node);  // who died as it was healed
+    if (!commits()) {
+      if (Node* leads = leader()) clients_.send(*leads);
+    } else if (checker_.everything_is_checked() && everybody_has_all() && !operator_.is_busy()) {
+      return run(50);
     }
   }
-  violate(counts_.acknowledged < before + 3 ? "nothing commits after the faults ended"
-                                            : "a node does not catch up");
+  const std::string unchecked = checker_.what_is_unchecked();
+  violate(fmt::format("{}; {}",
+                      !commits()            ? "nothing commits after the faults ended"
+                      : !unchecked.empty()  ? unchecked
+                      : operator_.is_busy() ? "a machine cannot be replaced"
+                                            : "a node does not catch up",
+                      describe()));
 }
 
 }  // namespace meridian::sim_cluster

@@ -1,40 +1,34 @@
-// A cell of several replicas in one thread from one seed: nodes in regions, clients, faults, and
-// what must always hold.
+// A cell of several replicas in one thread from one seed: nodes in regions, clients, an operator,
+// time.
 //
-// check() after every step: no acknowledged command lost or changed, one order of records
-// everywhere, money conserved, checkpoints of one tree, cosigned by a quorum; state digests and
-// roots the replicas compare themselves. require_progress(): faults end, and everybody catches up
-// and answers. A violation throws, with the sentence that a failing seed prints.
+// run() lets time pass and checks all along what must always hold (checker.h).
+// require_progress(): faults end, and everybody catches up and answers. A violation throws.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "crypto/sha256.h"
-#include "proof/merkle_tree.h"
-#include "proof/policy.h"
 #include "sim/random.h"
+#include "sim_cluster/checker.h"
+#include "sim_cluster/clients.h"
 #include "sim_cluster/node.h"
+#include "sim_cluster/operator.h"
 
 namespace meridian::sim_cluster {
-
-struct Violation : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 struct GroupSetup {
   std::uint64_t seed = 1;
   std::size_t nodes = 3;
   std::size_t regions = 3;
+  /// One way, and by pair of regions if the seed shall choose: then this is the longest.
   io::Duration between_regions = io::milliseconds(5);
+  bool distances_differ = false;
   std::uint64_t checkpoint_interval = 100;
   std::uint64_t wal_file_size = 64 << 10;
-  std::function<void(replica::ReplicaConfig&)> adjust{};
+  replica::Canary canary{};
 };
 
 class Group {
@@ -47,6 +41,13 @@ class Group {
   sim::Random& random() { return random_; }
   std::vector<std::unique_ptr<Node>>& nodes() { return nodes_; }
   Node& node(std::size_t number) { return *nodes_.at(number); }
+  /// Of the member `id`; null if there is no such machine.
+  Node* find(std::uint64_t id);
+  /// One that is not retired.
+  Node& any_node();
+  Clients& clients() { return clients_; }
+  Checker& checker() { return checker_; }
+  Operator& op() { return operator_; }
 
   /// A machine more, whose replica has the next id and joins in `region`. Not yet a member.
   Node& add_node(const std::string& region);
@@ -55,75 +56,45 @@ class Group {
 
   /// Lets time pass and checks all along.
   void run(std::int64_t ms);
+  void check();
+  /// Does `task` when so much time has passed, or when faults end if that is earlier.
+  void later(std::int64_t ms, std::function<void()> task);
   /// The node that may propose in the newest term; null if there is none.
   Node* leader();
+  Node& leader_within(std::int64_t ms);
   /// Starts a node that is down. It may go down again at once, if its power fails meanwhile.
   void start(Node& node);
-  Node& leader_within(std::int64_t ms);
+  /// True if one node may be lost for good: everybody is there and sound. More than one, or one
+  /// beside a log whose end is in doubt, would rightly stop the cell for good.
+  bool may_risk_a_node() const;
+  /// Nobody is lost, or may be: then logs may end in doubt.
+  bool may_tear_a_log() const;
 
-  // --- clients ---
-  /// Creates accounts 1 to `count`, through whoever leads, until it is done.
-  void create_accounts(std::uint64_t count);
-  /// Sends one random request through node `number`: transfers, two-phase, events, chains; or one
-  /// whose outcome is unknown again, with the same ids.
-  void send_something(std::size_t number);
-  /// A linearizable read at node `number`.
-  void read(std::size_t number);
-
-  void check();
-  /// Heals everything, starts whoever is down. Violation if nothing can be committed, or somebody
-  /// does not catch up, within `ms`.
+  /// Creates accounts 1 to `count`, through whoever leads, until it is done; then clients send
+  /// requests of `workload`.
+  void open_accounts(std::uint64_t count, const Workload& workload);
+  /// Heals everything, starts whoever is down. Violation if nothing can be committed, somebody who
+  /// is not lost does not catch up, or the operator does not get done, within `ms`.
   void require_progress(std::int64_t ms);
 
-  struct Counts {
-    std::uint64_t sent, acknowledged, refused, unknown, reads, records, checkpoints;
-  };
-  Counts counts() const { return counts_; }
-
  private:
-  struct Sent {
-    std::unique_ptr<ledger::Request> request;  // a copy, to send again
-    std::vector<u128> ids;
-    bool is_open = true;
-    bool is_unknown = false;
-  };
-  struct Acknowledged {
-    std::uint64_t first_record;
-    std::vector<u128> ids;
-    std::vector<ledger::Outcome> outcomes;
-  };
-
-  std::unique_ptr<ledger::Request> random_request(std::vector<u128>& ids);
-  void submit(Node& node, std::size_t number);
-  void take_answer(std::size_t number, const Result<replica::Answer>& answer);
-  void check_records(Node& node, std::uint64_t& seen);
-  void check_checkpoints();
-  void check_cosignatures(const proof::Note& note);
-  void check_places(const proof::Evidence& evidence) const;
-  void check_acknowledged();
-  void check_money(Node& node);
-  [[noreturn]] void violate(const std::string& what) const;
+  sim::NetOptions net_options();
+  void heal();
+  std::string describe() const;
+  bool everybody_has_all() const;
+  void wait_until_not_joint();
+  void run_due();
+  [[noreturn]] static void violate(const std::string& what) { throw Violation(what); }
 
   GroupSetup setup_;
   sim::World world_;
   sim::Random random_;
   sim::Net net_;
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::vector<std::uint64_t> seen_;      // records checked, by node
-  std::vector<crypto::Digest> headers_;  // digest of every record's header
-  std::vector<u128> ids_;                // what command each record is of
-  std::vector<ledger::Outcome> outcomes_;
-  std::vector<crypto::Digest> roots_;  // root after so many records
-  proof::Frontier tree_;
-  std::vector<Sent> sent_;
-  std::vector<Acknowledged> unchecked_;
-  std::uint64_t newest_acknowledged_ = 0;
-  u128 next_id_ = 1'000'000;
-  std::uint64_t accounts_ = 0;
-  std::vector<std::pair<std::size_t, std::string>> notes_;  // checkpoints to be checked
-  std::optional<proof::Policy> policy_;  ///< Of all nodes, once their keys are known.
-  std::string broken_;                   // said by a callback
-  Counts counts_{};
+  Checker checker_;
+  Clients clients_;
+  Operator operator_;
+  std::multimap<std::uint64_t, std::function<void()>> later_;  // by time
 };
 
 }  // namespace meridian::sim_cluster

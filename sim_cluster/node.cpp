@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+#include <utility>
+
 #include "base/assert.h"
 #include "sim_cluster/faulty_memory.h"
 
@@ -9,6 +12,9 @@ namespace meridian::sim_cluster {
 
 namespace {
 
+constexpr std::uint64_t disk_capacity = std::uint64_t{1} << 40;
+constexpr std::array<const char*, stage_count> stage_names{"propose", "raft",  "log",
+                                                           "apply",   "prove", "checkpoint"};
 Bytes passphrase() { return as_bytes("a passphrase"); }
 
 }  // namespace
@@ -19,29 +25,31 @@ Node::Node(sim::World& world, sim::Net& net, const replica::ReplicaConfig& confi
       net_(net),
       config_(config),
       name_(fmt::format("node-{}", config.group->id)),
-      disk_(std::make_unique<sim::Disk>(sim::DiskOptions{.seed = seed})) {
-  const auto made =
-      storage::KeyStore::create({*disk_, world.clock(), world.entropy()}, passphrase(), {1, 1, 1});
-  ASSERT(made.has_value());
+      clock_(world.clock()),
+      disk_(std::make_unique<sim::Disk>(
+          sim::DiskOptions{.seed = seed, .capacity = disk_capacity, .faults = {}})) {
+  make_keys();
 }
 
 Node::~Node() { stop(); }
 
+void Node::make_keys() {
+  const auto made =
+      storage::KeyStore::create({*disk_, clock_, world_.entropy()}, passphrase(), {1, 1, 1});
+  ASSERT(made.has_value());
+}
+
 Status Node::open_parts() {
-  keys_ = TRY(storage::KeyStore::open({*disk_, world_.clock(), world_.entropy()}, passphrase()));
-  log_ = world_.make_executor(name_ + "-log");
-  apply_ = world_.make_executor(name_ + "-apply");
-  prove_ = world_.make_executor(name_ + "-prove");
-  checkpoint_ = world_.make_executor(name_ + "-checkpoint");
-  raft_ = world_.make_executor(name_ + "-raft");
-  propose_ = world_.make_executor(name_ + "-propose");
+  keys_ = TRY(storage::KeyStore::open({*disk_, clock_, world_.entropy()}, passphrase()));
+  for (std::size_t i = 0; i < stage_count; ++i)
+    stages_[i] = world_.make_executor(name_ + "-" + stage_names[i]);
   metrics_.emplace();
   return {};
 }
 
 replica::Replica::Io Node::io() {
   return {*disk_,
-          world_.clock(),
+          clock_,
           world_.entropy(),
           *keys_,
           *metrics_,
@@ -53,64 +61,106 @@ replica::Replica::Io Node::io() {
 }
 
 replica::ReplicaExecutors Node::executors() {
-  return {*log_, *apply_, *prove_, *checkpoint_, raft_.get(), propose_.get()};
+  return {*executor(Stage::log),        *executor(Stage::apply), *executor(Stage::prove),
+          *executor(Stage::checkpoint), executor(Stage::raft),   executor(Stage::propose)};
 }
 
 Status Node::start() {
-  ASSERT(!is_up());
+  ASSERT(may_start());
+  const Status opened = open_replica();
+  if (opened) return {};
+  stop();
+  return bury(opened.error());
+}
+
+Status Node::open_replica() {
   fatal_.reset();
   behind_.reset();
+  was_full_ = is_full_;
   TRY(open_parts());
   if (TRY(replica::CatchUp::is_needed(*disk_))) return catch_up(std::nullopt);
   Result<std::unique_ptr<replica::Replica>> opened =
       replica::Replica::open(io(), config_, executors(), {}, [this](const Error& error) {
         if (!fatal_) fatal_ = error;
       });
+  // It may have found only now that the end of its log is in doubt.
   if (!opened && TRY(replica::CatchUp::is_needed(*disk_))) return catch_up(std::nullopt);
-  if (!opened) {
-    stop();
-    return opened.error();
-  }
-  replica_ = std::move(*opened);
+  replica_ = TRY(std::move(opened));
   return {};
+}
+
+/// The process ended with `why`: what that means for the machine.
+Status Node::bury(const Error& why) {
+  if (disk_->has_crashed()) {
+    crash(power_seed_);
+    return {};
+  }
+  if (was_full_) {
+    kill();
+    return {};
+  }
+  if (is_rotten_ && why.code == Code::data_loss) {
+    lose(why.message);
+    return {};
+  }
+  return why;
 }
 
 Status Node::keep_going() {
   if (disk_->has_crashed()) {
-    crash(++power_failures_);
+    crash(power_seed_);
     return {};
   }
-  if (is_copying()) {
-    if (!copied_) return {};
-    const bool is_done = copied_->has_value();
-    copied_.reset();
-    stop();
-    if (is_done) ++copies_;
-    return start();  // without it, the leader offers its state again
-  }
-  if (!is_up() || !behind_) return {};
+  if (is_copying()) return end_catch_up();
+  if (!is_up()) return {};
+  if (fatal_) return bury(*fatal_);
+  if (!behind_) return {};
   const std::uint64_t peer = *behind_;
   stop();
+  fatal_.reset();
   behind_.reset();
-  TRY(open_parts());
-  return catch_up(peer);
+  Status began = open_parts();
+  if (began) began = catch_up(peer);
+  if (began) return {};
+  stop();
+  return bury(began.error());
 }
 
 Status Node::catch_up(std::optional<std::uint64_t> peer) {
   metrics_.emplace();
+  copy_from_ = peer;
   catch_up_ = TRY(replica::CatchUp::start(io(), config_, executors(), peer, {},
                                           [this](const Status& done) { copied_ = done; }));
   return {};
 }
 
+Status Node::end_catch_up() {
+  if (!copied_) return {};
+  const Status copied = *copied_;
+  stop();
+  if (copied) ++(copy_from_ ? copies_ : resupplies_);
+  if (copied && copy_from_ && std::exchange(power_fails_after_copy_, false)) {
+    crash(power_seed_);
+    return {};
+  }
+  if (!copied && copied.error().code == Code::data_loss) return bury(copied.error());
+  return start();  // without it, the leader offers its state again
+}
+
+void Node::hold(Stage stage, bool held) {
+  if (executor(stage) != nullptr) executor(stage)->hold(held);
+}
+
+void Node::hold_all(bool held) {
+  for (std::size_t i = 0; i < stage_count; ++i) hold(static_cast<Stage>(i), held);
+}
+
 void Node::stop() {
-  for (auto* executor : {&propose_, &raft_, &log_, &apply_, &prove_, &checkpoint_})
-    if (*executor) static_cast<sim::Executor&>(**executor).hold(false);
+  hold_all(false);
   catch_up_.reset();
   copied_.reset();
   replica_.reset();
-  for (auto* executor : {&propose_, &raft_, &log_, &apply_, &prove_, &checkpoint_})
-    executor->reset();
+  for (auto& stage : stages_) stage.reset();
   keys_.reset();
 }
 
@@ -119,21 +169,96 @@ void Node::stop() {
 void Node::take_down(std::unique_ptr<sim::Disk> survived) {
   stop();
   disk_ = std::move(survived);
+  fatal_.reset();
+  behind_.reset();
 }
 
-void Node::kill() { take_down(disk_->kill_process()); }
+void Node::kill() {
+  if (disk_->has_crashed()) return crash(power_seed_);
+  take_down(disk_->kill_process());
+}
 void Node::crash(std::uint64_t seed) { take_down(disk_->crash(seed)); }
 
-void Node::empty_disk(std::uint64_t seed) {
-  stop();
-  disk_ = std::make_unique<sim::Disk>(sim::DiskOptions{.seed = seed});
-  const auto made = storage::KeyStore::create({*disk_, world_.clock(), world_.entropy()},
-                                              passphrase(), {1, 1, 1});
-  ASSERT(made.has_value());
+void Node::fail_power_after(std::uint64_t nth, std::uint64_t seed) {
+  power_seed_ = seed;
+  disk_->crash_at_mutation(disk_->mutation_count() + nth);
 }
 
-void Node::hold_disk(bool held) {
-  if (log_) static_cast<sim::Executor&>(*log_).hold(held);
+void Node::fail_power_after_copy(std::uint64_t seed) {
+  power_seed_ = seed;
+  power_fails_after_copy_ = true;
+}
+
+void Node::keep_power() {
+  power_fails_after_copy_ = false;
+  disk_->crash_at_mutation(std::numeric_limits<std::uint64_t>::max());
+}
+
+void Node::limit_disk(std::optional<std::uint64_t> bytes) {
+  const Result<std::uint64_t> free = disk_->free_bytes();
+  if (!free) return;  // power failed in it
+  if (!bytes) {
+    disk_->set_capacity(disk_capacity);
+    is_full_ = false;
+  } else if (!is_full_) {
+    is_full_ = was_full_ = true;
+    disk_->set_capacity(disk_capacity - *free + *bytes);
+  }
+}
+
+bool Node::rot(sim::Random& random) {
+  ASSERT(!is_running());
+  std::vector<std::string> paths;
+  for (const char* directory : {"wal", "headers", "payloads"}) {
+    const auto names = disk_->list(directory);
+    if (!names) continue;
+    for (const std::string& name : *names) paths.push_back(fmt::format("{}/{}", directory, name));
+  }
+  if (paths.empty()) return false;
+  const std::string& path = paths[random.below(paths.size())];
+  const auto file = disk_->open(path, io::OpenMode::read);
+  if (!file) return false;
+  const auto size = (*file)->size();
+  if (!size || *size == 0) return false;
+  // Where something is: files are made longer than what they hold.
+  const std::uint64_t offset = random.below(random.chance(0.5) ? *size : std::min(*size, 4096UL));
+  if (!disk_->flip_bit(path, offset, static_cast<unsigned>(random.below(8)))) return false;
+  is_rotten_ = true;
+  return true;
+}
+
+void Node::empty_disk(std::uint64_t seed) {
+  take_down(std::make_unique<sim::Disk>(
+      sim::DiskOptions{.seed = seed, .capacity = disk_capacity, .faults = {}}));
+  is_full_ = false;
+  make_keys();
+  emptied_ = true;
+  lost_ = "its disk was emptied";
+}
+
+void Node::lose(std::string why) {
+  stop();
+  emptied_ = false;
+  lost_ = std::move(why);
+}
+
+std::string Node::describe() const {
+  if (retired_) return "is retired";
+  std::string text = "is down";
+  if (is_copying())
+    text = copy_from_ ? fmt::format("copies from {}", *copy_from_) : "has its log supplied again";
+  if (is_up()) {
+    const replica::Leadership now = replica_->leadership();
+    text = fmt::format("has {} records, term {}, leader {}", replica_->visible_records(), now.term,
+                       now.leader);
+  }
+  if (lost_) text += fmt::format(" (lost: {})", *lost_);
+  return text;
+}
+
+void Node::retire() {
+  if (is_running()) kill();
+  retired_ = true;
 }
 
 }  // namespace meridian::sim_cluster
