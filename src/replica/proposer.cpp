@@ -56,8 +56,9 @@ void Proposer::begin(std::uint64_t term, std::uint64_t last_time, Requests first
   if (term < newest_term_) return;
   newest_term_ = term;
   // Again in one term, after a hand-over that came to nothing: what was proposed before it is still
-  // in the log, not applied yet, and later than the state's last record.
-  last_time_ = term == term_ ? std::max(last_time_, last_time) : last_time;
+  // in the log, unless it was dropped, and later than the state's last record.
+  if (term != term_) stamped_.clear();
+  applied_time_ = last_time;
   term_ = term;
   leading_ = true;
   following_.reset();
@@ -100,7 +101,10 @@ void Proposer::dropped(const std::vector<EntryBytes>& entries) {
   std::vector<Replica::Answered> undone;
   {
     const std::lock_guard lock(mutex_);
-    for (const EntryBytes& entry : entries) forget(entry.get(), undone);
+    for (const EntryBytes& entry : entries) {
+      stamped_.erase(entry.get());
+      forget(entry.get(), undone);
+    }
     show_waiting();
   }
   const Error not_done{Code::unavailable, "this replica does not lead any more: nothing was done"};
@@ -226,10 +230,10 @@ void Proposer::flush() {
     // Asked once: an entry must not be stamped later than what was compared with the gap.
     const auto now = static_cast<std::uint64_t>(clock_.now().time);
     if (std::optional<EntryBytes> advance = time_advance(now)) entries.push_back(*advance);
-    EntryBytes entry = encode(batch, now);
-    group_bytes += entry->size();
-    remember(entry, std::move(batch));
-    entries.push_back(std::move(entry));
+    Stamped entry = encode(batch, now);
+    group_bytes += entry.bytes->size();
+    remember(entry.bytes, std::move(batch), entry.last_time);
+    entries.push_back(std::move(entry.bytes));
   }
   if (!entries.empty()) log_.propose(term_, std::move(entries));
   const std::lock_guard lock(mutex_);
@@ -261,22 +265,23 @@ void Proposer::submit_change(std::unique_ptr<ledger::Request> request,
     Batch batch;
     batch.command_count = queued.request->command_count();
     batch.requests.push_back(std::move(queued));
-    EntryBytes entry = encode(batch, now);
-    remember(entry, std::move(batch));
-    log_.propose_change(term_, std::move(changes), std::move(entry));
+    Stamped entry = encode(batch, now);
+    remember(entry.bytes, std::move(batch), entry.last_time);
+    log_.propose_change(term_, std::move(changes), std::move(entry.bytes));
   });
 }
 
 std::optional<EntryBytes> Proposer::time_advance(std::uint64_t now) {
-  if (last_time_ == 0 || now <= last_time_ + time_gap_max_ns) return std::nullopt;
+  const std::uint64_t last = last_time();
+  if (last == 0 || now <= last + time_gap_max_ns) return std::nullopt;
   {
     const std::lock_guard lock(mutex_);
     ++entries_in_log_;
     ++entries_unstored_;
   }
-  EntryBytes advance = encode_time_advance(now);
-  remember(advance, {});
-  return advance;
+  Stamped advance = encode_time_advance(now);
+  remember(advance.bytes, {}, advance.last_time);
+  return std::move(advance.bytes);
 }
 
 EntryBytes Proposer::encode_stamped(std::uint64_t base_time,
@@ -290,28 +295,34 @@ EntryBytes Proposer::encode_stamped(std::uint64_t base_time,
   return bytes;
 }
 
-EntryBytes Proposer::encode(const Batch& batch, std::uint64_t now) {
+std::uint64_t Proposer::last_time() {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t last = applied_time_;
+  for (const auto& [entry, time] : stamped_) last = std::max(last, time);
+  return last;
+}
+
+Proposer::Stamped Proposer::encode(const Batch& batch, std::uint64_t now) {
   std::vector<const ledger::Request*> requests;
   requests.reserve(batch.requests.size());
   for (const Queued& queued : batch.requests) requests.push_back(queued.request.get());
   // Hybrid time: the wall clock, but never before what was stamped already.
-  const std::uint64_t base = std::max(now, last_time_ + 1);
-  last_time_ = base + batch.command_count - 1;
-  return encode_stamped(base, requests);
+  const std::uint64_t base = std::max(now, last_time() + 1);
+  return {encode_stamped(base, requests), base + batch.command_count - 1};
 }
 
-EntryBytes Proposer::encode_time_advance(std::uint64_t time) {
+Proposer::Stamped Proposer::encode_time_advance(std::uint64_t time) {
   ledger::TimeAdvance advance{};
   advance.time = time;
   ledger::Request request;
   request.attester = ledger::Attester::replica;
   request.add(ledger::CommandKind::time_advance, advance);
   const ledger::Request* requests[] = {&request};
-  last_time_ += 1;
-  return encode_stamped(last_time_, requests);
+  const std::uint64_t time_of_record = last_time() + 1;
+  return {encode_stamped(time_of_record, requests), time_of_record};
 }
 
-void Proposer::remember(const EntryBytes& entry, Batch batch) {
+void Proposer::remember(const EntryBytes& entry, Batch batch, std::uint64_t last_time) {
   std::vector<Waiting> waiting;
   waiting.reserve(batch.requests.size());
   std::uint32_t first = 0;
@@ -322,10 +333,13 @@ void Proposer::remember(const EntryBytes& entry, Batch batch) {
   }
   const std::lock_guard lock(mutex_);
   waiting_.emplace(entry.get(), std::move(waiting));
+  stamped_[entry.get()] = last_time;
 }
 
 std::vector<Proposer::Waiting> Proposer::take(const EntryBytes& entry) {
   const std::lock_guard lock(mutex_);
+  if (const auto stamp = stamped_.extract(entry.get()))
+    applied_time_ = std::max(applied_time_, stamp.mapped());
   const auto found = waiting_.find(entry.get());
   if (found == waiting_.end()) return {};
   std::vector<Waiting> waiting = std::move(found->second);

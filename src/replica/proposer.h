@@ -87,13 +87,21 @@ class Proposer {
   void flush();
   bool may_propose() const;  // mutex_ held
   Batch next_batch();        // mutex_ held
-  EntryBytes encode(const Batch& batch, std::uint64_t now);
+  struct Stamped {
+    EntryBytes bytes;
+    std::uint64_t last_time;
+  };
+  Stamped encode(const Batch& batch, std::uint64_t now);
   /// What must go before an entry stamped `now`, if so much time has passed.
   std::optional<EntryBytes> time_advance(std::uint64_t now);
-  EntryBytes encode_time_advance(std::uint64_t time);
+  Stamped encode_time_advance(std::uint64_t time);
   EntryBytes encode_stamped(std::uint64_t base_time,
                             std::span<const ledger::Request* const> requests);
-  void remember(const EntryBytes& entry, Batch batch);
+  /// `last_time`: of the last record that `entry` makes.
+  void remember(const EntryBytes& entry, Batch batch, std::uint64_t last_time);
+  /// What the next stamp must be later than: entries that were dropped do not count, as nothing in
+  /// the log follows them.
+  std::uint64_t last_time();
   void begin(std::uint64_t term, std::uint64_t last_time, Requests first);
   void forget(const Buffer* entry, std::vector<Replica::Answered>& answers);  // mutex_ held
 
@@ -103,8 +111,7 @@ class Proposer {
   OrderedLog& log_;
   const ReplicaLimits limits_;
   StageMetrics& metrics_;
-  std::uint64_t last_time_ = 0;  // executor_ only
-  std::uint64_t term_ = 0;       // executor_ only
+  std::uint64_t term_ = 0;  // executor_ only
 
   std::mutex mutex_;
   bool leading_ = false;
@@ -116,6 +123,9 @@ class Proposer {
   std::string doubting_;
   std::deque<Queued> queue_;
   std::unordered_map<const Buffer*, std::vector<Waiting>> waiting_;
+  std::uint64_t applied_time_ = 0;  ///< Of the last record applied, as far as is known here.
+  /// Of entries that are in the log, or may be: the time of the last record each makes.
+  std::unordered_map<const Buffer*, std::uint64_t> stamped_;
   std::uint64_t queued_bytes_ = 0;
   std::uint64_t queued_requests_ = 0;
   std::size_t entries_in_log_ = 0;
