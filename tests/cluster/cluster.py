@@ -39,11 +39,12 @@ def free_ports(count):
 class Node:
     """One replica: its data and ports stay, its process comes and goes."""
 
-    def __init__(self, binary, work, number, ports, founders, flags):
-        self.binary, self.number = binary, number
+    def __init__(self, binary, work, number, ports, founders, flags, within):
+        self.binary, self.number, self.within = binary, number, within
         self.data = work / f"node-{number}"
         self.log_path = work / f"node-{number}.log"
         peer, grpc, http = ports
+        self.peer_port = peer
         self.grpc, self.http_port = f"127.0.0.1:{grpc}", http
         self.arguments = ["serve", "--data", str(self.data), "--dev", "--replica-id", str(number),
                           "--grpc", self.grpc, "--http", f"127.0.0.1:{http}", *flags]
@@ -54,7 +55,7 @@ class Node:
 
     def begin(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([self.binary, *self.arguments], stdout=subprocess.PIPE,
+            self.process = subprocess.Popen([*self.within, self.binary, *self.arguments], stdout=subprocess.PIPE,
                                             stderr=log, text=True)
 
     def wait_ready(self):
@@ -81,6 +82,11 @@ class Node:
         self._forget()
         check(code == 0, f"node {self.number} ended with {code}, see {self.log_path}")
 
+    def end(self):
+        """Of one that ended by itself."""
+        self.process.wait()
+        self._forget()
+
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
         self.paused = True
@@ -99,11 +105,14 @@ class Node:
 
 
 class Cluster:
-    def __init__(self, binary, work, *flags, count=3):
+    """`within(number)`: the beginning of the command line that starts a replica; empty if None."""
+
+    def __init__(self, binary, work, *flags, count=3, within=None):
         ports = free_ports(3 * count)
         founders = [f"{i + 1}={REGIONS[i % len(REGIONS)]}@127.0.0.1:{ports[3 * i]}" for i in range(count)]
         self.binary = binary
-        self.nodes = [Node(binary, work, i + 1, ports[3 * i:3 * i + 3], founders, flags)
+        self.nodes = [Node(binary, work, i + 1, ports[3 * i:3 * i + 3], founders, flags,
+                           within(i + 1) if within else [])
                       for i in range(count)]
 
     def __enter__(self):

@@ -1,6 +1,7 @@
 """kill -9 of the leader under load, again and again: nothing acknowledged is lost or done twice.
 
-MERIDIAN_CLUSTER_ROUNDS says how often (3). Prints for each kill how long it took until a transfer
+MERIDIAN_CLUSTER_ROUNDS says how often (3), MERIDIAN_CLUSTER_DELAY how many ms the replicas are apart
+one way (0). Prints for each kill how long it took until a transfer
 was acknowledged again.
 """
 
@@ -10,11 +11,12 @@ import cluster
 from load import Load
 
 ROUNDS = cluster.environment("MERIDIAN_CLUSTER_ROUNDS", 3)
+DELAY = cluster.environment("MERIDIAN_CLUSTER_DELAY", 0)
 
 
 def test(binary, work):
     times = []
-    with Load(binary, work, "kill") as load:
+    with Load(binary, work, "kill", "--link-delay", str(DELAY)) as load:
         for number in range(ROUNDS):
             leader = load.cell.node(load.log.wait_for(50))
             leader.kill()

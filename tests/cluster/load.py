@@ -9,8 +9,8 @@ class Load:
     """As a context: within it `cell` runs and is written to; after it `acknowledged` and `records`
     say how much was checked. The history is kept in `<name>.history.jsonl` beside `work`."""
 
-    def __init__(self, binary, work, name, *flags, clients=None):
-        self.cell = cluster.Cluster(binary, work, *flags)
+    def __init__(self, binary, work, name, *flags, clients=None, **options):
+        self.cell = cluster.Cluster(binary, work, *flags, **options)
         self.path = work.parent / f"{name}.history.jsonl"
         self.counts = {} if clients is None else {"count": clients}
 
@@ -40,4 +40,4 @@ class Load:
 
     def summary(self):
         return (f"{self.acknowledged} acknowledged, 0 lost, 0 twice; {self.records} records with one "
-                f"root on 3 replicas")
+                f"root on {len(self.cell.nodes)} replicas")

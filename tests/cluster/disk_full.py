@@ -1,0 +1,60 @@
+"""Disks run full under load, first the leader's, then a follower's: nothing acknowledged is lost.
+
+Each replica has a small file system of its own, which a file fills. The leader then refuses writes
+while it still has room for what goes on by itself, and takes them again once there is room. What a
+follower does is its own affair: the others go on, and once it has room it is even with them again.
+"""
+
+import subprocess
+import time
+
+import cluster
+import history
+import volumes
+from cluster import check
+from load import Load
+
+PATIENCE = 60
+PROBE = 99  # the id of a transfer that no client sends
+
+
+def wait_refused(node, log):
+    """Until `node` says that its disk is full; a transfer that it took before that counts too."""
+    log.begin(PROBE)
+    end = time.monotonic() + PATIENCE
+    while True:
+        status, reply = history.call(node, "POST", "/v1/transfers", history.transfer_body(PROBE))
+        if status == 429 or (status == 503 and "disk" in str(reply)):
+            return reply["error"]["message"]
+        check(time.monotonic() < end, f"node {node.number} does not refuse: {status} {reply}")
+        time.sleep(0.05)
+
+
+def test(binary, work):
+    with volumes.Volumes(work, ["node-1", "node-2", "node-3"], mebibytes=1024) as disks, \
+            Load(binary, work, "disk_full", "--test-wal-file-size", str(1 << 20)) as load:
+        leader = load.cell.node(load.log.wait_for(50))
+        disks.fill(leader.data.name, leave_mebibytes=100)
+        print("the leader refuses:", wait_refused(leader, load.log), flush=True)
+        check(history.get(leader, "/v1/accounts/1") is not None, "a full disk stops reads")
+        disks.free(leader.data.name)
+        load.log.wait_for(50)
+
+        leader = load.cell.node(load.log.wait_for(50))
+        follower = next(node for node in load.cell.nodes if node is not leader)
+        disks.fill(follower.data.name, leave_mebibytes=0)
+        load.log.wait_for(500)
+        disks.free(follower.data.name)
+        if follower.process.poll() is not None:
+            print("the follower stopped:", follower.log().splitlines()[-1], flush=True)
+            follower.end()
+            follower.start()
+        load.log.wait_for(50)
+    print(load.summary())
+
+
+if volumes.is_possible():
+    volumes.enter()
+    cluster.main(test)
+else:
+    print("skipped: no file system can be mounted here (root is needed)")
