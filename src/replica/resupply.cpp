@@ -66,8 +66,7 @@ void Resupply::ask() {
   } else {
     for (const auto* ids : {&members_.voters, &members_.outgoing})
       for (const std::uint64_t id : *ids)
-        if (id != self_)
-          parts_.peers.send(id, io::Channel::control, encode_log_request({nonce_, 0}));
+        if (id != self_) parts_.peers.send(id, io::Channel::control, question(0));
     choose();  // alone, there is nobody to wait for
   }
   parts_.executor.post_after(ask_period, [this, alive = lifetime_.token()] {
@@ -96,7 +95,8 @@ void Resupply::answer(std::uint64_t from, const io::Parts& question) {
 
 void Resupply::receive(std::uint64_t from, const io::Parts& parts) {
   Result<LogAnswer> decoded = decode_log_answer(parts);
-  if (ended_ || !decoded || decoded->nonce != nonce_) return;
+  // Late or doubled answers to another question would say something wrong about this one.
+  if (ended_ || !decoded || decoded->nonce != nonce_ + (supplier_ ? next_ : 0)) return;
   if (!supplier_) {
     decoded->piece.entries.clear();
     answers_[from] = std::move(*decoded);
@@ -151,8 +151,12 @@ void Resupply::supply_from(std::uint64_t peer, std::uint64_t term, std::uint64_t
   fetch();
 }
 
+io::Parts Resupply::question(std::uint64_t first) const {
+  return encode_log_request({nonce_ + first, first});
+}
+
 void Resupply::fetch() {
-  parts_.peers.send(supplier_->peer, io::Channel::control, encode_log_request({nonce_, next_}));
+  parts_.peers.send(supplier_->peer, io::Channel::control, question(next_));
 }
 
 Status Resupply::take(const LogAnswer& answer) {
@@ -161,7 +165,8 @@ Status Resupply::take(const LogAnswer& answer) {
     end(Outcome{supplier_->peer});
     return {};
   }
-  if (!piece.entries.empty() && piece.entries.front().index != next_) return {};  // an older answer
+  if (!piece.entries.empty() && piece.entries.front().index != next_)
+    return {};  // no answer to what was asked
   if (piece.prev_term != term_at(next_ - 1)) {
     // Ours is another history there; below the checkpoint all are the same.
     if (next_ == applied_.index + 1)

@@ -63,6 +63,7 @@ class Resupply {
   void choose();
   void choose_longest();
   void supply_from(std::uint64_t peer, std::uint64_t term, std::uint64_t until);
+  io::Parts question(std::uint64_t first) const;
   void fetch();
   Status take(const LogAnswer& answer);
   void finish();
@@ -77,7 +78,8 @@ class Resupply {
   storage::InDoubtMark mark_;
   const LogPosition applied_;
   std::vector<std::uint64_t> terms_;  ///< Of the entries after applied_.
-  const std::uint64_t nonce_;
+  const std::uint64_t
+      nonce_;  ///< Of this start; questions about entry `first` have nonce_ + first.
   std::function<void(Result<Outcome>)> done_;
 
   std::map<std::uint64_t, LogAnswer> answers_;
