@@ -34,6 +34,11 @@ Result<double> parse_ms(std::string_view text) {
   return ms;
 }
 
+bool is_region_of(const std::vector<replica::MemberInfo>& founders, const std::string& region) {
+  return std::any_of(founders.begin(), founders.end(),
+                     [&](const replica::MemberInfo& one) { return one.region == region; });
+}
+
 /// One-way delay of a link by the region it goes to.
 struct LinkDelays {
   double all_ms = 0;
@@ -55,8 +60,7 @@ Result<LinkDelays> parse_delays(const std::vector<std::string>& texts,
       continue;
     }
     const std::string region = text.substr(0, equals);
-    if (std::none_of(founders.begin(), founders.end(),
-                     [&](const replica::MemberInfo& one) { return one.region == region; }))
+    if (!is_region_of(founders, region))
       return bad_flag("--link-delay", fmt::format("no founder is in region '{}'", region));
     delays.to_region_ms[region] = TRY(parse_ms(std::string_view(text).substr(equals + 1)));
   }
@@ -101,10 +105,13 @@ Status check_peer_listen(const std::string& text, bool insecure_test) {
 }
 
 Status refuse_without_id(const GroupFlags& flags) {
-  const std::pair<bool, std::string_view> given[] = {
-      {!flags.region.empty(), "--region"},          {!flags.peer_listen.empty(), "--peer-listen"},
-      {!flags.founders.empty(), "--founder"},       {!flags.advertise.empty(), "--advertise"},
-      {!flags.link_delays.empty(), "--link-delay"}, {flags.round_trip_ms >= 0, "--round-trip"}};
+  const std::pair<bool, std::string_view> given[] = {{!flags.region.empty(), "--region"},
+                                                     {!flags.peer_listen.empty(), "--peer-listen"},
+                                                     {!flags.founders.empty(), "--founder"},
+                                                     {!flags.advertise.empty(), "--advertise"},
+                                                     {!flags.link_delays.empty(), "--link-delay"},
+                                                     {flags.round_trip_ms >= 0, "--round-trip"},
+                                                     {!flags.home.empty(), "--home"}};
   for (const auto& [is_given, name] : given)
     if (is_given)
       return bad_flag(name, "goes with --replica-id N, which says which replica this node is");
@@ -130,6 +137,12 @@ void add_group_flags(CLI::App& command, GroupFlags& flags) {
             .add_option("--region", flags.region,
                         "Region of this replica (else what its --founder says)")
             ->type_name("NAME"));
+  group(
+      command
+          .add_option("--home", flags.home,
+                      "Region that should lead while it is healthy: a leader elsewhere hands over "
+                      "to it after 10 s (else leadership stays where it is); the same on all")
+          ->type_name("NAME"));
   group(command
             .add_option("--peer-listen", flags.peer_listen,
                         "Where to listen for its peers (else what its --founder says)")
@@ -226,6 +239,9 @@ Result<std::optional<GroupSettings>> parse_group(const GroupFlags& flags,
   if (config.region != self->region)
     return bad_flag("--region", fmt::format("'{}', but --founder says that replica {} is in '{}'",
                                             config.region, config.id, self->region));
+  if (!flags.home.empty() && !is_region_of(config.founders, flags.home))
+    return bad_flag("--home", fmt::format("no founder is in region '{}'", flags.home));
+  config.home = flags.home;
   config.listen = flags.peer_listen.empty() ? self->address : flags.peer_listen;
   TRY(check_peer_listen(config.listen, insecure_test));
   config.client_address = TRY(client_address(flags.advertise, grpc));

@@ -24,6 +24,7 @@ namespace meridian::app {
 struct GroupFlags {
   std::uint64_t replica_id = 0;
   std::string region;
+  std::string home;
   std::string peer_listen;
   std::vector<std::string> founders;
   std::string advertise;

@@ -167,6 +167,7 @@ class RaftNode {
     std::uint64_t handed_out = 0;
     std::uint64_t cached_bytes = 0;
     std::uint64_t elections = 0;
+    io::Duration longest_write{};  ///< To this member's log, of late.
   };
   /// On the raft executor.
   Report report() const;

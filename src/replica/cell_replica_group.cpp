@@ -137,20 +137,61 @@ Status CellReplica::join_group() {
       prover_->start_signing();
     });
   });
+  Peers& peers = group_->peers();
+  round_trips_.emplace(io_.clock, [&peers](std::uint64_t to, io::Parts message) {
+    peers.send(to, io::Channel::control, std::move(message));
+  });
+  for (const PeerTag tag : {PeerTag::ping, PeerTag::pong})
+    peers.on(tag, [this](std::uint64_t from, const io::Parts& message) {
+      round_trips_->receive(from, message);
+    });
   log_->start(log_handler());
   applier_->start_watching();
   make_cell_keys();
   group_metrics_.emplace(io_.metrics);
+  home_.emplace(config_.group->home);
   executors_.raft->post([this] { keep_metrics(); });
   return {};
 }
 
 /// On the raft executor.
 void CellReplica::keep_metrics() {
-  group_metrics_->show(group_report());
+  const GroupReport report = group_report();
+  group_metrics_->show(report);
+  measure_round_trips(report);
+  if (const auto next = home_->next(report, io_.clock.monotonic())) {
+    io_.notice(
+        fmt::format("leadership moves home to replica {} in {}", *next, config_.group->home));
+    group_->node().transfer_leadership(*next);
+  }
   executors_.raft->post_after(metrics_period, [this, alive = lifetime_.token()] {
     if (*alive) keep_metrics();
   });
+}
+
+void CellReplica::measure_round_trips(const GroupReport& report) {
+  io::Duration longest{};
+  for (const GroupReport::Peer& peer : report.peers) {
+    round_trips_->ask(peer.member.id);
+    if (peer.votes) longest = std::max(longest, round_trips_->longest(peer.member.id));
+  }
+  // Elections begin after a silence of one timeout: a round trip near it calls them for nothing.
+  const GroupConfig& config = *config_.group;
+  if (longest <= config.timing.election || longest <= round_trip_told_) return;
+  round_trip_told_ = longest;
+  const auto ms = [](io::Duration time) { return static_cast<std::int64_t>(time) / 1'000'000; };
+  io_.notice(
+      fmt::format("a message to another replica and back took {} ms, longer than the election "
+                  "timeout of {} ms: if that lasts, start all replicas with --round-trip {}",
+                  ms(longest), ms(config.timing.election), ms(longest)));
+}
+
+/// On the raft executor: to any voter, of late.
+io::Duration CellReplica::longest_round_trip(const consensus::Membership& membership) const {
+  io::Duration longest{};
+  for (const auto* voters : {&membership.voters, &membership.outgoing})
+    for (const std::uint64_t id : *voters) longest = std::max(longest, round_trips_->longest(id));
+  return longest;
 }
 
 /// On the raft executor.
@@ -172,7 +213,9 @@ GroupReport CellReplica::group_report() const {
   out.last_index = raft.core.last_index;
   out.elections = raft.elections;
   out.failover_bound_ms = static_cast<std::uint64_t>(
-      static_cast<std::int64_t>(config.timing.failover_bound(config.round_trip, config.sync)) /
+      static_cast<std::int64_t>(config.timing.failover_bound(
+          std::max(config.round_trip, longest_round_trip(raft.membership)),
+          std::max(config.sync, raft.longest_write))) /
       1'000'000);
   const bool leads = out.role == consensus::Role::leader;
   std::map<std::uint64_t, std::uint64_t> matched;

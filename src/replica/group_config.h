@@ -26,6 +26,7 @@ struct GroupConfig {
   std::vector<MemberInfo> founders;
   bool joins = false;          ///< Was no founder: starts empty, and copies a member's state.
   std::string client_address;  ///< Where clients reach this replica, for others to send them here.
+  std::string home;            ///< Region that leadership moves back to; empty: stays where it is.
   consensus::Timing timing;
   /// The worst there should be, for the failover bound that is reported.
   io::Duration round_trip{}, sync{};

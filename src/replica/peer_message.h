@@ -14,6 +14,8 @@ enum class PeerTag : Byte {
   copy_answer = 5,
   log_request = 6,  ///< resupply.h
   log_answer = 7,
+  ping = 8,  ///< round_trips.h
+  pong = 9,
 };
 
 }  // namespace meridian::replica

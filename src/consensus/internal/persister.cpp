@@ -32,11 +32,13 @@ void Persister::write_waiting() {
   }
   if (failed_) return;
   const std::uint64_t last = jobs.back().ready;
+  const io::MonotonicTime began = clock_.monotonic();
   const Status written = write(jobs);
   {
     const std::lock_guard lock(mutex_);
     writing_since_.reset();
     durable_at_ = clock_.monotonic();
+    longest_.add(durable_at_ - began, durable_at_);
   }
   if (!written) {
     failed_ = true;
@@ -71,6 +73,11 @@ std::optional<io::MonotonicTime> Persister::waiting_since() const {
   if (writing_since_) return std::max(*writing_since_, durable_at_);
   if (!waiting_.empty()) return std::max(waiting_.front().since, durable_at_);
   return std::nullopt;
+}
+
+io::Duration Persister::longest_write() const {
+  const std::lock_guard lock(mutex_);
+  return longest_.get(clock_.monotonic());
 }
 
 void Persister::stop() {

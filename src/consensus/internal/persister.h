@@ -16,6 +16,7 @@
 #include "consensus/log_store.h"
 #include "io/clock.h"
 #include "io/executor.h"
+#include "io/recent_max.h"
 
 namespace meridian::consensus {
 
@@ -36,6 +37,8 @@ class Persister {
   /// Since when work waits and none became durable; none if nothing waits. A queue that only is
   /// long does not count: it moves. Any thread.
   std::optional<io::MonotonicTime> waiting_since() const;
+  /// The longest write and sync of late. Any thread.
+  io::Duration longest_write() const;
   /// No job begins from now on.
   void stop();
 
@@ -57,6 +60,7 @@ class Persister {
   std::vector<Waiting> waiting_;
   std::optional<io::MonotonicTime> writing_since_;
   io::MonotonicTime durable_at_{};  ///< The newest write.
+  io::RecentMax longest_{io::seconds(30)};
   bool posted_ = false;
   bool stopped_ = false;
 };

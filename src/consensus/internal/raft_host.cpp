@@ -377,6 +377,7 @@ RaftNode::Report RaftHost::report() const {
   report.handed_out = handed_out_;
   report.cached_bytes = visible_.cached_bytes();
   report.elections = elections_;
+  report.longest_write = persister_.longest_write();
   return report;
 }
 

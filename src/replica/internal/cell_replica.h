@@ -17,11 +17,13 @@
 #include "replica/checkpointer.h"
 #include "replica/cosigned_head.h"
 #include "replica/group_metrics.h"
+#include "replica/leader_home.h"
 #include "replica/local_log.h"
 #include "replica/origin.h"
 #include "replica/raft_log.h"
 #include "replica/recovery.h"
 #include "replica/replica.h"
+#include "replica/round_trips.h"
 #include "replica/state_exchange.h"
 #include "replica/stored_records.h"
 
@@ -150,6 +152,8 @@ class CellReplica final : public Replica {
   void change(const std::vector<MemberStep>& steps, std::function<void(meridian::Status)> done);
   GroupReport group_report() const;
   void keep_metrics();
+  void measure_round_trips(const GroupReport& report);
+  io::Duration longest_round_trip(const consensus::Membership& membership) const;
   void report_heads(Report report, std::function<void(Report)> ready);
   Proposer::Requests first_requests();
   Status replay(const Progress& progress);
@@ -187,6 +191,9 @@ class CellReplica final : public Replica {
   RaftLog* group_ = nullptr;   ///< log_, if it has.
   std::unique_ptr<StateGiver> giver_;
   std::optional<GroupMetrics> group_metrics_;  // raft executor
+  std::optional<LeaderHome> home_;             // raft executor
+  std::optional<RoundTrips> round_trips_;      // raft executor
+  io::Duration round_trip_told_{};             // raft executor
   std::optional<StoredTiles> compared_tiles_;
   std::optional<Cosigner> tree_signer_;
   std::unique_ptr<CosignerExchange> exchange_;
