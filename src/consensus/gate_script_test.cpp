@@ -239,6 +239,25 @@ TEST(gate_script, a_member_behind_the_log_gets_the_state) {
   EXPECT_GT(group.member(down).node().report().first_index, 40u);
 }
 
+TEST(gate_script, a_member_that_is_well_is_active_all_along) {
+  Group group(quiet(17));
+  const std::uint64_t leader = group.leader_within(2'000);
+  group.run(500);
+  const auto active = [&] {
+    std::size_t count = 0;
+    for (const PeerProgress& peer : group.member(leader).node().report().peers)
+      count += peer.id != leader && peer.recent_active ? 1 : 0;
+    return count;
+  };
+  for (int i = 0; i < 500; ++i) {
+    group.run(7);
+    ASSERT_EQ(active(), 2u) << i;
+  }
+  group.member(leader % 3 + 1).crash();
+  group.run(1'000);
+  EXPECT_EQ(active(), 1u);
+}
+
 TEST(gate_script, the_leader_itself_can_be_replaced) {
   Group group(quiet(15));
   const std::uint64_t leader = group.leader_within(2'000);

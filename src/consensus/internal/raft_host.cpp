@@ -146,6 +146,7 @@ void RaftHost::receive(std::uint64_t from, io::Parts parts) {
     handler_.log(2, fmt::format("a message from member {} was dropped: it is none for us", from));
     return;
   }
+  heard_[from] = ticks_;
   std::vector<Handle> handles(decoded->entry_count());
   std::size_t next = 1;
   for (std::size_t i = 0; i < handles.size(); ++i) {
@@ -373,6 +374,12 @@ RaftNode::Report RaftHost::report() const {
   report.core = core_.status();
   report.membership = *membership_;
   report.peers = core_.progress();
+  // The core forgets who answered once in an election timeout, so that its own flag is false now
+  // and then for a member that is well.
+  for (PeerProgress& peer : report.peers) {
+    const auto heard = heard_.find(peer.id);
+    peer.recent_active = heard != heard_.end() && ticks_ - heard->second < 2 * election_ticks_min_;
+  }
   report.first_index = visible_.first_index();
   report.handed_out = handed_out_;
   report.cached_bytes = visible_.cached_bytes();

@@ -150,6 +150,9 @@ class RaftHost {
   std::uint64_t elections_ = 0;
   LogPosition first_of_term_{};
 
+  /// When a message of each member last came, in ticks.
+  std::map<std::uint64_t, std::uint64_t> heard_;
+
   /// When each member that was offered a state last asked for some of it.
   std::map<std::uint64_t, std::uint64_t> snapshots_;
 
