@@ -66,14 +66,14 @@ void disturb(Group& group, std::uint64_t& newest_id, const BrokenDisk& broken) {
           ++newest_id;
           group.add(newest_id);
           group.member(leader).node().propose_change(group.member(leader).leadership().term,
-                                                     {{newest_id, MemberChange::Kind::learner}},
+                                                     {{{newest_id, MemberChange::Kind::learner}}},
                                                      nullptr, ignore);
         } else if (!now.learners.empty() && now.voters.size() >= 3) {
           const std::uint64_t victim = now.voters[random.below(now.voters.size())];
           group.member(leader).node().propose_change(
               group.member(leader).leadership().term,
-              {{now.learners.front(), MemberChange::Kind::voter},
-               {victim, MemberChange::Kind::remove}},
+              {{{now.learners.front(), MemberChange::Kind::voter},
+                {victim, MemberChange::Kind::remove}}},
               nullptr, ignore);
         }
       }

@@ -239,6 +239,26 @@ TEST(gate_script, a_member_behind_the_log_gets_the_state) {
   EXPECT_GT(group.member(down).node().report().first_index, 40u);
 }
 
+TEST(gate_script, a_change_that_was_checked_against_other_members_is_refused) {
+  Group group(quiet(16));
+  const std::uint64_t leader = group.leader_within(2'000);
+  const Membership before = group.member(leader).node().report().membership;
+  const auto add = [&](std::uint64_t id) {
+    std::optional<Status> answer;
+    group.member(leader).node().propose_change(
+        group.member(leader).leadership().term, {{{id, MemberChange::Kind::learner}}, before},
+        nullptr, [&](const Status& status) { answer = status; });
+    group.run(1'000);
+    return answer.value_or(fail(Code::internal, "no answer"));
+  };
+  const Status first = add(4);
+  EXPECT_TRUE(first) << first.error().message;
+  const Status second = add(5);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Code::failed_precondition);
+  EXPECT_FALSE(group.member(leader).node().report().membership.has(5));
+}
+
 TEST(gate_script, a_member_that_is_well_is_active_all_along) {
   Group group(quiet(17));
   const std::uint64_t leader = group.leader_within(2'000);
@@ -266,14 +286,14 @@ TEST(gate_script, the_leader_itself_can_be_replaced) {
     EXPECT_TRUE(status) << status.error().message;
   };
   group.member(leader).node().propose_change(group.member(leader).leadership().term,
-                                             {{4, MemberChange::Kind::learner}}, nullptr,
+                                             {{{4, MemberChange::Kind::learner}}}, nullptr,
                                              must_be_taken);
   group.run(1'000);
   group.member(leader).checkpoint(0);
   group.run(2'000);
   group.member(leader).node().propose_change(
       group.member(leader).leadership().term,
-      {{4, MemberChange::Kind::voter}, {leader, MemberChange::Kind::remove}}, nullptr,
+      {{{4, MemberChange::Kind::voter}, {leader, MemberChange::Kind::remove}}}, nullptr,
       must_be_taken);
   group.run(5'000);
   const std::uint64_t next = group.newest_leader();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,12 @@ struct MemberChange {
   enum class Kind : std::uint8_t { voter = 0, remove = 1, learner = 2 };
   std::uint64_t id;
   Kind kind;
+};
+
+/// Changes that take effect together, and the members that they were checked against.
+struct CheckedChange {
+  std::vector<MemberChange> changes;
+  std::optional<Membership> before{};  ///< None: nothing depends on who they are.
 };
 
 /// Canonical bytes (docs/formats/membership.md).

@@ -47,11 +47,11 @@ void RaftNode::propose(std::uint64_t term, std::vector<EntryBytes> entries) {
     host->propose(term, std::move(entries));
   });
 }
-void RaftNode::propose_change(std::uint64_t term, std::vector<MemberChange> changes,
-                              EntryBytes record, std::function<void(Status)> done) {
-  host_->post([host = host_.get(), term, changes = std::move(changes), record = std::move(record),
+void RaftNode::propose_change(std::uint64_t term, CheckedChange change, EntryBytes record,
+                              std::function<void(Status)> done) {
+  host_->post([host = host_.get(), term, change = std::move(change), record = std::move(record),
                done = std::move(done)]() mutable {
-    done(host->propose_change(term, changes, std::move(record)));
+    done(host->propose_change(term, change, std::move(record)));
   });
 }
 void RaftNode::applied(std::uint64_t index) {

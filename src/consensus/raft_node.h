@@ -126,9 +126,10 @@ class RaftNode {
   void receive(io::PeerId from, io::Parts parts);
   /// Appends if this node leads `term` (of the Leadership that welcomed it); else dropped.
   void propose(std::uint64_t term, std::vector<EntryBytes> entries);
-  /// What came of it shows in the log and in status(). Errors through `done`: failed_precondition
-  /// (not the leader; another change is under way).
-  void propose_change(std::uint64_t term, std::vector<MemberChange> changes, EntryBytes record,
+  /// What came of it shows in the log and in status(). Errors through `done`, nothing was done
+  /// then: unavailable (this member does not lead `term`, or hands over); failed_precondition
+  /// (another change is under way, or the members are not those that this one was checked against).
+  void propose_change(std::uint64_t term, CheckedChange change, EntryBytes record,
                       std::function<void(Status)> done);
   /// Entries up to `index` are part of the state.
   void applied(std::uint64_t index);

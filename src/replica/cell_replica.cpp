@@ -131,7 +131,9 @@ OrderedLog::Handler CellReplica::log_handler() {
   };
   handler.failed = [this](const Error& error) { fatal(error); };
   handler.leadership = [this](const Leadership& now) { follow(now); };
-  handler.dropped = [this](const std::vector<EntryBytes>& entries) { proposer_->dropped(entries); };
+  handler.dropped = [this](const std::vector<EntryBytes>& entries, const Error& why) {
+    proposer_->dropped(entries, why);
+  };
   return handler;
 }
 

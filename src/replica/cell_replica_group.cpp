@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "replica/internal/cell_replica.h"
+#include "replica/member_checks.h"
 #include "storage/cell_key.h"
 
 namespace meridian::replica {
@@ -14,6 +15,18 @@ namespace meridian::replica {
 namespace {
 
 constexpr io::Duration metrics_period = io::milliseconds(500);
+
+/// A change has no id to ask for: its outcome shows in who takes part.
+Error change_error(const Error& error) {
+  const bool is_open = error.code == Code::deadline_exceeded ||
+                       (error.code == Code::unavailable &&
+                        error.message.find("nothing was done") == error.message.npos);
+  if (!is_open) return error;
+  return {
+      Code::deadline_exceeded,
+      "leadership moved, or this replica stopped, while the change was under way: its outcome is "
+      "unknown. see with `meridian node list` whether it was made"};
+}
 
 }  // namespace
 
@@ -267,6 +280,12 @@ std::optional<consensus::SnapshotOffer> CellReplica::make_offer() {
   return consensus::SnapshotOffer{offer->entry_index, offer->term, group->membership, {}};
 }
 
+std::string CellReplica::not_leading(const Leadership& now) const {
+  if (now.leader == 0 || now.leader == config_.group->id)
+    return "the cell has no leader that may propose now";
+  return fmt::format("replica {} leads the cell", now.leader);
+}
+
 /// On the raft executor.
 void CellReplica::follow(const Leadership& now) {
   {
@@ -275,9 +294,7 @@ void CellReplica::follow(const Leadership& now) {
   }
   prover_->lead(now.is_ours);
   if (!now.is_ours) {
-    proposer_->follow(now.term, now.leader == 0 || now.leader == config_.group->id
-                                    ? std::string("the cell has no leader that may propose now")
-                                    : fmt::format("replica {} leads the cell", now.leader));
+    proposer_->follow(now.term, not_leading(now));
     return;
   }
   // Where the state is: all that earlier leaders ordered has been applied there.
@@ -305,17 +322,29 @@ void CellReplica::change_members(std::vector<MemberStep> steps,
     return done(fail(Code::failed_precondition,
                      "this cell has one replica and no group: start it as one of several"));
   executors_.raft->post([this, steps = std::move(steps), done = std::move(done)]() mutable {
-    change(steps, std::move(done));
+    if (Status fits = check_change(steps); !fits) return done(fits);
+    propose_change(steps, std::move(done));
   });
 }
 
-void CellReplica::change(const std::vector<MemberStep>& steps,
-                         std::function<void(meridian::Status)> done) {
-  if (const Result<GroupState> next = after_steps(group_->group(), steps); !next)
-    return done(next.error());
+/// On the raft executor. Who does not lead knows neither the members of now nor how far they are.
+meridian::Status CellReplica::check_change(const std::vector<MemberStep>& steps) const {
+  if (const Leadership now = leadership(); !now.is_ours)
+    return fail(Code::unavailable, not_leading(now) + ": nothing was done");
+  if (group_->group().membership.is_joint())
+    return fail(
+        Code::failed_precondition,
+        "another change of members is under way: wait until `meridian node list` shows none");
+  const GroupState next = TRY(after_steps(group_->group(), steps));
+  return check_going_on(next.membership, steps, group_report());
+}
+
+/// On the raft executor.
+void CellReplica::propose_change(const std::vector<MemberStep>& steps,
+                                 std::function<void(meridian::Status)> done) {
   auto request = std::make_unique<ledger::Request>();
   request->attester = ledger::Attester::replica;
-  std::vector<consensus::MemberChange> changes;
+  consensus::CheckedChange change{{}, group_->group().membership};
   for (const MemberStep& step : steps) {
     ledger::MemberChange command{};
     command.member = step.member.id;
@@ -323,11 +352,11 @@ void CellReplica::change(const std::vector<MemberStep>& steps,
     std::copy(step.member.region.begin(), step.member.region.end(), command.region.begin());
     std::copy(step.member.address.begin(), step.member.address.end(), command.address.begin());
     request->add(ledger::CommandKind::member_change, command);
-    changes.push_back({step.member.id, step.change});
+    change.changes.push_back({step.member.id, step.change});
   }
-  proposer_->submit_change(std::move(request), std::move(changes),
+  proposer_->submit_change(std::move(request), std::move(change),
                            [done = std::move(done)](const Result<Answer>& answer) {
-                             if (!answer) return done(answer.error());
+                             if (!answer) return done(change_error(answer.error()));
                              done({});
                            });
 }

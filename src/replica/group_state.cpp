@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/assert.h"
 #include "ledger/command.h"
@@ -34,19 +35,25 @@ Status check_step(const GroupState& state, const MemberStep& step) {
     if (state.find(member.id) != nullptr)
       return fail(
           Code::invalid_argument,
-          fmt::format("id {} was used before: an id belongs to one disk for ever; take a new "
-                      "one",
-                      member.id));
-    if (member.region.empty() || member.region.size() > region_size_max || member.address.empty() ||
-        member.address.size() > address_size_max)
-      return fail(
-          Code::invalid_argument,
-          fmt::format("replica {} needs a region of 1 to {} bytes and an address of 1 to {}",
-                      member.id, region_size_max, address_size_max));
+          fmt::format("id {} was used before: an id belongs to one disk for ever; take {} or a "
+                      "higher one",
+                      member.id, state.members.back().id + 1));
+    if (state.members.size() == members_max)
+      return fail(Code::failed_precondition,
+                  fmt::format("this cell has used {} ids, which is all it may", members_max));
+    if (const MemberInfo* other = state.at(member.address))
+      return fail(Code::invalid_argument,
+                  fmt::format("replica {} is at {}: give the new one another port, so that nobody "
+                              "takes one for the other",
+                              other->id, member.address));
+    TRY(check_member(member));
     return {};
   }
   if (!is_member)
-    return fail(Code::invalid_argument, fmt::format("replica {} is no member", member.id));
+    return fail(Code::invalid_argument,
+                fmt::format("replica {} is no member of the cell. `meridian node list` shows those "
+                            "that are",
+                            member.id));
   if (step.change == Kind::voter && state.membership.votes(member.id))
     return fail(Code::invalid_argument, fmt::format("replica {} votes already", member.id));
   return {};
@@ -57,6 +64,12 @@ Status check_step(const GroupState& state, const MemberStep& step) {
 const MemberInfo* GroupState::find(std::uint64_t id) const {
   for (const MemberInfo& member : members)
     if (member.id == id) return &member;
+  return nullptr;
+}
+
+const MemberInfo* GroupState::at(std::string_view address) const {
+  for (const MemberInfo& member : members)
+    if (member.address == address && membership.has(member.id)) return &member;
   return nullptr;
 }
 
@@ -119,9 +132,28 @@ Result<GroupState> decode_group_state(Bytes bytes) {
   return state;
 }
 
+Status check_member(const MemberInfo& member) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  };
+  if (member.region.empty() || member.region.size() > region_size_max ||
+      !std::all_of(member.region.begin(), member.region.end(), is_plain))
+    return fail(
+        Code::invalid_argument,
+        fmt::format("replica {} needs a region of 1 to {} letters, digits, '-', '_' and '.'",
+                    member.id, region_size_max));
+  if (member.address.empty() || member.address.size() > address_size_max ||
+      member.address.find('\0') != std::string::npos)
+    return fail(Code::invalid_argument, fmt::format("replica {} needs an address of 1 to {} bytes",
+                                                    member.id, address_size_max));
+  return {};
+}
+
 Result<GroupState> founding_state(const GroupConfig& config) {
   GroupState state;
   for (const MemberInfo& founder : config.founders) {
+    TRY(check_member(founder));
     if (state.find(founder.id) != nullptr)
       return fail(Code::invalid_argument,
                   fmt::format("two founders of the cell have the id {}", founder.id));
@@ -136,8 +168,12 @@ Result<GroupState> founding_state(const GroupConfig& config) {
 Result<GroupState> after_steps(const GroupState& state, const std::vector<MemberStep>& steps) {
   if (steps.empty()) return fail(Code::invalid_argument, "there is no change to make");
   GroupState next = state;
+  std::set<std::uint64_t> changed;
   for (const MemberStep& step : steps) {
-    TRY(check_step(state, step));
+    TRY(check_step(next, step));
+    if (!changed.insert(step.member.id).second)
+      return fail(Code::invalid_argument,
+                  fmt::format("replica {} is changed twice at once", step.member.id));
     consensus::Membership& members = next.membership;
     erase(members.voters, step.member.id);
     erase(members.learners, step.member.id);

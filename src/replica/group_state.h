@@ -2,6 +2,8 @@
 // each member is. Canonical bytes: docs/formats/membership.md. Values.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -17,6 +19,10 @@ struct GroupState {
   bool operator==(const GroupState&) const = default;
 
   const MemberInfo* find(std::uint64_t id) const;
+  /// The member whose peers reach it at `address`, of those that have not left.
+  const MemberInfo* at(std::string_view address) const;
+  /// It was a member and is none any more. For good, as ids are never used again.
+  bool has_left(std::uint64_t id) const { return find(id) != nullptr && !membership.has(id); }
   void set(const MemberInfo& member);
   /// Empty if it is not known.
   std::string region_of(std::uint64_t id) const;
@@ -25,6 +31,9 @@ struct GroupState {
 Buffer encode_group_state(const GroupState& state);
 /// Errors: data_loss naming the field.
 Result<GroupState> decode_group_state(Bytes bytes);
+
+/// Region and address as a record and a checkpoint hold them. Errors: invalid_argument.
+Status check_member(const MemberInfo& member);
 
 /// The configuration that founders begin with. Errors: invalid_argument; failed_precondition
 /// (placement).

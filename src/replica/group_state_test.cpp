@@ -40,6 +40,32 @@ TEST(group_state, an_id_is_never_used_again) {
   EXPECT_NE(again.error().message.find("used before"), std::string::npos);
 }
 
+TEST(group_state, two_members_never_share_an_address) {
+  const GroupState state = three();
+  const Result<GroupState> same = after_steps(state, {{{4, "us-east", "b:1"}, Kind::learner}});
+  ASSERT_FALSE(same);
+  EXPECT_NE(same.error().message.find("replica 2 is at b:1"), std::string::npos);
+  const GroupState left = *after_steps(state, {{{2, "", ""}, Kind::remove}});
+  EXPECT_TRUE(left.has_left(2));
+  EXPECT_TRUE(after_steps(left, {{{4, "us-east", "b:1"}, Kind::learner}}));
+}
+
+TEST(group_state, ids_end_where_a_checkpoint_could_not_be_read_back) {
+  GroupState state = three();
+  Status added;
+  std::uint64_t id = 4;
+  for (; added && id < 1'000; ++id) {
+    const Result<GroupState> with = after_steps(state, {{{id, "us-east", "d:1"}, Kind::learner}});
+    if (!with) {
+      added = with.error();
+      break;
+    }
+    state = *after_steps(*with, {{{id, "", ""}, Kind::remove}});
+    ASSERT_TRUE(decode_group_state(encode_group_state(state))) << id;
+  }
+  EXPECT_EQ(id, 257u);
+}
+
 TEST(group_state, a_change_that_gives_a_region_the_majority_is_refused) {
   const GroupState state = *after_steps(three(), {{{4, "us-east", "d:1"}, Kind::learner}});
   const Result<GroupState> replaced =
@@ -54,6 +80,25 @@ TEST(group_state, only_members_can_be_promoted_or_removed) {
   EXPECT_FALSE(after_steps(three(), {{{9, "", ""}, Kind::remove}}));
   EXPECT_FALSE(after_steps(three(), {{{1, "", ""}, Kind::voter}}));
   EXPECT_FALSE(after_steps(three(), {}));
+  // A vote is given to one that was a learner before.
+  EXPECT_FALSE(
+      after_steps(three(), {{{4, "us-east", "d:1"}, Kind::learner}, {{4, "", ""}, Kind::voter}}));
+}
+
+TEST(group_state, what_a_record_cannot_hold_is_refused) {
+  const auto with = [](const std::string& region, const std::string& address) {
+    return after_steps(three(), {{{4, region, address}, Kind::learner}});
+  };
+  EXPECT_TRUE(with("us-east", std::string(64, 'a')));
+  EXPECT_FALSE(with("us-east", std::string(65, 'a')));
+  EXPECT_FALSE(with("us-east", ""));
+  EXPECT_FALSE(with("us-east", std::string("d:1\0", 4)));
+  EXPECT_FALSE(with("", "d:1"));
+  EXPECT_FALSE(with("us east", "d:1"));
+  EXPECT_FALSE(with(std::string(33, 'u'), "d:1"));
+  GroupConfig config;
+  config.founders = {{1, std::string(40, 'u'), "a:1"}};
+  EXPECT_FALSE(founding_state(config));
 }
 
 TEST(group_state, a_founder_twice_is_refused) {

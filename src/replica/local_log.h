@@ -30,9 +30,9 @@ class LocalLog final : public OrderedLog {
   void start(Handler handler) override;
   void stop() override {}
   void propose(std::uint64_t term, std::vector<EntryBytes> entries) override;
-  void propose_change(std::uint64_t, std::vector<consensus::MemberChange>,
-                      EntryBytes entry) override {
-    handler_.dropped({std::move(entry)});
+  void propose_change(std::uint64_t, consensus::CheckedChange, EntryBytes entry) override {
+    handler_.dropped({std::move(entry)},
+                     {Code::failed_precondition, "a log of one replica has no other members"});
   }
   void applied(std::uint64_t) override {}
   void release_before(std::uint64_t index) override;

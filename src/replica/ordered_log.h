@@ -52,8 +52,8 @@ class OrderedLog {
     std::function<void(Error)> failed;
     /// What was proposed in a term that is over may or may not commit yet: unknown.
     std::function<void(const Leadership&)> leadership;
-    /// What was proposed was not taken: nothing was done and never will be.
-    std::function<void(std::vector<EntryBytes>)> dropped;
+    /// What was proposed was not taken, and why: nothing was done and never will be.
+    std::function<void(std::vector<EntryBytes>, const Error& why)> dropped;
   };
   /// Starts calling the handler with entries after those handed out at recovery.
   virtual void start(Handler handler) = 0;
@@ -64,7 +64,7 @@ class OrderedLog {
   virtual void propose(std::uint64_t term, std::vector<EntryBytes> entries) = 0;
   /// As propose, with one entry that changes who takes part at its own index. A log of one replica
   /// drops it.
-  virtual void propose_change(std::uint64_t term, std::vector<consensus::MemberChange> changes,
+  virtual void propose_change(std::uint64_t term, consensus::CheckedChange change,
                               EntryBytes entry) = 0;
   /// Entries up to `index` are part of the state.
   virtual void applied(std::uint64_t index) = 0;

@@ -97,7 +97,7 @@ void Proposer::follow(std::uint64_t term, const std::string& who) {
   for (Replica::Answered& answered : unknown) answered(open);
 }
 
-void Proposer::dropped(const std::vector<EntryBytes>& entries) {
+void Proposer::dropped(const std::vector<EntryBytes>& entries, const Error& why) {
   std::vector<Replica::Answered> undone;
   {
     const std::lock_guard lock(mutex_);
@@ -107,7 +107,7 @@ void Proposer::dropped(const std::vector<EntryBytes>& entries) {
     }
     show_waiting();
   }
-  const Error not_done{Code::unavailable, "this replica does not lead any more: nothing was done"};
+  const Error not_done{why.code, why.message + ": nothing was done"};
   for (Replica::Answered& answered : undone) answered(not_done);
 }
 
@@ -241,25 +241,24 @@ void Proposer::flush() {
 }
 
 void Proposer::submit_change(std::unique_ptr<ledger::Request> request,
-                             std::vector<consensus::MemberChange> changes,
-                             Replica::Answered answered) {
-  executor_.post([this, changes = std::move(changes),
+                             consensus::CheckedChange change, Replica::Answered answered) {
+  executor_.post([this, change = std::move(change),
                   queued = Queued{std::move(request), std::move(answered), 0}]() mutable {
     queued.bytes = queued.request->encoded_size();
+    bool may_propose = false;
     {
       const std::lock_guard lock(mutex_);
-      if (leading_ && !failed_) {
+      may_propose = leading_ && !failed_;
+      if (may_propose) {
         queued_bytes_ += queued.bytes;
         ++queued_requests_;
         ++entries_in_log_;
         ++entries_unstored_;
-      } else {
-        changes.clear();
       }
     }
-    if (changes.empty())
-      return queued.answered(
-          meridian::fail(Code::unavailable, "this replica does not lead the cell"));
+    if (!may_propose)
+      return queued.answered(meridian::fail(
+          Code::unavailable, "this replica does not lead the cell any more: nothing was done"));
     const auto now = static_cast<std::uint64_t>(clock_.now().time);
     if (std::optional<EntryBytes> advance = time_advance(now)) log_.propose(term_, {*advance});
     Batch batch;
@@ -267,7 +266,7 @@ void Proposer::submit_change(std::unique_ptr<ledger::Request> request,
     batch.requests.push_back(std::move(queued));
     Stamped entry = encode(batch, now);
     remember(entry.bytes, std::move(batch), entry.last_time);
-    log_.propose_change(term_, std::move(changes), std::move(entry.bytes));
+    log_.propose_change(term_, std::move(change), std::move(entry.bytes));
   });
 }
 

@@ -40,13 +40,13 @@ class Proposer {
   /// Others order now: requests are refused with `who` (nothing was done), and the outcome of what
   /// was proposed is unknown.
   void follow(std::uint64_t term, const std::string& who);
-  /// The log did not take these, and never will.
-  void dropped(const std::vector<EntryBytes>& entries);
+  /// The log did not take these, and never will, because of `why`.
+  void dropped(const std::vector<EntryBytes>& entries, const Error& why);
   void submit(std::unique_ptr<ledger::Request> request, Replica::Answered answered);
   /// A request of our own whose entry changes who takes part (OrderedLog::propose_change). Errors
-  /// as submit(); unavailable also if another change is under way.
-  void submit_change(std::unique_ptr<ledger::Request> request,
-                     std::vector<consensus::MemberChange> changes, Replica::Answered answered);
+  /// as submit(); failed_precondition if the members are not those that it was checked against.
+  void submit_change(std::unique_ptr<ledger::Request> request, consensus::CheckedChange change,
+                     Replica::Answered answered);
   /// New client requests are refused with `why` until it is empty again. Requests that finish
   /// pending transfers and the replica's own still go on.
   void refuse_clients(std::string why);

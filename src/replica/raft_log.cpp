@@ -94,7 +94,10 @@ consensus::RaftNode::Handler RaftLog::node_handler() {
         now.may_propose || (parts_.canary.skip_term_check && now.role == consensus::Role::leader);
     handler_.leadership({now.term, leads, now.leader});
   };
-  out.dropped = [this](std::vector<EntryBytes> entries) { handler_.dropped(std::move(entries)); };
+  out.dropped = [this](std::vector<EntryBytes> entries) {
+    handler_.dropped(std::move(entries),
+                     {Code::unavailable, "this replica does not lead any more"});
+  };
   out.make_offer = [this](std::uint64_t to) -> std::optional<consensus::SnapshotOffer> {
     if (!make_offer_) return std::nullopt;
     return make_offer_(to);
@@ -147,10 +150,10 @@ void RaftLog::take_members(const consensus::CommittedEntry& entry) {
   }
 }
 
-void RaftLog::propose_change(std::uint64_t term, std::vector<consensus::MemberChange> changes,
+void RaftLog::propose_change(std::uint64_t term, consensus::CheckedChange change,
                              EntryBytes entry) {
-  node_->propose_change(term, std::move(changes), entry, [this, entry](const Status& taken) {
-    if (!taken) handler_.dropped({entry});
+  node_->propose_change(term, std::move(change), entry, [this, entry](const Status& taken) {
+    if (!taken) handler_.dropped({entry}, taken.error());
   });
 }
 

@@ -86,8 +86,9 @@ class RaftLog final : public OrderedLog {
   void start(Handler handler) override;
   void stop() override;
   void propose(std::uint64_t term, std::vector<EntryBytes> entries) override;
-  void propose_change(std::uint64_t term, std::vector<consensus::MemberChange> changes,
+  void propose_change(std::uint64_t term, consensus::CheckedChange change,
                       EntryBytes entry) override;
+
   void applied(std::uint64_t index) override { node_->applied(index); }
   void release_before(std::uint64_t index) override { node_->release_before(index); }
   std::uint64_t file_count() const override { return store_->file_count(); }

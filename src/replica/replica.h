@@ -147,8 +147,10 @@ class Replica {
   /// executor, or at once.
   virtual void group(std::function<void(const GroupState&)> ready) = 0;
   /// Adds learners, gives votes, removes members, in one change. `done` once the change is applied
-  /// here; a joint configuration is left by itself after that. Errors: invalid_argument,
-  /// failed_precondition (placement), unavailable (not the leader, another change under way).
+  /// here; a joint configuration is left by itself after that. Errors, nothing was done then:
+  /// invalid_argument; failed_precondition (placement, too few active voters, a learner that is
+  /// behind, another change under way); unavailable (not the leader). deadline_exceeded: the
+  /// outcome is unknown.
   virtual void change_members(std::vector<MemberStep> steps, std::function<void(Status)> done) = 0;
 
   // --- state, read where it is changed: linearizable on a leader or after catch_up() ---

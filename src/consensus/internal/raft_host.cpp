@@ -181,20 +181,23 @@ void RaftHost::propose(std::uint64_t term, std::vector<EntryBytes> entries) {
   handler_.dropped(std::move(entries));
 }
 
-Status RaftHost::propose_change(std::uint64_t term, const std::vector<MemberChange>& changes,
+/// What was checked when it was asked for may have changed while it waited its turn.
+Status RaftHost::propose_change(std::uint64_t term, const CheckedChange& change,
                                 EntryBytes record) {
   const CoreStatus status = core_.status();
   if (status.role != Role::leader || status.term != term)
-    return fail(Code::failed_precondition,
-                fmt::format("this node does not lead; member {} does", status.leader));
+    return fail(Code::unavailable, "this replica does not lead any more");
   if (membership_->is_joint() || status.pending_conf_index > applied_)
     return fail(Code::failed_precondition,
-                "another membership change is under way: wait until it is complete");
+                "another change of members is under way: wait until it is complete");
+  if (change.before && *change.before != *membership_)
+    return fail(Code::failed_precondition,
+                "the members changed while this was under way: look at them, then ask again");
   Handle handle;
   if (record) handle = stage(std::move(record));
-  if (!core_.propose_change(changes, handle)) {
+  if (!core_.propose_change(change.changes, handle)) {
     staged_.erase(handle.id);
-    return fail(Code::failed_precondition, "leadership is being handed over: ask the next leader");
+    return fail(Code::unavailable, "leadership is being handed over: ask the next leader");
   }
   pump();
   return {};

@@ -50,8 +50,7 @@ class RaftHost {
 
   void receive(std::uint64_t from, io::Parts parts);
   void propose(std::uint64_t term, std::vector<EntryBytes> entries);
-  Status propose_change(std::uint64_t term, const std::vector<MemberChange>& changes,
-                        EntryBytes record);
+  Status propose_change(std::uint64_t term, const CheckedChange& change, EntryBytes record);
   void applied(std::uint64_t index);
   void read_index(std::function<void(Result<std::uint64_t>)> done);
   void transfer_leadership(std::uint64_t to);

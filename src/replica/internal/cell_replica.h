@@ -149,7 +149,10 @@ class CellReplica final : public Replica {
   OrderedLog::Handler log_handler();
   void follow(const Leadership& now);
   std::optional<consensus::SnapshotOffer> make_offer();
-  void change(const std::vector<MemberStep>& steps, std::function<void(meridian::Status)> done);
+  meridian::Status check_change(const std::vector<MemberStep>& steps) const;
+  void propose_change(const std::vector<MemberStep>& steps,
+                      std::function<void(meridian::Status)> done);
+  std::string not_leading(const Leadership& now) const;
   GroupReport group_report() const;
   void keep_metrics();
   void measure_round_trips(const GroupReport& report);
