@@ -102,7 +102,12 @@ void CosignerExchange::collect(std::uint64_t size, Done done) {
   wanted_ = size;
   head_ = {};
   with_membership([this] {
-    if (done_ && raw(head_.size) == 0) begin(wanted_);
+    if (!done_ || raw(head_.size) != 0) return;
+    if (voters().count(parts_.id) != 0) return begin(wanted_);
+    finish(fail(Code::unavailable,
+                fmt::format("replica {} has no vote, so that no policy of the cell names its keys: "
+                            "ask one that votes for checkpoints and receipts",
+                            parts_.id)));
   });
 }
 

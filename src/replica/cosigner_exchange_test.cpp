@@ -40,6 +40,16 @@ TEST_F(CosignerExchangeTest, a_note_has_the_cosignatures_of_a_quorum) {
   EXPECT_GE((*result)->note.signatures.size(), 3u);
 }
 
+TEST_F(CosignerExchangeTest, who_has_no_vote_gives_no_note_that_no_policy_could_verify) {
+  rig.membership.voters = {1, 2};
+  begin(10, 10);
+  auto& result = rig.collect(3, 10);
+  rig.run(100);
+  ASSERT_TRUE(result && !result->has_value());
+  EXPECT_EQ(result->error().code, Code::unavailable);
+  EXPECT_NE(result->error().message.find("replica 3 has no vote"), std::string::npos);
+}
+
 TEST_F(CosignerExchangeTest, what_is_asked_before_it_is_stored_is_answered_when_it_is) {
   begin(10, 20);
   rig.store(1, 20);
