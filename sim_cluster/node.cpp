@@ -57,7 +57,7 @@ replica::Replica::Io Node::io() {
           [this] {
             return std::make_unique<FaultyMemory>(net_.make_network(name_), flips_next_entry_);
           },
-          [this](std::uint64_t peer) { behind_ = peer; }};
+          [this](const replica::MemberInfo& peer) { behind_ = peer; }};
 }
 
 replica::ReplicaExecutors Node::executors() {
@@ -115,7 +115,7 @@ Status Node::keep_going() {
   if (!is_up()) return {};
   if (fatal_) return bury(*fatal_);
   if (!behind_) return {};
-  const std::uint64_t peer = *behind_;
+  const replica::MemberInfo peer = *behind_;
   stop();
   fatal_.reset();
   behind_.reset();
@@ -126,7 +126,7 @@ Status Node::keep_going() {
   return bury(began.error());
 }
 
-Status Node::catch_up(std::optional<std::uint64_t> peer) {
+Status Node::catch_up(const std::optional<replica::MemberInfo>& peer) {
   metrics_.emplace();
   copy_from_ = peer;
   catch_up_ = TRY(replica::CatchUp::start(io(), config_, executors(), peer, {},
@@ -246,7 +246,7 @@ std::string Node::describe() const {
   if (retired_) return "is retired";
   std::string text = "is down";
   if (is_copying())
-    text = copy_from_ ? fmt::format("copies from {}", *copy_from_) : "has its log supplied again";
+    text = copy_from_ ? fmt::format("copies from {}", copy_from_->id) : "has its log supplied again";
   if (is_up()) {
     const replica::Leadership now = replica_->leadership();
     text = fmt::format("has {} records, term {}, leader {}", replica_->visible_records(), now.term,

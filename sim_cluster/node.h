@@ -95,7 +95,7 @@ class Node {
  private:
   Status open_parts();
   Status open_replica();
-  Status catch_up(std::optional<std::uint64_t> peer);
+  Status catch_up(const std::optional<replica::MemberInfo>& peer);
   Status end_catch_up();
   Status bury(const Error& why);
   replica::Replica::Io io();
@@ -118,8 +118,8 @@ class Node {
   std::array<std::unique_ptr<io::Executor>, stage_count> stages_;
   std::unique_ptr<replica::Replica> replica_;
   std::unique_ptr<replica::CatchUp> catch_up_;
-  std::optional<std::uint64_t> copy_from_;  ///< Of catch_up_.
-  std::optional<std::uint64_t> behind_;     ///< The peer to copy from.
+  std::optional<replica::MemberInfo> copy_from_;  ///< Of catch_up_.
+  std::optional<replica::MemberInfo> behind_; ///< The peer to copy from.
   std::optional<Status> copied_;
   std::uint64_t copies_ = 0, resupplies_ = 0;
   std::uint64_t power_seed_ = 1;

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -129,7 +128,8 @@ replica::CatchUp::Progress copy_progress() {
 /// Whoever is behind closes, copies and opens again. What went wrong with a copy ends nothing: the
 /// leader offers its state again, and a disk that failed shows when the cell is opened.
 /// Returns the signal that came meanwhile, if one did.
-Result<std::optional<int>> catch_up(const ServeSetting& setting, std::optional<std::uint64_t> peer,
+Result<std::optional<int>> catch_up(const ServeSetting& setting,
+                                    const std::optional<replica::MemberInfo>& peer,
                                     const StopSignals& signals) {
   std::mutex mutex;
   std::optional<Status> done;
@@ -137,7 +137,7 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting, std::optional<s
     spdlog::info(
         "the log of the others does not reach this replica any more: copying the state of "
         "replica {}",
-        *peer);
+        peer->id);
   else
     spdlog::warn("waiting for a leader to supply this replica's log again");
   const auto copying =
@@ -153,7 +153,7 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting, std::optional<s
     if (!*done)
       spdlog::warn("what this replica lacks did not come: {}", done->error().message);
     else if (peer)
-      spdlog::info("the state of replica {} is here", *peer);
+      spdlog::info("the state of replica {} is here", peer->id);
     return std::optional<int>();
   }
 }
@@ -172,13 +172,19 @@ Exit stopped(int signal) {
 
 /// Opens the cell, as often as it falls behind its peers, until a signal comes.
 Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signals) {
-  std::atomic<std::uint64_t> behind{0};
-  setting.behind = [&behind](std::uint64_t peer) {
+  std::mutex mutex;
+  std::optional<replica::MemberInfo> behind;
+  setting.behind = [&](const replica::MemberInfo& peer) {
+    const std::lock_guard lock(mutex);
     behind = peer;
     StopSignals::wake();
   };
+  const auto is_behind = [&] {
+    const std::lock_guard lock(mutex);
+    return behind.has_value();
+  };
   for (bool is_first = true;; is_first = false) {
-    behind = 0;
+    behind.reset();
     Result<std::unique_ptr<Serving>> opened = open_if_sound(setting);
     if (!opened && !TRY(replica::CatchUp::is_needed(*setting.node.disk))) return opened.error();
     if (!opened) {
@@ -191,10 +197,10 @@ Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signal
     setting.http = serving->http();
     log_ready(*serving, is_first);
     std::optional<int> signal;
-    while (!signal && behind == 0) signal = signals.wait();
+    while (!signal && !is_behind()) signal = signals.wait();
     if (signal) spdlog::info("signal {}: finishing what is under way", *signal);
     serving.reset();
-    if (!signal) signal = TRY(catch_up(setting, behind.load(), signals));
+    if (!signal) signal = TRY(catch_up(setting, behind, signals));
     if (signal) return stopped(*signal);
   }
 }

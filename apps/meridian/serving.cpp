@@ -92,7 +92,7 @@ Serving::~Serving() {
 }
 
 Result<std::unique_ptr<StateCopying>> StateCopying::start(const ServeSetting& setting,
-                                                          std::optional<std::uint64_t> peer,
+                                                          std::optional<replica::MemberInfo> peer,
                                                           replica::CatchUp::Progress progress,
                                                           std::function<void(Status)> done) {
   std::unique_ptr<StateCopying> self(new StateCopying);

@@ -51,7 +51,7 @@ struct ServeSetting {
   std::function<void(Error)> on_fatal;
   std::vector<std::string> witnesses{};  ///< URL=VKEY
   /// This replica must copy the state of `peer`; on an internal thread.
-  std::function<void(std::uint64_t peer)> behind;
+  std::function<void(const replica::MemberInfo& peer)> behind;
 
   replica::Replica::Io replica_io(metrics::Registry& metrics) const;
 };
@@ -85,7 +85,7 @@ class Serving {
 class StateCopying {
  public:
   static Result<std::unique_ptr<StateCopying>> start(const ServeSetting& setting,
-                                                     std::optional<std::uint64_t> peer,
+                                                     std::optional<replica::MemberInfo> peer,
                                                      replica::CatchUp::Progress progress,
                                                      std::function<void(Status)> done);
   ~StateCopying();

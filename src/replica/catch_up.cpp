@@ -31,16 +31,17 @@ Result<bool> CatchUp::is_needed(io::Disk& disk) {
 
 Result<std::unique_ptr<CatchUp>> CatchUp::start(const Replica::Io& io, const ReplicaConfig& config,
                                                 ReplicaExecutors executors,
-                                                std::optional<std::uint64_t> peer,
-                                                Progress progress,
+                                                std::optional<MemberInfo> peer, Progress progress,
                                                 std::function<void(Status)> done) {
   std::unique_ptr<CatchUp> self(
       new CatchUp(io, config, executors, std::move(progress), std::move(done)));
   TRY(self->listen());
+  // One that joined after this replica was started is none of its founders.
+  if (peer && !peer->address.empty()) self->peers_->set(*peer);
   executors.log.post([raw = self.get(), alive = self->lifetime_.token(), peer] {
     if (!*alive) return;
     if (peer)
-      raw->copy(*peer);
+      raw->copy(peer->id);
     else
       raw->resupply();
   });

@@ -25,8 +25,7 @@ class CatchUp {
   /// Listens as this replica. Copies the state of `peer`, if it is set. Errors: as RaftLog::open.
   static Result<std::unique_ptr<CatchUp>> start(const Replica::Io& io, const ReplicaConfig& config,
                                                 ReplicaExecutors executors,
-                                                std::optional<std::uint64_t> peer,
-                                                Progress progress,
+                                                std::optional<MemberInfo> peer, Progress progress,
                                                 std::function<void(Status)> done);
   ~CatchUp();
 

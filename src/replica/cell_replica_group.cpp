@@ -139,7 +139,7 @@ Status CellReplica::join_group() {
       StateGiver::Next{[this](std::uint64_t peer) { group_->node().snapshot_active(peer); },
                        [this](std::uint64_t peer) { group_->node().snapshot_sent(peer, true); }});
   group_->on_snapshots([this](std::uint64_t) { return make_offer(); },
-                       [this](std::uint64_t peer) {
+                       [this](const MemberInfo& peer) {
                          if (!std::exchange(behind_told_, true) && io_.behind) io_.behind(peer);
                        });
   const std::optional<proof::TreeHead>& last = cosigned_->last();

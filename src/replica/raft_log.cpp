@@ -104,7 +104,7 @@ consensus::RaftNode::Handler RaftLog::node_handler() {
   };
   // The message is not kept: once the state is installed, this member answers appends behind it.
   out.offered = [this](const consensus::SnapshotOffer&, std::uint64_t from, const io::Parts&) {
-    if (behind_) behind_(from);
+    if (behind_) behind_(peers_->find(from).value_or(MemberInfo{from, {}, {}}));
   };
   out.fatal = [this](const Error& error) { handler_.failed(error); };
   out.log = [this](int level, std::string_view text) {

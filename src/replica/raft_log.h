@@ -78,7 +78,7 @@ class RaftLog final : public OrderedLog {
   const GroupState& group() const { return group_; }
 
   /// A leader's log does not reach this replica any more: its state must be copied from `from`.
-  using Behind = std::function<void(std::uint64_t from)>;
+  using Behind = std::function<void(const MemberInfo& from)>;
   using MakeOffer = std::function<std::optional<consensus::SnapshotOffer>(std::uint64_t to)>;
   /// Before start(): the state that this replica has to offer, and what to do without one.
   void on_snapshots(MakeOffer make_offer, Behind behind);

@@ -104,7 +104,7 @@ class Replica {
     std::function<std::unique_ptr<io::Network>()> make_network{};  ///< Of a group; called once.
     /// Once: the log cannot bring this replica up any more. Close it, take the state of `peer`
     /// (catch_up.h) and open again. Comes on the raft executor.
-    std::function<void(std::uint64_t peer)> behind{};
+    std::function<void(const MemberInfo& peer)> behind{};
     /// Of a group: the key that its replicas share (storage/cell_key.h), as soon as it was handed
     /// to this one; at most once, on the apply executor. Without it none is made.
     std::function<void(crypto::Secret key)> cell_key{};
