@@ -57,7 +57,8 @@ replica::Replica::Io Node::io() {
           [this] {
             return std::make_unique<FaultyMemory>(net_.make_network(name_), flips_next_entry_);
           },
-          [this](const replica::MemberInfo& peer) { behind_ = peer; }};
+          [this](const replica::MemberInfo& peer) { behind_ = peer; },
+          {}};
 }
 
 replica::ReplicaExecutors Node::executors() {

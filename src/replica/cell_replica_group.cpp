@@ -142,6 +142,9 @@ Status CellReplica::join_group() {
                        [this](const MemberInfo& peer) {
                          if (!std::exchange(behind_told_, true) && io_.behind) io_.behind(peer);
                        });
+  group_->on_standing([this](Standing standing) {
+    if (io_.standing) io_.standing(standing);
+  });
   const std::optional<proof::TreeHead>& last = cosigned_->last();
   const std::uint64_t signed_size = last ? raw(last->size) : 0;
   prover_->when_visible(signed_size, [this](std::uint64_t) {
@@ -212,9 +215,18 @@ GroupReport CellReplica::group_report() const {
   const consensus::RaftNode::Report raft = group_->node().report();
   const Peers& peers = group_->peers();
   const GroupConfig& config = *config_.group;
+  const GroupState& group = group_->group();
   GroupReport out;
   out.id = config.id;
   out.region = config.region;
+  out.address = config.listen;
+  out.client_address = config.client_address;
+  if (const MemberInfo* self = group.find(config.id)) out.address = self->address;
+  out.storage = group_->storage();
+  out.part = part_of(raft.membership, config.id);
+  out.is_changing = raft.membership.is_joint() || raft.core.pending_conf_index > raft.handed_out;
+  for (const MemberInfo& one : group.members)
+    if (group.has_left(one.id)) out.ids_left.push_back(one.id);
   out.role = raft.core.role;
   out.may_propose = leadership().is_ours;
   out.term = raft.core.term;
@@ -246,7 +258,9 @@ GroupReport CellReplica::group_report() const {
     GroupReport::Peer peer;
     peer.member = peers.find(id).value_or(MemberInfo{id, {}, {}});
     peer.client_address = peers.client_address_of(id);
+    peer.storage = peers.storage_of(id).value_or(0);
     peer.votes = raft.membership.votes(id);
+    peer.part = part_of(raft.membership, id);
     for (const consensus::PeerProgress& one : raft.peers) {
       if (!leads || one.id != id) continue;
       peer.matched = one.matched;

@@ -16,6 +16,8 @@ enum class PeerTag : Byte {
   log_answer = 7,
   ping = 8,  ///< round_trips.h
   pong = 9,
+  members_request = 10,  ///< member_news.h
+  members_answer = 11,
 };
 
 }  // namespace meridian::replica

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "base/assert.h"
@@ -15,10 +16,12 @@ constexpr std::size_t client_address_size_max = 255;
 /// Of `peers`: count(8), then as many id(8) storage(16).
 constexpr std::size_t pins_max = 18;
 constexpr std::size_t pin_size = 24;
+/// Ids that said hello and are no members': what is known of more is not kept.
+constexpr std::size_t met_max = 64;
 constexpr storage::SlotFormat pins_format{"MERPEERS", 8 + pins_max* pin_size,
                                           "without it this replica cannot tell an emptied disk "
                                           "from the one it knew: replace this replica "
-                                          "(`meridian node add`, then `node remove`)"};
+                                          "(`meridian node replace`)"};
 static_assert(pins_format.value_size <= storage::SlotFile::value_size_max);
 
 std::string cell_text(u128 cell) {
@@ -106,8 +109,12 @@ Status Peers::start(const std::string& listen, const std::string& client_address
       {[this](Bytes bytes) { return admit(bytes); },
        [this, let_us_in](io::PeerId from, io::Channel, io::Parts parts) {
          if (parts.empty() || parts[0]->empty()) return;
-         if (!let_us_in->contains(from)) return introduce_ourselves(from);
-         const auto found = receivers_.find(static_cast<PeerTag>(parts[0]->front()));
+         const auto tag = static_cast<PeerTag>(parts[0]->front());
+         // Who does not let us in says why; and where to answer one that is no member, it says.
+         if (!let_us_in->contains(from) && tag != PeerTag::members_answer &&
+             tag != PeerTag::members_request)
+           return introduce_ourselves(from);
+         const auto found = receivers_.find(tag);
          if (found != receivers_.end() && found->second)
            found->second(static_cast<std::uint64_t>(from), std::move(parts));
        },
@@ -160,10 +167,14 @@ Result<io::PeerId> Peers::admit(Bytes bytes) {
   if (hello.id == self_.name.raft_id)
     return fail(Code::permission_denied,
                 fmt::format("both are replica {}: an id belongs to one disk", hello.id));
-  if (!admits_any_disk_) TRY(pin(hello.id, hello.storage));
+  if (Status known = admits_any_disk_ ? Status{} : pin(hello.id, hello.storage); !known) {
+    if (stranger_) stranger_(hello.id);
+    return known.error();
+  }
   {
     const std::lock_guard lock(mutex_);
-    client_addresses_[hello.id] = hello.client_address;
+    if (members_.contains(hello.id) || client_addresses_.size() < met_max)
+      client_addresses_[hello.id] = hello.client_address;
   }
   return io::PeerId{hello.id};
 }
@@ -175,12 +186,23 @@ Status Peers::pin(std::uint64_t id, u128 storage) {
     return fail(
         Code::permission_denied,
         fmt::format("replica {} had another disk: an emptied or exchanged one joins under a "
-                    "new id (`meridian node add`), and {} is removed",
-                    id, id));
+                    "new id (`meridian serve --join`), which takes the place of {} by "
+                    "`meridian node replace {} NEW=REGION@HOST:PORT`",
+                    id, id, id));
   }
-  if (pins_.size() == pins_max) {  // ids only grow: the oldest is gone
-    client_addresses_.erase(pins_.begin()->first);
-    pins_.erase(pins_.begin());
+  if (members_.contains(id)) return save_pin(id, storage);
+  if (met_.size() < met_max || met_.contains(id)) met_[id] = storage;
+  return {};
+}
+
+Status Peers::save_pin(std::uint64_t id, u128 storage) {
+  if (pins_.size() == pins_max) {
+    // Who has left goes first: what is forgotten of a member would let an emptied disk in.
+    auto oldest = std::find_if(pins_.begin(), pins_.end(),
+                               [&](const auto& one) { return retired_.contains(one.first); });
+    if (oldest == pins_.end()) oldest = pins_.begin();
+    client_addresses_.erase(oldest->first);
+    pins_.erase(oldest);
   }
   pins_[id] = storage;
   Buffer value;
@@ -202,16 +224,41 @@ void Peers::set(const MemberInfo& member) {
         found != members_.end() && found->second == member)
       return;
     members_[member.id] = member;
+    guests_.erase(member.id);
+    if (const auto met = met_.extract(member.id); met && !pins_.contains(member.id))
+      if (const Status pinned = save_pin(member.id, met.mapped()); !pinned)
+        notice_(fmt::format("the storage of replica {} cannot be remembered: {}", member.id,
+                            pinned.error().message));
   }
   if (const auto net = network()) net->set_peer(io::PeerId{member.id}, member.address);
 }
 
-void Peers::remove(std::uint64_t id) {
+void Peers::set_guest(std::uint64_t id, const std::string& address) {
   {
     const std::lock_guard lock(mutex_);
-    members_.erase(id);
+    if (members_.contains(id) || (guests_.size() == guests_max && !guests_.contains(id))) return;
+    guests_.insert(id);
   }
-  if (const auto net = network()) net->remove_peer(io::PeerId{id});
+  if (const auto net = network()) net->set_peer(io::PeerId{id}, address);
+}
+
+void Peers::retire(std::uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  retired_.insert(id);
+}
+
+std::vector<std::uint64_t> Peers::known() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, member] : members_) ids.push_back(id);
+  return ids;
+}
+
+std::optional<u128> Peers::storage_of(std::uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = pins_.find(id);
+  if (found == pins_.end()) return std::nullopt;
+  return found->second;
 }
 
 std::optional<MemberInfo> Peers::find(std::uint64_t id) const {

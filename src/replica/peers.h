@@ -2,7 +2,8 @@
 //
 // Every link begins with a hello that names cell, generation, Raft id and storage; a known id with
 // another storage is refused for good (M2, L8): its disk was emptied or exchanged, and it would
-// vote away what was acknowledged. Which storage an id has is remembered durably at first contact.
+// vote away what was acknowledged. Which storage a member's id has is remembered durably at first
+// contact; that of an id that is no member's is not, as whoever has it may yet be given up.
 // The hello also says where clients reach the replica: whom they are sent to if it leads.
 // Handlers run on the executor given to start().
 #pragma once
@@ -13,7 +14,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/u128.h"
@@ -55,6 +58,8 @@ class Peers {
   void on_link_down(LinkDown call) { link_down_ = std::move(call); }
   /// Canary::admit_any_disk. Before start().
   void admit_any_disk() { admits_any_disk_ = true; }
+  /// Somebody was refused whose storage is not the one that its id belongs to.
+  void on_stranger(std::function<void(std::uint64_t id)> call) { stranger_ = std::move(call); }
   /// `client_address`: of this replica, told to the others.
   Status start(const std::string& listen, const std::string& client_address,
                io::Executor& executor);
@@ -62,7 +67,16 @@ class Peers {
   void stop();
 
   void set(const MemberInfo& member);
-  void remove(std::uint64_t id);
+  /// One that is no member asks: it is answered at `address`. Nothing if it is a member, or if
+  /// there are guests_max already.
+  void set_guest(std::uint64_t id, const std::string& address);
+  static constexpr std::size_t guests_max = 16;
+  /// It has left: it is still told so, but what is known of it goes first when room is needed.
+  void retire(std::uint64_t id);
+  /// Those that were set, guests left out.
+  std::vector<std::uint64_t> known() const;
+  /// The storage that an id belongs to; none: not known yet.
+  std::optional<u128> storage_of(std::uint64_t id) const;
   std::optional<MemberInfo> find(std::uint64_t id) const;
   /// False if it was not queued: no link, no room, or not started yet (another thread was quicker).
   bool send(std::uint64_t to, io::Channel channel, io::Parts parts);
@@ -75,6 +89,7 @@ class Peers {
         storage::SlotFile pins, std::function<void(const std::string&)> notice);
   Result<io::PeerId> admit(Bytes bytes);
   Status pin(std::uint64_t id, u128 storage);
+  Status save_pin(std::uint64_t id, u128 storage);  // mutex_ held
   void introduce_ourselves(io::PeerId to);
 
   std::shared_ptr<io::Network> network() const;  ///< Null once stopped.
@@ -83,6 +98,7 @@ class Peers {
   std::function<void(const std::string&)> notice_;
   std::map<PeerTag, Receive> receivers_;
   LinkDown link_down_;
+  std::function<void(std::uint64_t id)> stranger_;
   std::atomic<bool> is_started_{false};
   bool admits_any_disk_ = false;
 
@@ -91,7 +107,10 @@ class Peers {
   storage::SlotFile pins_file_;
   std::map<std::uint64_t, u128> pins_;
   std::map<std::uint64_t, MemberInfo> members_;
-  std::map<std::uint64_t, std::string> client_addresses_;  ///< Of ids that are in pins_.
+  std::map<std::uint64_t, u128> met_;  ///< Storage of who said hello and is no member.
+  std::set<std::uint64_t> guests_;
+  std::set<std::uint64_t> retired_;
+  std::map<std::uint64_t, std::string> client_addresses_;
 };
 
 }  // namespace meridian::replica

@@ -18,6 +18,7 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(
   std::unique_ptr<RaftLog> log(new RaftLog(parts, config));
   io::Disk& disk = context.disk;
   Directory directory = TRY(open_directory(disk, context.entropy, name));
+  log->storage_ = directory.identity.storage;
   log->peers_ = TRY(Peers::open(disk, std::move(network), directory.identity, parts.notice));
   for (const MemberInfo& founder : config.founders) log->peers_->set(founder);
   if (parts.canary.admit_any_disk) log->peers_->admit_any_disk();
@@ -29,7 +30,7 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(
   log->applied_ = begin.applied;
   log->group_ = std::move(begin.group);
   consensus::RaftNode::Start& from = log->node_start_;
-  for (const MemberInfo& member : log->group_.members) log->peers_->set(member);
+  log->set_peers();
   from.membership = log->group_.membership;
   from.applied = log->applied_;
   log->store_ =
@@ -117,9 +118,14 @@ void RaftLog::hand_out(std::vector<consensus::CommittedEntry> entries) {
   std::vector<CommittedEntry> out;
   out.reserve(entries.size());
   for (consensus::CommittedEntry& one : entries) {
-    if (!encoded_ || one.entry.kind == consensus::EntryKind::membership) {
+    const bool changes = one.entry.kind == consensus::EntryKind::membership;
+    if (!encoded_ || changes) {
       take_members(one);
       encoded_ = std::make_shared<const Buffer>(encode_group_state(group_));
+    }
+    if (changes) {
+      set_peers();
+      news_->look();
     }
     out.push_back({one.entry.index, one.entry.term, std::move(one.entry.bytes), encoded_});
   }
@@ -145,8 +151,15 @@ void RaftLog::take_members(const consensus::CommittedEntry& entry) {
         continue;
       const MemberInfo member{command.member, text(command.region), text(command.address)};
       group_.set(member);
-      peers_->set(member);
     }
+  }
+}
+
+/// Also of those that left: they may not know it yet.
+void RaftLog::set_peers() {
+  for (const MemberInfo& member : group_.members) {
+    peers_->set(member);
+    if (group_.has_left(member.id)) peers_->retire(member.id);
   }
 }
 
@@ -172,8 +185,19 @@ void RaftLog::start(Handler handler) {
       config, consensus::RaftNode::Parts{parts_.raft, parts_.log, parts_.clock, *store_},
       node_start_, node_handler());
   peers_->on(PeerTag::raft, [this](std::uint64_t from, io::Parts message) {
-    node_->receive(io::PeerId{from}, std::move(message));
+    if (!news_->turn_away(from)) node_->receive(io::PeerId{from}, std::move(message));
   });
+  answer_log_requests();
+  peers_->on_link_down([this](std::uint64_t peer) { node_->link_down(peer); });
+  make_news();
+  if (Status listening = peers_->start(config_.listen, config_.client_address, parts_.raft);
+      !listening)
+    return handler_.failed(listening.error());
+  node_->start();
+  news_->start();
+}
+
+void RaftLog::answer_log_requests() {
   peers_->on(PeerTag::log_request, [this](std::uint64_t from, const io::Parts& question) {
     const Result<LogRequest> request = decode_log_request(question);
     if (!request) return;
@@ -185,11 +209,17 @@ void RaftLog::start(Handler handler) {
                        encode_log_answer({nonce, false, std::move(*piece)}));
         });
   });
-  peers_->on_link_down([this](std::uint64_t peer) { node_->link_down(peer); });
-  if (Status listening = peers_->start(config_.listen, config_.client_address, parts_.raft);
-      !listening)
-    return handler_.failed(listening.error());
-  node_->start();
+}
+
+void RaftLog::make_news() {
+  const MemberInfo self{config_.id, config_.region, config_.listen};
+  news_ = std::make_unique<MemberNews>(
+      MemberNews::Parts{parts_.raft, *peers_, self, storage_,
+                        [this]() -> const GroupState& { return group_; },
+                        [this] { return node_->report().core.leader; }, parts_.notice},
+      [this](Standing standing) {
+        if (standing_) standing_(standing);
+      });
 }
 
 void RaftLog::stop() {

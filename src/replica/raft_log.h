@@ -15,6 +15,7 @@
 #include "replica/canary.h"
 #include "replica/group_config.h"
 #include "replica/group_state.h"
+#include "replica/member_news.h"
 #include "replica/ordered_log.h"
 #include "replica/peers.h"
 #include "replica/raft_store.h"
@@ -77,18 +78,22 @@ class RaftLog final : public OrderedLog {
   /// On the raft executor.
   const GroupState& group() const { return group_; }
 
+  /// Of this disk.
+  u128 storage() const { return storage_; }
+
   /// A leader's log does not reach this replica any more: its state must be copied from `from`.
   using Behind = std::function<void(const MemberInfo& from)>;
   using MakeOffer = std::function<std::optional<consensus::SnapshotOffer>(std::uint64_t to)>;
   /// Before start(): the state that this replica has to offer, and what to do without one.
   void on_snapshots(MakeOffer make_offer, Behind behind);
+  /// Before start(): what to do as this replica's standing changes; first told when it starts.
+  void on_standing(std::function<void(Standing)> told) { standing_ = std::move(told); }
 
   void start(Handler handler) override;
   void stop() override;
   void propose(std::uint64_t term, std::vector<EntryBytes> entries) override;
   void propose_change(std::uint64_t term, consensus::CheckedChange change,
                       EntryBytes entry) override;
-
   void applied(std::uint64_t index) override { node_->applied(index); }
   void release_before(std::uint64_t index) override { node_->release_before(index); }
   std::uint64_t file_count() const override { return store_->file_count(); }
@@ -98,17 +103,23 @@ class RaftLog final : public OrderedLog {
   consensus::RaftNode::Handler node_handler();
   void hand_out(std::vector<consensus::CommittedEntry> entries);
   void take_members(const consensus::CommittedEntry& entry);
+  void set_peers();
+  void answer_log_requests();
+  void make_news();
 
   Parts parts_;
   const GroupConfig config_;
   LogPosition applied_;
+  u128 storage_ = 0;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<RaftStore> store_;
   consensus::RaftNode::Start node_start_;
   std::unique_ptr<consensus::RaftNode> node_;
   Handler handler_;
+  std::unique_ptr<MemberNews> news_;
   MakeOffer make_offer_;
   Behind behind_;
+  std::function<void(Standing)> standing_;
 
   // raft executor: the group as of the entry handed out last
   GroupState group_;

@@ -31,6 +31,7 @@
 #include "replica/canary.h"
 #include "replica/group_report.h"
 #include "replica/group_state.h"
+#include "replica/member_news.h"
 #include "replica/ordered_log.h"
 #include "storage/key_store.h"
 
@@ -108,6 +109,9 @@ class Replica {
     /// Of a group: the key that its replicas share (storage/cell_key.h), as soon as it was handed
     /// to this one; at most once, on the apply executor. Without it none is made.
     std::function<void(crypto::Secret key)> cell_key{};
+    /// Of a group: how this replica stands in it, at first and whenever that has changed. Who is
+    /// out (is_out) has to be closed. Comes on the raft executor.
+    std::function<void(Standing)> standing{};
   };
   using Progress = std::function<void(const RecoveryProgress&)>;
   /// Opens or creates the cell's data on `disk` and recovers it. Blocks. `on_fatal` is called once
