@@ -114,6 +114,7 @@ HttpApi::HttpApi(Backend& backend) : backend_(backend) {
   internal::add_read_routes(routes_);
   internal::add_event_routes(routes_);
   internal::add_proof_routes(routes_);
+  internal::add_member_routes(routes_);
 }
 
 Error HttpApi::deadline_passed(const Asked& asked) const {
@@ -121,6 +122,9 @@ Error HttpApi::deadline_passed(const Asked& asked) const {
   if (asked.method != HttpMethod::post || is_read(target.substr(0, target.find('?')))) {
     return fail(Code::deadline_exceeded, std::string(read_deadline_message));
   }
+  if (target == "/v1/members")
+    return fail(Code::deadline_exceeded,
+                "the outcome is unknown: GET /v1/members shows whether the change was made");
   return fail(Code::deadline_exceeded,
               "the outcome is unknown: ask GET /v1/outcomes with the same id, or send it again");
 }

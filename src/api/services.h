@@ -21,5 +21,6 @@ std::unique_ptr<grpc::Service> make_proofs_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_feed_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_subjects_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_admin_service(Backend& backend);
+std::unique_ptr<grpc::Service> make_members_service(Backend& backend);
 
 }  // namespace meridian::api

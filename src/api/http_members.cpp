@@ -1,0 +1,37 @@
+// Who takes part in the cell, by GET, and changes of it by POST.
+#include <utility>
+
+#include "api/convert_members.h"
+#include "api/internal/http_routes.h"
+
+namespace meridian::api::internal {
+namespace {
+
+using Call = HttpApi::CallRef;
+
+/// This replica's own view: `leader` says who knows more.
+void get_members(Backend& backend, const Call& call) {
+  backend.cell.replica().report(
+      [call, cell = backend.cell_id](const replica::Replica::Report& report) {
+        if (!report.group) return call->refuse(no_group());
+        call->reply_json(members_json(*report.group, cell).dump());
+      });
+}
+
+void post_members(Backend& backend, const Call& call) {
+  Result<std::vector<replica::MemberStep>> steps = parse_steps_json(call->request.body);
+  if (!steps) return call->refuse(steps.error());
+  backend.cell.replica().change_members(std::move(*steps), [call](const Status& done) {
+    if (!done) return call->refuse(done.error());
+    call->reply_json("{}");
+  });
+}
+
+}  // namespace
+
+void add_member_routes(std::vector<HttpApi::Route>& routes) {
+  routes.push_back({HttpMethod::get, "v1/members", get_members});
+  routes.push_back({HttpMethod::post, "v1/members", post_members});
+}
+
+}  // namespace meridian::api::internal
