@@ -9,6 +9,7 @@
 
 #include "api/listen_address.h"
 #include "crypto/sha256.h"
+#include "replica/group_state.h"
 
 namespace meridian::app {
 
@@ -61,26 +62,67 @@ Result<LinkDelays> parse_delays(const std::vector<std::string>& texts,
     }
     const std::string region = text.substr(0, equals);
     if (!is_region_of(founders, region))
-      return bad_flag("--link-delay", fmt::format("no founder is in region '{}'", region));
+      return bad_flag("--link-delay", fmt::format("no replica given is in region '{}'", region));
     delays.to_region_ms[region] = TRY(parse_ms(std::string_view(text).substr(equals + 1)));
   }
   return delays;
 }
 
-Result<std::vector<replica::MemberInfo>> parse_founders(const std::vector<std::string>& texts) {
-  std::vector<replica::MemberInfo> founders;
+Result<std::vector<replica::MemberInfo>> parse_members(const std::vector<std::string>& texts,
+                                                       std::string_view flag) {
+  std::vector<replica::MemberInfo> members;
   for (const std::string& text : texts) {
-    replica::MemberInfo founder = TRY(parse_founder(text));
-    for (const replica::MemberInfo& other : founders) {
-      if (other.id == founder.id)
-        return bad_flag("--founder", fmt::format("two founders have the id {}", founder.id));
-      if (other.address == founder.address)
-        return bad_flag("--founder", fmt::format("founders {} and {} have one address, {}",
-                                                 other.id, founder.id, founder.address));
+    replica::MemberInfo member = TRY(parse_member(text, flag));
+    for (const replica::MemberInfo& other : members) {
+      if (other.id == member.id)
+        return bad_flag(flag, fmt::format("two replicas have the id {}", member.id));
+      if (other.address == member.address)
+        return bad_flag(flag, fmt::format("replicas {} and {} have one address, {}", other.id,
+                                          member.id, member.address));
     }
-    founders.push_back(std::move(founder));
+    members.push_back(std::move(member));
   }
-  return founders;
+  return members;
+}
+
+/// A founder finds itself in the list.
+Status take_founder(const GroupFlags& flags, GroupSettings& settings) {
+  replica::GroupConfig& config = settings.config;
+  config.founders = TRY(parse_members(flags.founders, "--founder"));
+  const auto self = std::find_if(config.founders.begin(), config.founders.end(),
+                                 [&](const auto& one) { return one.id == config.id; });
+  if (self == config.founders.end())
+    return bad_flag("--founder",
+                    fmt::format("none of the {} founders given is replica {}, which this node is. "
+                                "name them all, the same on each node. to join a cell that runs "
+                                "already, give --join",
+                                config.founders.size(), config.id));
+  config.region = flags.region.empty() ? self->region : flags.region;
+  if (config.region != self->region)
+    return bad_flag("--region", fmt::format("'{}', but --founder says that replica {} is in '{}'",
+                                            config.region, config.id, self->region));
+  config.listen = flags.peer_listen.empty() ? self->address : flags.peer_listen;
+  return {};
+}
+
+/// One that joins is in nobody's list yet.
+Status take_joiner(const GroupFlags& flags, GroupSettings& settings) {
+  replica::GroupConfig& config = settings.config;
+  config.joins = true;
+  config.founders = TRY(parse_members(flags.joins, "--join"));
+  for (const replica::MemberInfo& member : config.founders)
+    if (member.id == config.id)
+      return bad_flag("--join",
+                      fmt::format("replica {} is this node itself. name members of the cell "
+                                  "that run already (`meridian node list`)",
+                                  member.id));
+  if (flags.region.empty())
+    return bad_flag("--join", "needs --region NAME, the region of this replica");
+  if (flags.peer_listen.empty())
+    return bad_flag("--join", "needs --peer-listen HOST:PORT, where its peers reach this replica");
+  config.region = flags.region;
+  config.listen = flags.peer_listen;
+  return {};
 }
 
 Result<std::string> client_address(const std::string& advertised, const std::string& grpc) {
@@ -111,7 +153,8 @@ Status refuse_without_id(const GroupFlags& flags) {
                                                      {!flags.advertise.empty(), "--advertise"},
                                                      {!flags.link_delays.empty(), "--link-delay"},
                                                      {flags.round_trip_ms >= 0, "--round-trip"},
-                                                     {!flags.home.empty(), "--home"}};
+                                                     {!flags.home.empty(), "--home"},
+                                                     {!flags.joins.empty(), "--join"}};
   for (const auto& [is_given, name] : given)
     if (is_given)
       return bad_flag(name, "goes with --replica-id N, which says which replica this node is");
@@ -131,6 +174,13 @@ void add_group_flags(CLI::App& command, GroupFlags& flags) {
             .add_option("--founder", flags.founders,
                         "A replica that begins the cell, repeated for each, this one included; "
                         "HOST:PORT is where its peers reach it")
+            ->allow_extra_args(false)
+            ->type_name("ID=REGION@HOST:PORT"));
+  group(command
+            .add_option("--join", flags.joins,
+                        "A member of a cell that runs already, which this replica is to join; "
+                        "repeated, and needed at the first start only. It copies the state once it "
+                        "is added (`meridian node add`, or `node replace`)")
             ->allow_extra_args(false)
             ->type_name("ID=REGION@HOST:PORT"));
   group(command
@@ -155,7 +205,7 @@ void add_group_flags(CLI::App& command, GroupFlags& flags) {
   group(command
             .add_option("--cell", flags.cell,
                         "Id of the cell, the same on all its replicas (else drawn from the "
-                        "founders' list)")
+                        "founders' list); `meridian node list` shows it")
             ->type_name("UUID"));
   group(command
             .add_option("--round-trip", flags.round_trip_ms,
@@ -171,26 +221,27 @@ void add_group_flags(CLI::App& command, GroupFlags& flags) {
             ->type_name("[REGION=]MS"));
 }
 
-Result<replica::MemberInfo> parse_founder(std::string_view text) {
+Result<replica::MemberInfo> parse_member(std::string_view text, std::string_view flag) {
   const std::size_t equals = text.find('=');
   const std::size_t at = text.find('@');
-  replica::MemberInfo founder;
+  replica::MemberInfo member;
   if (equals == std::string_view::npos || at == std::string_view::npos || at < equals)
-    return bad_flag("--founder", fmt::format("'{}' is not written ID=REGION@HOST:PORT, such as "
-                                             "1=eu@127.0.0.1:7501",
-                                             text));
+    return bad_flag(flag, fmt::format("'{}' is not written ID=REGION@HOST:PORT, such as "
+                                      "1=eu@127.0.0.1:7501",
+                                      text));
   const std::string_view id = text.substr(0, equals);
-  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), founder.id);
-  if (error != std::errc() || end != id.data() + id.size() || founder.id == 0)
-    return bad_flag("--founder", fmt::format("'{}' in '{}' is no id: 1, 2, ...", id, text));
-  founder.region = text.substr(equals + 1, at - equals - 1);
-  if (founder.region.empty())
-    return bad_flag("--founder", fmt::format("'{}' names no region", text));
+  const auto [end, error] = std::from_chars(id.data(), id.data() + id.size(), member.id);
+  if (error != std::errc() || end != id.data() + id.size() || member.id == 0)
+    return bad_flag(flag, fmt::format("'{}' in '{}' is no id: 1, 2, ...", id, text));
+  member.region = text.substr(equals + 1, at - equals - 1);
+  if (member.region.empty()) return bad_flag(flag, fmt::format("'{}' names no region", text));
   const Result<api::ListenAddress> address = api::parse_listen_address(text.substr(at + 1));
-  if (!address) return with_context(address.error(), fmt::format("--founder {}", text));
-  if (address->port == 0) return bad_flag("--founder", fmt::format("'{}' names no port", text));
-  founder.address = api::format_listen_address(*address);
-  return founder;
+  if (!address) return with_context(address.error(), fmt::format("{} {}", flag, text));
+  if (address->port == 0) return bad_flag(flag, fmt::format("'{}' names no port", text));
+  member.address = api::format_listen_address(*address);
+  if (Status sound = replica::check_member(member); !sound)
+    return with_context(sound.error(), fmt::format("{} {}", flag, text));
+  return member;
 }
 
 Result<u128> parse_cell(std::string_view text) {
@@ -227,25 +278,18 @@ Result<std::optional<GroupSettings>> parse_group(const GroupFlags& flags,
   GroupSettings settings;
   replica::GroupConfig& config = settings.config;
   config.id = flags.replica_id;
-  config.founders = TRY(parse_founders(flags.founders));
-  const auto self = std::find_if(config.founders.begin(), config.founders.end(),
-                                 [&](const auto& one) { return one.id == config.id; });
-  if (self == config.founders.end())
-    return bad_flag("--founder",
-                    fmt::format("none of the {} founders given is replica {}, which this node is. "
-                                "name them all, the same on each node",
-                                config.founders.size(), config.id));
-  config.region = flags.region.empty() ? self->region : flags.region;
-  if (config.region != self->region)
-    return bad_flag("--region", fmt::format("'{}', but --founder says that replica {} is in '{}'",
-                                            config.region, config.id, self->region));
-  if (!flags.home.empty() && !is_region_of(config.founders, flags.home))
-    return bad_flag("--home", fmt::format("no founder is in region '{}'", flags.home));
+  if (!flags.joins.empty() && !flags.founders.empty())
+    return bad_flag("--join",
+                    "is for a cell that runs already, --founder for one that begins: give "
+                    "one of them");
+  TRY(flags.joins.empty() ? take_founder(flags, settings) : take_joiner(flags, settings));
+  if (!flags.home.empty() && flags.home != config.region &&
+      !is_region_of(config.founders, flags.home))
+    return bad_flag("--home", fmt::format("no replica given is in region '{}'", flags.home));
   config.home = flags.home;
-  config.listen = flags.peer_listen.empty() ? self->address : flags.peer_listen;
   TRY(check_peer_listen(config.listen, insecure_test));
   config.client_address = TRY(client_address(flags.advertise, grpc));
-  settings.derived_cell = derive_cell(deployment, config.founders);
+  if (!config.joins) settings.derived_cell = derive_cell(deployment, config.founders);
 
   const LinkDelays delays = TRY(parse_delays(flags.link_delays, config.founders));
   std::map<io::PeerId, io::Duration> delay_to;
@@ -256,9 +300,9 @@ Result<std::optional<GroupSettings>> parse_group(const GroupFlags& flags,
     delay_to[io::PeerId{peer.id}] = from_ms(delays.to(peer.region));
   }
   if (delay_ms_longest > 0) {
-    settings.network.delay = [delay_to](io::PeerId to) {
+    settings.network.delay = [delay_to, others = from_ms(delays.all_ms)](io::PeerId to) {
       const auto found = delay_to.find(to);
-      return io::LinkDelay{found == delay_to.end() ? io::Duration{} : found->second};
+      return io::LinkDelay{found == delay_to.end() ? others : found->second};
     };
   }
   config.round_trip =

@@ -1,7 +1,8 @@
 // The flags of `meridian serve` that make a node one of a cell's replicas, read and checked.
 //
 // Values. What the flags do not say follows from the list of founders: region and peers' address of
-// this replica, the id of the cell, the timing.
+// this replica, the id of the cell, the timing. One that joins a running cell says it all itself,
+// at its first start; later ones read it from its directory (joined_file.h).
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,7 @@ struct GroupFlags {
   std::string home;
   std::string peer_listen;
   std::vector<std::string> founders;
+  std::vector<std::string> joins;  ///< Members of the cell that it asks.
   std::string advertise;
   std::string cell;
   std::vector<std::string> link_delays;
@@ -37,11 +39,12 @@ void add_group_flags(CLI::App& command, GroupFlags& flags);
 struct GroupSettings {
   replica::GroupConfig config;
   io::OsNetworkOptions network;  ///< With the delays of a test.
-  u128 derived_cell = 0;         ///< The cell's id, if nobody named one.
+  /// The cell's id, if nobody named one; none: this replica joins, and cannot know.
+  std::optional<u128> derived_cell;
 };
 
-/// "1=eu@127.0.0.1:7501". Errors: invalid_argument naming what is wrong with it.
-Result<replica::MemberInfo> parse_founder(std::string_view text);
+/// "1=eu@127.0.0.1:7501". Errors: invalid_argument naming `flag` and what is wrong.
+Result<replica::MemberInfo> parse_member(std::string_view text, std::string_view flag);
 /// 32 hexadecimal digits, with or without the hyphens of a UUID. Errors: invalid_argument.
 Result<u128> parse_cell(std::string_view text);
 /// The same for the same founders in any order: all of them begin the same cell.

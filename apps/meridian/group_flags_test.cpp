@@ -39,12 +39,12 @@ TEST(GroupFlags, what_is_not_said_follows_from_the_founders) {
 
 TEST(GroupFlags, founders_in_any_order_begin_one_cell_and_others_another) {
   GroupFlags flags = three();
-  const u128 cell = (*parse(flags))->derived_cell;
+  const u128 cell = (*parse(flags))->derived_cell.value();
   std::swap(flags.founders[0], flags.founders[2]);
   flags.replica_id = 1;
-  EXPECT_TRUE((*parse(flags))->derived_cell == cell);
+  EXPECT_TRUE((*parse(flags))->derived_cell.value() == cell);
   flags.founders[1] = "2=us@127.0.0.1:7509";
-  EXPECT_FALSE((*parse(flags))->derived_cell == cell);
+  EXPECT_FALSE((*parse(flags))->derived_cell.value() == cell);
 }
 
 TEST(GroupFlags, each_mistake_is_named) {
@@ -57,7 +57,7 @@ TEST(GroupFlags, each_mistake_is_named) {
   EXPECT_THAT(error_of([](GroupFlags& f) { f.replica_id = 4; }), HasSubstr("replica 4"));
   EXPECT_THAT(error_of([](GroupFlags& f) { f.region = "eu"; }), HasSubstr("in 'us'"));
   EXPECT_THAT(error_of([](GroupFlags& f) { f.founders[0] = "2=eu@127.0.0.1:1"; }),
-              HasSubstr("two founders"));
+              HasSubstr("two replicas have the id 2"));
   EXPECT_THAT(error_of([](GroupFlags& f) { f.founders[0] = "1=eu@127.0.0.1:7503"; }),
               HasSubstr("one address"));
   EXPECT_THAT(error_of([](GroupFlags& f) { f.founders[0] = "1@127.0.0.1:7501"; }),

@@ -14,6 +14,9 @@
 #include "api/listen_address.h"
 #include "commands.h"
 #include "crypto/secret.h"
+#include "files.h"
+#include "joined_file.h"
+#include "replica_words.h"
 #include "serving.h"
 #include "stop_signals.h"
 
@@ -42,6 +45,11 @@ Examples:
       one of three replicas in three regions: what is answered is on two of them, and the cell goes
       on when one is lost. Start the other two with their own --data, --replica-id, --grpc and
       --http, and the same --founder list
+  meridian serve --data ./eu2 --dev --replica-id 4 --region eu --peer-listen 127.0.0.1:7504
+      --cell UUID --join 1=eu@127.0.0.1:7501 --join 2=us@127.0.0.1:7502 --grpc 127.0.0.1:7404
+      --http 127.0.0.1:7484
+      a new replica of a cell that runs: it waits until `meridian node add` or `node replace` names
+      it, copies the state and is ready. Later starts need only --data, --dev, --grpc and --http
   curl http://127.0.0.1:7480/v1/status
       the HTTP interface is described in docs/api.md)";
 
@@ -170,21 +178,41 @@ Exit stopped(int signal) {
   return Exit::ok;
 }
 
+/// What outlives one opening of the cell.
+struct Told {
+  ReplicaWords words;
+  std::optional<StandingLog> standing;  ///< Of one of several replicas.
+  bool is_ready = false;                ///< The line on stdout was written.
+
+  explicit Told(ServeSetting& setting) : words(setting) {
+    if (setting.config.group) standing.emplace(*setting.config.group);
+  }
+};
+
+/// Until a signal comes (which it returns), or the replica has to copy a state, or is out. One that
+/// joins is ready once it is a member.
+Result<std::optional<int>> serve_open(Serving& serving, const ServeSetting& setting, Told& told,
+                                      const StopSignals& signals) {
+  bool is_ready = false;
+  for (;;) {
+    const auto now = told.words.standing();
+    if (now && told.standing) told.standing->show(*now);
+    if (now && replica::is_out(*now))
+      return fail(Code::failed_precondition, told.standing->describe(*now));
+    const bool waits = setting.config.group && setting.config.group->joins &&
+                       now.value_or(replica::Standing::outsider) == replica::Standing::outsider;
+    if (!waits && !std::exchange(is_ready, true))
+      log_ready(serving, !std::exchange(told.is_ready, true));
+    if (told.words.behind()) return std::optional<int>();
+    if (const std::optional<int> signal = signals.wait()) return signal;
+  }
+}
+
 /// Opens the cell, as often as it falls behind its peers, until a signal comes.
 Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signals) {
-  std::mutex mutex;
-  std::optional<replica::MemberInfo> behind;
-  setting.behind = [&](const replica::MemberInfo& peer) {
-    const std::lock_guard lock(mutex);
-    behind = peer;
-    StopSignals::wake();
-  };
-  const auto is_behind = [&] {
-    const std::lock_guard lock(mutex);
-    return behind.has_value();
-  };
-  for (bool is_first = true;; is_first = false) {
-    behind.reset();
+  Told told(setting);
+  for (;;) {
+    told.words.forget();
     Result<std::unique_ptr<Serving>> opened = open_if_sound(setting);
     if (!opened && !TRY(replica::CatchUp::is_needed(*setting.node.disk))) return opened.error();
     if (!opened) {
@@ -195,24 +223,34 @@ Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signal
     std::unique_ptr<Serving> serving = std::move(*opened);
     setting.grpc = serving->grpc();  // a free port that was found stays the same
     setting.http = serving->http();
-    log_ready(*serving, is_first);
-    std::optional<int> signal;
-    while (!signal && !is_behind()) signal = signals.wait();
-    if (signal) spdlog::info("signal {}: finishing what is under way", *signal);
+    Result<std::optional<int>> signal = serve_open(*serving, setting, told, signals);
+    if (signal && *signal) spdlog::info("signal {}: finishing what is under way", **signal);
     serving.reset();
-    if (!signal) signal = TRY(catch_up(setting, behind, signals));
-    if (signal) return stopped(*signal);
+    if (signal && !*signal) signal = catch_up(setting, told.words.behind(), signals);
+    if (!signal) return signal.error();
+    if (*signal) return stopped(**signal);
   }
+}
+
+/// A directory that was made by --cell, or none: who joins cannot know which cell it is.
+Status check_cell_is_named(const GroupFlags& flags, io::Disk& disk) {
+  if (flags.joins.empty() || !flags.cell.empty() || TRY(disk.exists(cell_path))) return {};
+  return fail(Code::invalid_argument,
+              "--join: needs --cell UUID, the cell to join: `meridian node list --server MEMBER` "
+              "shows it");
 }
 
 Result<Exit> serve(const ServeOptions& options) {
   replica::ReplicaConfig config;
+  const std::unique_ptr<io::Disk> directory = TRY(open_directory(options.node.directory));
+  const GroupFlags flags = TRY(with_joined(options.group, *directory));
   const std::optional<GroupSettings> group =
-      TRY(parse_group(options.group, config.deployment, options.grpc, options.insecure_test));
+      TRY(parse_group(flags, config.deployment, options.grpc, options.insecure_test));
+  TRY(check_cell_is_named(flags, *directory));
   const api::ListenAddress grpc_address = TRY(listen_address(options.grpc, options.insecure_test));
   const api::ListenAddress http_address = TRY(listen_address(options.http, options.insecure_test));
   NodeOptions node_options = options.node;
-  if (!options.group.cell.empty()) node_options.cell = TRY(parse_cell(options.group.cell));
+  if (!flags.cell.empty()) node_options.cell = TRY(parse_cell(flags.cell));
   if (group) {
     node_options.is_replica = true;
     node_options.cell_if_new = group->derived_cell;
@@ -226,6 +264,7 @@ Result<Exit> serve(const ServeOptions& options) {
                             "recovery new-generation --accept-loss {}` to the end",
                             node.generation.number, node.generation.opening->range()));
   }
+  if (group && group->config.joins) TRY(write_joined(*node.disk, flags));
   log_start(node, options);
   config.cell = node.cell;
   config.generation = node.generation.number;

@@ -59,7 +59,8 @@ replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics) const 
           metrics,
           notice,
           [options = network] { return io::os_network(options); },
-          behind};
+          behind,
+          standing};
 }
 
 Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {

@@ -50,8 +50,9 @@ struct ServeSetting {
   replica::Replica::Progress progress;
   std::function<void(Error)> on_fatal;
   std::vector<std::string> witnesses{};  ///< URL=VKEY
-  /// This replica must copy the state of `peer`; on an internal thread.
+  /// This replica must copy the state of `peer`; on an internal thread, as the next.
   std::function<void(const replica::MemberInfo& peer)> behind;
+  std::function<void(replica::Standing)> standing{};
 
   replica::Replica::Io replica_io(metrics::Registry& metrics) const;
 };
