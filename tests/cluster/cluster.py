@@ -130,7 +130,7 @@ class Cluster:
             node.wait_ready()
 
     def node(self, number):
-        return self.nodes[number - 1]
+        return next(node for node in self.nodes if node.number == number)
 
     def servers(self):
         return ",".join(node.grpc for node in self.nodes)

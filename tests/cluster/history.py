@@ -136,8 +136,9 @@ class Clients:
     def _transfer(self, client, identity, at):
         """Repeats one transfer until it is acknowledged. Returns who acknowledged it."""
         self.history.begin(identity)
-        nodes = self.cluster.nodes
         while True:
+            nodes = list(self.cluster.nodes)  # some come, some go
+            at %= len(nodes)
             node = nodes[at]
             start = time.monotonic()
             status, reply = call(node, "POST", "/v1/transfers", transfer_body(identity))
