@@ -39,7 +39,7 @@ def free_ports(count):
 class Node:
     """One replica: its data and ports stay, its process comes and goes."""
 
-    def __init__(self, binary, work, number, ports, founders, flags, within):
+    def __init__(self, binary, work, number, ports, founders, flags, within=()):
         self.binary, self.number, self.within = binary, number, within
         self.data = work / f"node-{number}"
         self.log_path = work / f"node-{number}.log"
