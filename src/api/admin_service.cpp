@@ -79,6 +79,12 @@ class AdminService final : public v1::Admin::CallbackService {
     return call.reactor();
   }
 
+  Reactor* Metrics(Context* context, const v1::MetricsRequest*, v1::MetricsReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    call.answer([this](v1::MetricsReply& out) { out.set_text(backend_.metrics.text()); });
+    return call.reactor();
+  }
+
  private:
   Backend& backend_;
 };
