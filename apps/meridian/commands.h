@@ -56,6 +56,7 @@ void add_log(CLI::App& app, Invocation& invocation);
 void add_subject(CLI::App& app, Invocation& invocation);
 void add_status(CLI::App& app, Invocation& invocation);  ///< status, outcome
 void add_node(CLI::App& app, Invocation& invocation);    ///< list, add, promote, remove, replace
+void add_top(CLI::App& app, Invocation& invocation);
 void add_bench(CLI::App& app, Invocation& invocation);
 
 // Commands that start no call to a server of their own, or start the server themselves.
