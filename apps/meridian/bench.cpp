@@ -127,7 +127,7 @@ Result<Exit> run(Client& client, const Options& options) {
   const io::MonotonicTime start = client.clock().monotonic();
   Curve curve(client, plan.count);
   const LoadResult load =
-      TRY(run_load(client, plan, [&](std::uint64_t, std::uint64_t count) { curve.add(count); }));
+      TRY(run_load(client, plan, [&](const Acknowledged& batch) { curve.add(batch.count); }));
   TRY(settle(client));
   const double seconds = static_cast<double>(client.clock().monotonic() - start) / 1e9;
   const double cpu = cpu_seconds(options.server_pid) - cpu_before;

@@ -104,27 +104,38 @@ Result<ServingLine> parse_serving_line(std::string_view line) {
       std::string(line.substr(middle + between.size(), end - middle - between.size()))};
 }
 
-Result<ChildServer> ChildServer::start(const std::string& data, const std::string& log_file,
+Result<ChildServer> ChildServer::begin(const std::string& data, const std::string& log_file,
+                                       const ServingAddresses& addresses,
                                        const std::vector<std::string>& more_arguments) {
-  std::vector<std::string> arguments{"serve",  "--data",      data,     "--dev",
-                                     "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"};
+  std::vector<std::string> arguments{"serve",  "--data",       data,     "--dev",
+                                     "--grpc", addresses.grpc, "--http", addresses.http};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
-  ChildServer server(TRY(Child::start(arguments, true, log_file)));
-  server.ready_line_ = server.child_->read_line().value_or("it said nothing");
-  Result<ServingLine> serving = parse_serving_line(server.ready_line_);
+  return ChildServer(TRY(Child::start(arguments, true, log_file)), log_file);
+}
+
+Status ChildServer::wait_ready() {
+  ready_line_ = child_->read_line().value_or("it said nothing");
+  Result<ServingLine> serving = parse_serving_line(ready_line_);
   if (!serving)
     return fail(Code::unavailable, fmt::format("the server did not start ({}). see {}",
-                                               serving.error().message, log_file));
-  server.grpc_ = std::move(serving->grpc);
-  server.http_ = std::move(serving->http);
+                                               serving.error().message, log_file_));
+  grpc_ = std::move(serving->grpc);
+  http_ = std::move(serving->http);
+  return {};
+}
+
+Result<ChildServer> ChildServer::start(const std::string& data, const std::string& log_file,
+                                       const std::vector<std::string>& more_arguments) {
+  ChildServer server = TRY(begin(data, log_file, {}, more_arguments));
+  TRY(server.wait_ready());
   return server;
 }
 
-Result<ChildWitness> start_witness(const std::string& directory, const std::string& log_vkey,
-                                   const std::string& log_file) {
+Result<ChildWitness> start_witness(const std::string& directory, const std::string& policy_file,
+                                   const std::string& address, const std::string& log_file) {
   ChildWitness witness;
   witness.child = TRY(Child::start({"witness", "serve", "--dir", directory, "--dev", "--listen",
-                                    "127.0.0.1:0", "--log", log_vkey},
+                                    address, "--policy", policy_file},
                                    true, log_file));
   witness.ready_line = witness.child->read_line().value_or("it said nothing");
   const std::string_view before = " at http ";

@@ -38,12 +38,23 @@ class Child {
   bool is_over_ = false;
 };
 
-/// A server of this binary on free loopback ports.
+/// Where a server listens; of port 0 it takes a free one.
+struct ServingAddresses {
+  std::string grpc{"127.0.0.1:0"}, http{"127.0.0.1:0"};
+};
+
+/// A server of this binary on loopback.
 class ChildServer {
  public:
   /// Returns when it serves. Errors: unavailable with what it said if it did not start.
   static Result<ChildServer> start(const std::string& data, const std::string& log_file,
                                    const std::vector<std::string>& more_arguments = {});
+  /// Returns at once: several that wait for each other are begun before one is waited for.
+  static Result<ChildServer> begin(const std::string& data, const std::string& log_file,
+                                   const ServingAddresses& addresses,
+                                   const std::vector<std::string>& more_arguments);
+  /// Of one that was begun. Errors: as start().
+  Status wait_ready();
 
   const std::string& grpc() const { return grpc_; }
   const std::string& http() const { return http_; }
@@ -53,19 +64,22 @@ class ChildServer {
   int stop();           ///< SIGTERM, waited for.
 
  private:
-  explicit ChildServer(std::unique_ptr<Child> child) : child_(std::move(child)) {}
+  ChildServer(std::unique_ptr<Child> child, std::string log_file)
+      : child_(std::move(child)), log_file_(std::move(log_file)) {}
   std::unique_ptr<Child> child_;
+  std::string log_file_;
   std::string grpc_, http_, ready_line_;
 };
 
-/// A witness of this binary on a free loopback port.
+/// A witness of this binary on loopback.
 struct ChildWitness {
   std::unique_ptr<Child> child;
   std::string ready_line;
   std::string address;
 };
-Result<ChildWitness> start_witness(const std::string& directory, const std::string& log_vkey,
-                                   const std::string& log_file);
+/// For the logs of `policy_file`, at `address`.
+Result<ChildWitness> start_witness(const std::string& directory, const std::string& policy_file,
+                                   const std::string& address, const std::string& log_file);
 
 /// The addresses of "meridian: serving grpc A http B (...)". Errors: invalid_argument.
 struct ServingLine {

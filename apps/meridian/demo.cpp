@@ -1,380 +1,352 @@
-// `meridian demo`: the guided tour, on a server of its own in a directory of its own.
+// `meridian demo`: three regions on this machine, one of them killed under load, and everything
+// that was acknowledged counted afterwards.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
-#include <set>
 
-#include "api/convert.h"
-#include "child.h"
+#include "demo_books.h"
+#include "demo_cell.h"
+#include "demo_count.h"
+#include "demo_failover.h"
+#include "demo_stage.h"
 #include "files.h"
-#include "ids.h"
-#include "io/executor.h"
-#include "load.h"
-#include "names.h"
+#include "interrupt.h"
+#include "live_view.h"
 #include "output.h"
-#include "sample_books.h"
 
 namespace meridian::app {
 
 namespace {
 
-constexpr std::string_view payee = "Sushi Kawa";  // of the household's book
-constexpr io::Duration kill_after = io::milliseconds(700);
+constexpr std::string_view witness_name = "stand-in.example/w1";
+constexpr std::string_view witness_organisation = "Stand-In-On-This-Machine";
 
 struct Options {
   bool keep = false;
+  std::string directory;
+  bool json = false;
 };
 
-/// A directory that goes with the object, unless it is kept.
-class WorkDirectory {
- public:
-  static Result<WorkDirectory> make() {
-    std::error_code error;
-    std::string name =
-        (std::filesystem::temp_directory_path(error) / "meridian-demo-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr)
-      return fail(Code::internal, fmt::format("cannot make a directory like {}", name));
-    return WorkDirectory(std::move(name));
-  }
-  WorkDirectory(WorkDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  WorkDirectory& operator=(WorkDirectory&&) = delete;
-  ~WorkDirectory() {
-    std::error_code error;
-    if (!path_.empty()) std::filesystem::remove_all(path_, error);
-  }
-  std::string at(std::string_view name) const { return path_ + "/" + std::string(name); }
-  void keep() { path_.clear(); }
-  const std::string& path() const { return path_; }
-
- private:
-  explicit WorkDirectory(std::string path) : path_(std::move(path)) {}
-  std::string path_;
+struct Figures {
+  FailoverFigures failover;
+  std::uint64_t acknowledged = 0, records = 0;
+  Counted counted;  ///< Summed over the regions.
+  std::string root;
+  std::string receipt_level, witnessed_level;
+  double seconds = 0;
 };
 
 class Demo {
  public:
-  explicit Demo(WorkDirectory work) : work_(std::move(work)) {}
+  explicit Demo(Stage& stage) : stage_(stage) {}
+  /// Errors: what kept the demo from going on. A claim that does not hold is no error.
   Status run();
-  WorkDirectory& work() { return work_; }
+  const Figures& figures() const { return figures_; }
+  /// For people; empty: all hold.
+  const std::vector<std::string>& failed_claims() const { return failed_; }
 
  private:
-  void say(std::string_view title, std::string_view text);
-  Status serve();
-  Result<std::unique_ptr<Client>> connect();
-  /// Shows a command and runs it; `expected` exit code or an error.
-  Status command(std::vector<std::string> arguments, Exit expected, bool with_server);
-  Status import_books();
-  Status look_at_books();
+  void claim(bool holds, std::string otherwise);
+  Result<std::string> make_witness();
+  Status start_regions();
+  Status lose_a_region();
+  Status count();
   Status get_receipt();
-  Result<std::string> log_key();
   Status get_witnessed();
-  Status verify_ledger();
+  Status verify_offline();
   Status damage_copy();
-  Status forget();
-  Status survive_kill();
-  Result<std::uint64_t> count_found(Client& client, const LoadPlan& plan,
-                                    const std::vector<std::uint64_t>& acknowledged);
+  void sum_up();
 
-  WorkDirectory work_;
+  Stage& stage_;
+  std::unique_ptr<io::Clock> clock_ = io::os_clock();
+  io::MonotonicTime began_ = clock_->monotonic();
+  std::string witness_address_, witness_vkey_;
   std::optional<ChildWitness> witness_;
-  std::vector<std::string> witness_arguments_;  ///< Of `serve`, once there is a witness.
-  std::optional<ChildServer> server_;
-  int step_ = 0;
-  std::string event_id_;
-  std::uint64_t event_record_ = 0;
+  std::optional<DemoCell> cell_;
+  std::unique_ptr<DemoLoad> load_;
+  Figures figures_;
+  std::vector<std::string> failed_;
 };
 
-void Demo::say(std::string_view title, std::string_view text) {
-  const bool is_screen = ::isatty(1) == 1;
-  print_line(fmt::format("\n{}{}. {}{}", is_screen ? "\033[1m" : "", ++step_, title,
-                         is_screen ? "\033[0m" : ""));
-  print_line(text);
+void Demo::claim(bool holds, std::string otherwise) {
+  if (!holds) failed_.push_back(std::move(otherwise));
 }
 
-Status Demo::serve() {
-  server_.reset();
-  server_.emplace(
-      TRY(ChildServer::start(work_.at("ledger"), work_.at("server.log"), witness_arguments_)));
+/// Its key is made before the regions start, which name it; it runs only later.
+Result<std::string> Demo::make_witness() {
+  const std::string directory = stage_.at("witness");
+  const std::unique_ptr<Child> init = TRY(Child::start(
+      {"witness", "init", "--dir", directory, "--name", std::string(witness_name), "--dev"}, true,
+      stage_.at("witness.log")));
+  witness_vkey_ = init->read_line().value_or("");
+  if (init->wait() != 0)
+    return fail(Code::internal, "the witness was not made: see " + stage_.at("witness.log"));
+  witness_address_ = TRY(free_addresses(1)).front();
+  return fmt::format("http://{}={}", witness_address_, witness_vkey_);
+}
+
+Status Demo::start_regions() {
+  stage_.say("Three regions, one cell.",
+             fmt::format("Three processes of this binary, on loopback; every message between them "
+                         "is held back {} ms, as over 3,000 km. A write is answered when two "
+                         "regions have it on disk.",
+                         DemoCell::one_way_ms));
+  const std::string witness = TRY(make_witness());
+  cell_.emplace(TRY(DemoCell::make(stage_, witness)));
+  stage_.show_command(cell_->arguments(0));
+  stage_.line(
+      fmt::format("  and the same for {} and {}", DemoCell::regions[1], DemoCell::regions[2]));
+  TRY(cell_->start_all());
+  for (const ViewLine& line : replica_lines(TRY(cell_->wait_leader()))) stage_.line(line.text);
   return {};
 }
 
-Result<std::unique_ptr<Client>> Demo::connect() {
-  ClientOptions options;
-  options.servers = {server_->grpc()};
-  return Client::connect(options);
+Status Demo::lose_a_region() {
+  stage_.say("A load, and a region is lost.",
+             fmt::format("{} transfers a second are asked for, between {} accounts. Then the "
+                         "leader's region is killed without warning, and later started again.",
+                         grouped(DemoLoad::per_second), grouped(DemoLoad::accounts)));
+  load_ = TRY(DemoLoad::make(cell_->servers()));
+  figures_.failover = TRY(Failover(stage_, *cell_, *load_).run());
+  figures_.acknowledged = load_->acknowledged();
+  const FailoverFigures& failover = figures_.failover;
+  claim(failover.resume_ms <= failover.failover_bound_ms,
+        fmt::format("writes resumed after {} ms, later than the bound of {} ms that the cell "
+                    "exports",
+                    failover.resume_ms, failover.failover_bound_ms));
+  claim(failover.leader_after != failover.killed, "the dead region leads");
+  return {};
 }
 
-Status Demo::command(std::vector<std::string> arguments, Exit expected, bool with_server) {
-  std::string shown = "$ meridian";
-  for (std::string word : arguments) {
-    if (word.starts_with(work_.path() + "/")) word.erase(0, work_.path().size() + 1);
-    shown += word.find(' ') == std::string::npos ? " " + word : " '" + word + "'";
+Status Demo::count() {
+  stage_.say("Every acknowledged transfer, counted.",
+             "On each region: each id looked up, all transfers of the log counted, each balance "
+             "compared with what the client had asked for.");
+  const CellView view = TRY(cell_->wait_equal());
+  figures_.records = view.rows.front().records;
+  figures_.root = view.rows.front().root;
+  const Expected expected(load_->plan(), load_->batches());
+  claim(expected.count() == figures_.acknowledged && figures_.acknowledged > 0,
+        "the client lost count of what was acknowledged");
+  std::vector<std::vector<std::string>> rows{
+      {"region", "acknowledged", "found", "lost", "duplicated", "unexpected", "wrong balances"}};
+  for (std::size_t i = 0; i < DemoCell::region_count; ++i) {
+    TRY(Stage::check_not_stopped());
+    const std::string region(DemoCell::regions[i]);
+    const Counted counted = TRY(count_replica(cell_->servers()[i], expected));
+    rows.push_back({region, grouped(expected.count()), grouped(counted.found),
+                    grouped(counted.lost), grouped(counted.duplicated), grouped(counted.unexpected),
+                    grouped(counted.wrong_balances)});
+    claim(counted.is_sound(),
+          fmt::format("{}: {} lost, {} duplicated, {} unexpected transfers, {} wrong balances",
+                      region, counted.lost, counted.duplicated, counted.unexpected,
+                      counted.wrong_balances));
+    figures_.counted.found += counted.found;
+    figures_.counted.lost += counted.lost;
+    figures_.counted.duplicated += counted.duplicated;
+    figures_.counted.unexpected += counted.unexpected;
+    figures_.counted.wrong_balances += counted.wrong_balances;
   }
-  print_line(shown);
-  if (with_server) {
-    arguments.emplace_back("--server");
-    arguments.push_back(server_->grpc());
-  }
-  const std::unique_ptr<Child> child = TRY(Child::start(arguments, true, ""));
-  int lines = 0;
-  for (;;) {
-    const std::optional<std::string> line = child->read_line();
-    if (!line) break;
-    constexpr int lines_max = 24;
-    if (++lines <= lines_max) print_line("  " + *line);
-    if (lines == lines_max + 1) print_line("  ...");
-  }
-  const int code = child->wait();
-  if (code == static_cast<int>(expected)) return {};
-  return fail(Code::internal,
-              fmt::format("`{}` ended with exit code {} instead of {}. see {}", shown, code,
-                          static_cast<int>(expected), work_.at("server.log")));
-}
-
-Status Demo::import_books() {
-  say("A ledger starts; real books go in.",
-      "One process, one directory. Each journal transaction becomes an event (its text, sealed "
-      "under\n"
-      "its payee's key) and its transfers, all or nothing; each currency balances on its own.");
-  TRY(serve());
-  print_line(
-      fmt::format("$ meridian serve --data ledger --dev        (process {})", server_->pid()));
-  print_line("  " + server_->ready_line());
-  for (const SampleBook& book : sample_books()) {
-    TRY(write_output(work_.at(book.file_name), book.text));
-    TRY(command({"import", "journal", work_.at(book.file_name)}, Exit::ok, true));
-  }
-  print_line("Importing again changes nothing:");
-  return command({"import", "journal", work_.at(sample_books().front().file_name)}, Exit::ok, true);
-}
-
-Status Demo::look_at_books() {
-  say("Balances and a statement.", "Exact to the last digit, whatever the commodity.");
-  TRY(command({"balances", "--book", "household"}, Exit::ok, true));
-  return command({"account", "statement", "liabilities:card", "--commodity", "EUR", "--limit", "5"},
-                 Exit::ok, true);
+  fmt::print(stage_.out(), "{}", format_table(rows, {1, 2, 3, 4, 5, 6}));
+  stage_.line(fmt::format("One tree of {} records on all three regions, root {}",
+                          grouped(figures_.records), figures_.root));
+  return {};
 }
 
 Status Demo::get_receipt() {
-  say("A receipt, and its proof offline.",
-      fmt::format(
-          "The lunch at {} gets a receipt: the record, its path in the Merkle tree, a signed "
-          "tree head.\nWith the policy file it verifies without the server, for ever.",
-          payee));
-  const std::unique_ptr<Client> client = TRY(connect());
-  v1::ReadRequest request;
-  request.set_stream("journal-household");
-  TRY(read_all(*client, request, [&](const v1::RecordedEvent& event) -> Status {
-    if (!event_id_.empty() || event.data().find(payee) == std::string::npos) return {};
-    event_id_ = to_decimal(to_u128(event.event_id()));
-    event_record_ = event.record_index();
-    return {};
-  }));
-  TRY(command({"receipt", "get", "--event", event_id_, "-o", work_.at("lunch.tlog-proof")},
-              Exit::ok, true));
-  TRY(command({"log", "policy", "-o", work_.at("ledger.policy")}, Exit::ok, true));
-  return command(
-      {"receipt", "verify", work_.at("lunch.tlog-proof"), "--policy", work_.at("ledger.policy")},
-      Exit::ok, false);
-}
-
-Result<std::string> Demo::log_key() {
-  const std::unique_ptr<Client> client = TRY(connect());
-  const v1::KeysReply keys =
-      TRY(client->call(*client->proofs, &v1::Proofs::Stub::Keys, v1::KeysRequest()));
-  return keys.log_vkey();
+  stage_.say("A receipt, verified without any server.",
+             "One transfer: its record, its path in the Merkle tree, the signed tree head. Two "
+             "regions signed: `global`.");
+  const std::vector<Acknowledged>& batches = load_->batches();
+  const u128 id = load_id(load_->plan(), batches[batches.size() / 2].first);
+  const std::string file = stage_.at("paid.tlog-proof"), policy = stage_.at("cell.policy");
+  TRY(stage_.run({{"receipt", "get", "--transfer", to_decimal(id), "-o", file},
+                  Exit::ok,
+                  cell_->servers_text()}));
+  TRY(stage_.run({{"log", "policy", "-o", policy}, Exit::ok, cell_->servers_text()}));
+  figures_.receipt_level =
+      level_of(TRY(stage_.run({{"receipt", "verify", file, "--policy", policy}, Exit::ok, "", 9})));
+  claim(figures_.receipt_level == "global",
+        fmt::format("the receipt verifies as `{}`, not as `global`", figures_.receipt_level));
+  return {};
 }
 
 /// On this machine a witness proves nothing, and the text must say so.
 Status Demo::get_witnessed() {
-  say("A witness, so that the operator cannot tell two stories.",
-      "STAND-IN: this one runs on the same machine. A real one is run by another organisation,\n"
-      "elsewhere. It sees signed tree heads only, and cosigns each that extends the last.");
-  TRY(command(
-      {"witness", "init", "--dir", work_.at("witness"), "--name", "stand-in.example/w1", "--dev"},
-      Exit::ok, false));
-  const std::string log_vkey = TRY(log_key());
-  witness_ = TRY(start_witness(work_.at("witness"), log_vkey, work_.at("witness.log")));
-  print_line(fmt::format("$ meridian witness serve --dir witness --dev --log {}", log_vkey));
-  print_line("  " + witness_->ready_line);
-  std::string vkey = TRY(read_input(work_.at("witness/vkey"), 4'096));
-  while (vkey.ends_with('\n')) vkey.pop_back();
-  witness_arguments_ = {"--witness", fmt::format("http://{}={}", witness_->address, vkey)};
-  server_->stop();
-  TRY(serve());
-  print_line(
-      fmt::format("$ meridian serve --data ledger --dev --witness {}", witness_arguments_.back()));
-  print_line("  " + server_->ready_line());
-  TRY(command({"receipt", "get", "--event", event_id_, "--witnessed", "-o",
-               work_.at("witnessed.tlog-proof")},
-              Exit::ok, true));
-  TRY(command({"log", "witnesses"}, Exit::ok, true));
-  TRY(command({"witness", "policy", work_.at("ledger.policy"), "--witness", vkey, "--organisation",
-               "Stand-In-On-This-Machine", "-o", work_.at("trusted.policy")},
-              Exit::ok, false));
-  print_line(
-      "The first receipt has no witness, so this policy refuses it; the second satisfies it:");
-  TRY(command(
-      {"receipt", "verify", work_.at("lunch.tlog-proof"), "--policy", work_.at("trusted.policy")},
-      Exit::refused, false));
-  TRY(command({"receipt", "verify", work_.at("witnessed.tlog-proof"), "--policy",
-               work_.at("trusted.policy")},
-              Exit::ok, false));
-  print_line(
-      "Here, of course, one person holds both keys: it would mean this if another organisation "
-      "had\n"
-      "run the witness.");
+  stage_.say("A witness, so that the operator cannot tell two stories.",
+             "A STAND-IN for an outside party: this one is run here, by the same people, so it "
+             "protects from nothing. A real one is another organisation's. It sees signed tree "
+             "heads only, and cosigns what extends the last.");
+  const std::string policy = stage_.at("cell.policy"), trusted = stage_.at("trusted.policy");
+  const std::string file = stage_.at("witnessed.tlog-proof");
+  witness_ =
+      TRY(start_witness(stage_.at("witness"), policy, witness_address_, stage_.at("witness.log")));
+  stage_.show_command(
+      {"witness", "serve", "--dir", stage_.at("witness"), "--dev", "--policy", policy});
+  stage_.line("  " + witness_->ready_line);
+  const u128 id = load_id(load_->plan(), load_->batches().back().first);
+  TRY(stage_.run({{"receipt", "get", "--transfer", to_decimal(id), "--witnessed", "-o", file},
+                  Exit::ok,
+                  cell_->servers_text()}));
+  TRY(stage_.run({{"witness", "policy", policy, "--witness", witness_vkey_, "--organisation",
+                   std::string(witness_organisation), "-o", trusted},
+                  Exit::ok}));
+  stage_.line(
+      "The first receipt has no witness, so this policy refuses it; the second satisfies "
+      "it:");
+  TRY(stage_.run(
+      {{"receipt", "verify", stage_.at("paid.tlog-proof"), "--policy", trusted}, Exit::refused}));
+  figures_.witnessed_level = level_of(
+      TRY(stage_.run({{"receipt", "verify", file, "--policy", trusted}, Exit::ok, "", 11})));
+  claim(figures_.witnessed_level == "global+witnessed",
+        fmt::format("the receipt with a witness verifies as `{}`, not as `global+witnessed`",
+                    figures_.witnessed_level));
   return {};
 }
 
-Status Demo::verify_ledger() {
-  say("The whole ledger, verified offline.",
-      "Headers, Merkle tree, signed root, payload commitments; balances refolded from the "
-      "records.");
-  server_->stop();
-  return command({"verify", "--data", work_.at("ledger")}, Exit::ok, false);
+Status Demo::verify_offline() {
+  stage_.say("A region's whole ledger, verified offline; and one flipped byte.",
+             "All regions are stopped. Headers, Merkle tree, signed root; balances refolded from "
+             "the records.");
+  TRY(cell_->stop_all());
+  TRY(stage_.run({{"verify", "--data", cell_->data(0)}, Exit::ok}));
+  return damage_copy();
 }
 
 Status Demo::damage_copy() {
-  say("One flipped byte.", "In a copy of the data, one bit of one byte changes.");
   std::error_code error;
-  std::filesystem::copy(work_.at("ledger"), work_.at("copy"),
-                        std::filesystem::copy_options::recursive, error);
+  const std::string copy = stage_.at("copy");
+  std::filesystem::copy(cell_->data(0), copy, std::filesystem::copy_options::recursive, error);
   if (error) return fail(Code::internal, "copying the ledger: " + error.message());
-  const std::unique_ptr<io::Disk> disk = TRY(open_directory(work_.at("copy")));
-  const std::string path = "payloads/" + TRY(disk->list("payloads")).front();
+  const std::unique_ptr<io::Disk> disk = TRY(open_directory(copy));
+  const std::string path = "headers/" + TRY(disk->list("headers")).front();
   const std::unique_ptr<io::File> file = TRY(disk->open(path, io::OpenMode::read_write));
   const std::uint64_t at = TRY(file->size()) / 2;
   Byte byte = 0;
   if (TRY(file->read_at(at, {&byte, 1})) != 1) return fail(Code::internal, "the copy is empty");
   byte = static_cast<Byte>(byte ^ 1);
   TRY(file->write_at(at, {&byte, 1}));
-  print_line(fmt::format("flipped bit 0 of byte {} of copy/{}", at, path));
-  return command({"verify", "--data", work_.at("copy")}, Exit::damaged, false);
-}
-
-Status Demo::forget() {
-  say("Forgetting a person.",
-      fmt::format(
-          "{} asks to be forgotten: its keys are destroyed, and every copy of its texts with "
-          "them.\nBalances stay, the log stays, and the old receipt still verifies.",
-          payee));
-  TRY(serve());
-  TRY(command({"read", "--all", "--from", std::to_string(event_record_), "--limit", "1"}, Exit::ok,
-              true));
-  TRY(command({"subject", "forget", std::string(payee)}, Exit::ok, true));
-  TRY(command({"read", "--all", "--from", std::to_string(event_record_), "--limit", "1"}, Exit::ok,
-              true));
-  return command(
-      {"receipt", "verify", work_.at("lunch.tlog-proof"), "--policy", work_.at("ledger.policy")},
-      Exit::ok, false);
-}
-
-Result<std::uint64_t> Demo::count_found(Client& client, const LoadPlan& plan,
-                                        const std::vector<std::uint64_t>& acknowledged) {
-  std::uint64_t found = 0;
-  constexpr std::uint64_t chunk = 4'000;
-  v1::LookupRequest request;
-  const auto look_up = [&]() -> Status {
-    if (request.ids().empty()) return {};
-    const v1::LookupTransfersReply reply =
-        TRY(client.call(*client.transfers, &v1::Transfers::Stub::Lookup, request));
-    found += static_cast<std::uint64_t>(reply.transfers_size());
-    request.Clear();
-    return {};
-  };
-  for (const std::uint64_t first : acknowledged) {
-    const std::uint64_t end = std::min(first + plan.batch, plan.count);
-    for (std::uint64_t number = first; number < end; ++number)
-      request.add_ids(api::format_u128(load_id(plan, number)));
-    if (static_cast<std::uint64_t>(request.ids_size()) >= chunk) TRY(look_up());
-  }
-  TRY(look_up());
-  return found;
-}
-
-Status Demo::survive_kill() {
-  say("kill -9 in the middle of a load.",
-      "Transfers stream in, the server is killed without warning and started again. Every "
-      "transfer\n"
-      "that was acknowledged must be there.");
-  std::unique_ptr<Client> client = TRY(connect());
-  const std::unique_ptr<io::Entropy> entropy = io::os_entropy();
-  LoadPlan plan;
-  plan.count = 2'000'000;
-  plan.batch = 100;
-  plan.in_flight = 8;
-  plan.accounts = 1'000;
-  const u128 base = time_ordered_id(client->clock(), *entropy);
-  plan.first_account = (base >> 40) << 40;
-  plan.seed = high64(base);
-  TRY(make_accounts(*client, plan));
-  std::vector<std::uint64_t> acknowledged;
-  std::uint64_t acknowledged_count = 0;
-  const std::unique_ptr<io::Executor> killer = io::os_executor("killer");
-  killer->post_after(kill_after, [this] { server_->kill_at_once(); });
-  const Result<LoadResult> load =
-      run_load(*client, plan, [&](std::uint64_t first, std::uint64_t count) {
-        acknowledged.push_back(first);
-        acknowledged_count += count;
-      });
-  killer->drain();
-  print_line(fmt::format("killed process {}; {} transfers were acknowledged before", server_->pid(),
-                         acknowledged_count));
-  if (load) return fail(Code::internal, "the load ended before the server was killed");
-  TRY(serve());
-  print_line("  " + server_->ready_line());
-  client = TRY(connect());
-  const std::uint64_t found = TRY(count_found(*client, plan, acknowledged));
-  print_line(fmt::format("{} of {} acknowledged transfers are there", found, acknowledged_count));
-  if (found != acknowledged_count)
-    return fail(Code::data_loss, "acknowledged transfers are missing");
-  server_->stop();
-  return command({"verify", "--data", work_.at("ledger")}, Exit::ok, false);
-}
-
-Status Demo::run() {
-  TRY(import_books());
-  TRY(look_at_books());
-  TRY(get_receipt());
-  TRY(get_witnessed());
-  TRY(verify_ledger());
-  TRY(damage_copy());
-  TRY(forget());
-  TRY(survive_kill());
-  print_line("\nThat was the tour. Next: `meridian --help`, README.md.");
+  stage_.line(fmt::format("flipped bit 0 of byte {} of copy/{}", at, path));
+  TRY(stage_.run({{"verify", "--data", copy}, Exit::damaged, "", 4}));
+  std::filesystem::remove_all(copy, error);
   return {};
 }
 
+void Demo::sum_up() {
+  const FailoverFigures& failover = figures_.failover;
+  stage_.say("What was claimed, and what was counted.", "");
+  const std::vector<std::vector<std::string>> rows{
+      {"killed", failover.killed + ", the leader; then " + failover.leader_after + " led"},
+      {"writes resumed after", fmt::format("{} ms; the bound that the cell exports: {} ms",
+                                           failover.resume_ms, failover.failover_bound_ms)},
+      {"back and caught up in",
+       fmt::format("{} ms, {} entries", failover.catch_up_ms, grouped(failover.missed_entries))},
+      {"acknowledged", grouped(figures_.acknowledged) + " transfers"},
+      {"lost", fmt::format("{} of them, on three regions", figures_.counted.lost)},
+      {"duplicated", fmt::format("{}", figures_.counted.duplicated)},
+      {"wrong balances", fmt::format("{}", figures_.counted.wrong_balances)},
+      {"roots", fmt::format("equal: {} records, {}", grouped(figures_.records),
+                            figures_.root.substr(0, 16))},
+      {"receipt", figures_.receipt_level},
+      {"receipt, stand-in witness", figures_.witnessed_level},
+      {"all this took", fmt::format("{:.0f} s", figures_.seconds)}};
+  fmt::print(stage_.out(), "{}", format_table(rows, {}));
+  for (const std::string& claim : failed_) stage_.line("FAILED: " + claim);
+  if (failed_.empty()) stage_.line("\nAll claims hold. Next: `meridian --help`, README.md.");
+}
+
+Status Demo::run() {
+  TRY(start_regions());
+  TRY(lose_a_region());
+  TRY(count());
+  TRY(get_receipt());
+  TRY(get_witnessed());
+  TRY(verify_offline());
+  TRY(show_books(stage_));
+  figures_.seconds = static_cast<double>(clock_->monotonic() - began_) / 1e9;
+  sum_up();
+  return {};
+}
+
+OrderedJson to_json(const Demo& demo) {
+  const Figures& figures = demo.figures();
+  OrderedJson out;
+  out["regions"] = DemoCell::region_count;
+  out["killed"] = figures.failover.killed;
+  out["leader_after"] = figures.failover.leader_after;
+  out["resume_ms"] = figures.failover.resume_ms;
+  out["failover_bound_ms"] = figures.failover.failover_bound_ms;
+  out["missed_entries"] = figures.failover.missed_entries;
+  out["catch_up_ms"] = figures.failover.catch_up_ms;
+  out["acknowledged"] = figures.acknowledged;
+  out["found_on_all_regions"] = figures.counted.found;
+  out["lost"] = figures.counted.lost;
+  out["duplicated"] = figures.counted.duplicated;
+  out["unexpected"] = figures.counted.unexpected;
+  out["wrong_balances"] = figures.counted.wrong_balances;
+  out["records"] = figures.records;
+  out["root"] = figures.root;
+  out["receipt_level"] = figures.receipt_level;
+  out["witnessed_receipt_level"] = figures.witnessed_level;
+  out["seconds"] = figures.seconds;
+  out["failed_claims"] = demo.failed_claims();
+  return out;
+}
+
 Result<Exit> run(const Options& options) {
-  Demo demo(TRY(WorkDirectory::make()));
-  const std::string path = demo.work().path();
+  Stage stage(TRY(WorkDirectory::make(options.directory)), options.json ? stderr : stdout);
+  const std::string path = stage.work().path();
+  Demo demo(stage);
   const Status done = demo.run();
-  if (options.keep || !done) {
-    demo.work().keep();
+  if (done && options.json) print_json(to_json(demo));
+  const bool is_stopped = Interrupt::came().has_value();
+  const bool failed = !done || !demo.failed_claims().empty();
+  if (options.keep || !options.directory.empty() || (failed && !is_stopped)) {
+    stage.work().keep();
     fmt::print(stderr, "kept: {}\n", path);
   }
   if (!done) return done.error();
+  if (failed)
+    return fail(Code::failed_precondition,
+                fmt::format("{} claims of the demo do not hold: {}", demo.failed_claims().size(),
+                            fmt::join(demo.failed_claims(), "; ")));
   return Exit::ok;
+}
+
+/// What was begun is ended before a signal has its way.
+Exit run_or_be_stopped(const Options& options) {
+  const Interrupt interrupt;
+  const Result<Exit> done = run(options);
+  if (const std::optional<int> signal = Interrupt::came()) {
+    fmt::print(stderr, "meridian: stopped; the processes of the demo are ended\n");
+    Interrupt::end_by(*signal);
+  }
+  return done ? *done : report(done.error());
 }
 
 }  // namespace
 
 void add_demo(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  CLI::App& demo = *app.add_subcommand("demo", "The guided tour, in under a minute");
-  demo.add_flag("--keep", options->keep, "Keep the directory it worked in");
+  CLI::App& demo = *app.add_subcommand(
+      "demo", "Three regions here, one killed under load, everything counted; under a minute");
+  CLI::Option* keep =
+      demo.add_option("--keep", options->directory, "Keep what it leaves, in DIR if one is named");
+  keep->expected(0, 1)->type_name("[DIR]");
+  demo.add_flag("--json", options->json, "Print the figures as JSON; the story goes to stderr");
   demo.footer(
       "Works in a temporary directory with servers of its own on free loopback ports; kills only\n"
-      "those; safe to repeat.");
-  demo.callback([options, &invocation] {
-    invocation.run = [options] {
-      const Result<Exit> done = run(*options);
-      return done ? *done : report(done.error());
-    };
+      "those, and ends them on Ctrl-C; safe to repeat. Exit code 1, and what failed by name, if "
+      "anything\n"
+      "that it claims does not hold.\n\n"
+      "Examples:\n"
+      "  meridian demo\n"
+      "  meridian demo --json --keep ./after");
+  demo.callback([options, keep, &invocation] {
+    options->keep = keep->count() > 0;
+    invocation.run = [options] { return run_or_be_stopped(*options); };
   });
 }
 

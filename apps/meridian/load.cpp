@@ -31,16 +31,7 @@ void put_transfers(const LoadPlan& plan, std::uint64_t first, std::uint64_t coun
                    std::string& out) {
   out.resize(count * ledger::command_size);
   for (std::uint64_t i = 0; i < count; ++i) {
-    const std::uint64_t random = mix(plan.seed * 31 + first + i);
-    const std::uint64_t debit = random % plan.accounts;
-    const std::uint64_t step = 1 + (random >> 32) % (plan.accounts - 1);
-    ledger::Transfer transfer{};
-    transfer.id = load_id(plan, first + i);
-    transfer.debit_account_id = plan.first_account + debit;
-    transfer.credit_account_id = plan.first_account + (debit + step) % plan.accounts;
-    transfer.amount = 1 + random % 1'000;
-    transfer.ledger = ledger_number;
-    transfer.code = code;
+    const ledger::Transfer transfer = load_transfer(plan, first + i);
     std::memcpy(out.data() + i * ledger::command_size, &transfer, sizeof transfer);
   }
 }
@@ -73,7 +64,7 @@ std::uint64_t count_refusals(std::string_view exceptions, Outcome exists, bool m
 class Load {
  public:
   Load(Client& client, const LoadPlan& plan,
-       const std::function<void(std::uint64_t, std::uint64_t)>& answered)
+       const std::function<void(const Acknowledged&)>& answered)
       : client_(client), plan_(plan), answered_(answered), slots_(plan.in_flight) {}
 
   Result<LoadResult> run();
@@ -88,11 +79,14 @@ class Load {
     std::unique_ptr<grpc::ClientContext> context;
     Connection* at = nullptr;
     Client::Attempts attempts{};
-    io::MonotonicTime sent{};
+    io::MonotonicTime sent{}, attempt_sent{};
     std::vector<std::uint64_t> latencies_ns;
   };
 
+  LoadEnd end() const { return plan_.end == nullptr ? LoadEnd::none : plan_.end->load(); }
+  io::Duration too_early(std::uint64_t number) const;
   void next(Slot& slot);
+  void begin(Slot& slot);
   void send(Slot& slot);
   void done(Slot& slot, const grpc::Status& status);
   void end_slot();
@@ -100,11 +94,12 @@ class Load {
 
   Client& client_;
   const LoadPlan& plan_;
-  const std::function<void(std::uint64_t, std::uint64_t)>& answered_;
+  const std::function<void(const Acknowledged&)>& answered_;
   std::vector<Slot> slots_;
   std::unique_ptr<io::Executor> later_ = io::os_executor("repeat");
   std::atomic<std::uint64_t> next_{0};
   std::atomic<bool> stopped_{false};
+  io::MonotonicTime start_{};
 
   std::mutex mutex_;
   std::condition_variable ended_;
@@ -113,11 +108,27 @@ class Load {
   std::optional<Error> error_;
 };
 
+/// How long command `number` has to wait so that the load is not faster than it should be.
+io::Duration Load::too_early(std::uint64_t number) const {
+  if (plan_.per_second == 0) return io::Duration{};
+  const double due_s = static_cast<double>(number) / static_cast<double>(plan_.per_second);
+  const io::MonotonicTime due = start_ + io::Duration{static_cast<std::int64_t>(due_s * 1e9)};
+  return due - client_.clock().monotonic();
+}
+
 void Load::next(Slot& slot) {
+  if (stopped_ || end() != LoadEnd::none) return end_slot();
   const std::uint64_t first = next_.fetch_add(plan_.batch);
-  if (first >= plan_.count || stopped_) return end_slot();
+  if (first >= plan_.count) return end_slot();
   slot.first = first;
   slot.count = std::min<std::uint64_t>(plan_.batch, plan_.count - first);
+  const io::Duration wait = too_early(first);
+  if (wait <= io::Duration{}) return begin(slot);
+  later_->post_after(wait, [this, &slot] { begin(slot); });
+}
+
+void Load::begin(Slot& slot) {
+  if (stopped_ || end() != LoadEnd::none) return end_slot();
   if (plan_.kind == LoadKind::transfers) {
     put_transfers(plan_, slot.first, slot.count, *slot.packed.mutable_commands());
   } else {
@@ -132,6 +143,7 @@ void Load::send(Slot& slot) {
   slot.context = std::make_unique<grpc::ClientContext>();
   client_.set_deadline(*slot.context, client_.attempt_deadline(slot.attempts));
   slot.at = &client_.connection();
+  slot.attempt_sent = client_.clock().monotonic();
   const auto ended = [this, &slot](const grpc::Status& status) { done(slot, status); };
   if (plan_.kind == LoadKind::transfers) {
     slot.at->stub<v1::Transfers::Stub>().async()->CreatePacked(slot.context.get(), &slot.packed,
@@ -164,7 +176,10 @@ void Load::done(Slot& slot, const grpc::Status& status) {
     return later_->post_after(repeat_pause, [this, &slot] { send(slot); });
   }
   if (!status.ok()) {
-    if (const auto wait = client_.may_repeat(slot.attempts, *slot.at, *slot.context, status)) {
+    const bool is_abandoned = end() == LoadEnd::abandon;
+    if (const auto wait =
+            is_abandoned ? std::nullopt
+                         : client_.may_repeat(slot.attempts, *slot.at, *slot.context, status)) {
       {
         const std::lock_guard lock(mutex_);
         ++result_.repeated;
@@ -184,7 +199,7 @@ void Load::done(Slot& slot, const grpc::Status& status) {
     const std::uint64_t refused = refusals(slot);
     result_.refused += refused;
     result_.done += slot.count - refused;
-    answered_(slot.first, slot.count);
+    answered_({slot.first, slot.count, slot.attempt_sent});
   }
   next(slot);
 }
@@ -196,14 +211,14 @@ void Load::end_slot() {
 }
 
 Result<LoadResult> Load::run() {
-  const io::MonotonicTime start = client_.clock().monotonic();
+  start_ = client_.clock().monotonic();
   running_ = slots_.size();
   for (Slot& slot : slots_) next(slot);
   {
     std::unique_lock lock(mutex_);
     ended_.wait(lock, [this] { return running_ == 0; });
   }
-  result_.seconds = static_cast<double>(client_.clock().monotonic() - start) / 1e9;
+  result_.seconds = static_cast<double>(client_.clock().monotonic() - start_) / 1e9;
   if (error_) return *error_;
   for (const Slot& slot : slots_)
     result_.latencies_ns.insert(result_.latencies_ns.end(), slot.latencies_ns.begin(),
@@ -213,6 +228,20 @@ Result<LoadResult> Load::run() {
 }
 
 }  // namespace
+
+ledger::Transfer load_transfer(const LoadPlan& plan, std::uint64_t number) {
+  const std::uint64_t random = mix(plan.seed * 31 + number);
+  const std::uint64_t debit = random % plan.accounts;
+  const std::uint64_t step = 1 + (random >> 32) % (plan.accounts - 1);
+  ledger::Transfer transfer{};
+  transfer.id = load_id(plan, number);
+  transfer.debit_account_id = plan.first_account + debit;
+  transfer.credit_account_id = plan.first_account + (debit + step) % plan.accounts;
+  transfer.amount = 1 + random % 1'000;
+  transfer.ledger = ledger_number;
+  transfer.code = code;
+  return transfer;
+}
 
 u128 load_id(const LoadPlan& plan, std::uint64_t number) {
   if (!plan.random_ids) return make_u128(plan.seed, number + 1);
@@ -247,7 +276,7 @@ Status make_accounts(Client& client, const LoadPlan& plan) {
 }
 
 Result<LoadResult> run_load(Client& client, const LoadPlan& plan,
-                            const std::function<void(std::uint64_t, std::uint64_t)>& answered) {
+                            const std::function<void(const Acknowledged&)>& answered) {
   ASSERT(plan.batch > 0);
   ASSERT(plan.in_flight > 0);
   ASSERT(plan.accounts > 1);

@@ -14,10 +14,18 @@
 #include "base/result.h"
 #include "client.h"
 #include "io/executor.h"
+#include "ledger/command.h"
 
 namespace meridian::app {
 
 enum class LoadKind : std::uint8_t { transfers, events };
+
+/// How somebody else ends a load before its count.
+enum class LoadEnd : std::uint8_t {
+  none,
+  finish,   ///< Nothing new is sent; what was sent is brought to its end.
+  abandon,  ///< Nor is anything sent again: outcomes may stay open.
+};
 
 struct LoadPlan {
   LoadKind kind = LoadKind::transfers;
@@ -29,6 +37,14 @@ struct LoadPlan {
   std::uint64_t seed = 1;
   u128 first_account = 0;  ///< Accounts are first_account + 0 .. accounts - 1.
   std::uint32_t event_bytes = 256;
+  std::uint64_t per_second = 0;               ///< Not faster than this; 0: as fast as it goes.
+  const std::atomic<LoadEnd>* end = nullptr;  ///< Null: it runs to its count.
+};
+
+/// Commands first .. first + count - 1 were acknowledged.
+struct Acknowledged {
+  std::uint64_t first = 0, count = 0;
+  io::MonotonicTime sent{};  ///< When the attempt began that was answered.
 };
 
 struct LoadResult {
@@ -40,13 +56,16 @@ struct LoadResult {
 /// The id of command `number` of a load: known beforehand, so that it can be looked for later.
 u128 load_id(const LoadPlan& plan, std::uint64_t number);
 
+/// Transfer `number` of a load, without what the ledger fills in.
+ledger::Transfer load_transfer(const LoadPlan& plan, std::uint64_t number);
+
 /// Makes accounts first_account + 0 .. accounts - 1 in ledger 1.
 Status make_accounts(Client& client, const LoadPlan& plan);
 
-/// Runs the load to its end. `answered(first, count)` is called from internal threads, one at a
-/// time, for every acknowledged batch. Errors: the first that repeating cannot help; what was
+/// Runs the load to its end. `answered` is called from internal threads, one at a time, for every
+/// acknowledged batch. Errors: the first that repeating cannot help; what was
 /// acknowledged until then was told to `answered`.
 Result<LoadResult> run_load(Client& client, const LoadPlan& plan,
-                            const std::function<void(std::uint64_t, std::uint64_t)>& answered);
+                            const std::function<void(const Acknowledged&)>& answered);
 
 }  // namespace meridian::app
