@@ -79,6 +79,86 @@ TEST(sim_group, an_emptied_disk_under_its_old_id_is_refused) {
   EXPECT_TRUE(told);
 }
 
+/// The new member has never met the disk that was emptied, so it cannot know that it was another.
+TEST(sim_group, an_emptied_disk_under_its_old_id_does_not_vote_for_a_new_member) {
+  Group group({.seed = 5});
+  group.open_accounts(5, mix());
+  group.net().block_both_ways("node-3", "node-4");
+  group.op().replace(group.node(0));
+  for (int i = 0; i < 200 && group.op().is_busy(); ++i) group.run(50);
+  ASSERT_FALSE(group.op().is_busy());
+  Node& two = group.node(1);
+  Node& three = group.node(2);
+  Node& four = group.node(3);
+  for (int i = 0; i < 50 && group.leader() != &two; ++i) {
+    group.leader_within(5'000).replica().transfer_leadership(two.id());
+    group.run(200);
+  }
+  ASSERT_EQ(group.leader(), &two);
+  // What is acknowledged now is on 2 and 3 alone; then 3 loses it, and 2 is cut off.
+  group.net().hold(two.name(), four.name(), io::Channel::entries);
+  for (int i = 0; i < 10; ++i) {
+    group.clients().send(two);
+    group.run(20);
+  }
+  group.run(300);
+  three.empty_disk(99);
+  group.net().heal();
+  group.net().isolate(two.name());
+  group.start(three);
+  group.run(5'000);
+  EXPECT_NE(group.leader(), &four);
+  EXPECT_EQ(three.replica().visible_records(), 0u);
+}
+
+/// Writes that do not fit are refused, with nothing done; reads go on, and writes once there is
+/// room.
+TEST(sim_group, a_leader_whose_disk_is_nearly_full_refuses_writes_and_serves_reads) {
+  Group group({.seed = 7});
+  group.open_accounts(5, mix());
+  Node& leader = group.leader_within(5'000);
+  leader.limit_disk(900'000);  // less than it keeps in reserve
+  group.run(1'500);
+  ASSERT_EQ(group.leader(), &leader);
+  const auto acknowledged = [&] { return group.clients().counts().acknowledged; };
+  const std::uint64_t before = acknowledged();
+  const std::uint64_t reads = group.checker().counts().reads;
+  for (int i = 0; i < 5; ++i) {
+    group.clients().send(leader);
+    group.clients().read(leader);
+    group.run(100);
+  }
+  EXPECT_EQ(acknowledged(), before);
+  EXPECT_EQ(group.checker().counts().reads, reads + 5);
+  leader.limit_disk(std::nullopt);
+  group.run(1'500);
+  for (int i = 0; i < 5; ++i) {
+    group.clients().send(leader);
+    group.run(100);
+  }
+  EXPECT_GE(acknowledged(), before + 5);
+  group.require_progress(10'000);
+}
+
+TEST(sim_group, a_machine_that_lost_its_disk_comes_back_under_a_new_id) {
+  Group group({.seed = 8, .distances_differ = true});
+  group.open_accounts(5, mix());
+  Node& lost = group.node(1);
+  lost.empty_disk(99);
+  group.start(lost);
+  group.op().replace(lost);
+  for (int i = 0; i < 200 && group.op().is_busy(); ++i) {
+    send_everywhere(group);
+    group.run(50);
+  }
+  EXPECT_EQ(group.op().replaced(), 1u);
+  EXPECT_TRUE(lost.is_retired());
+  group.node(0).kill();  // the new one and the last of the founders are a majority
+  Node& leader = group.leader_within(20'000);
+  EXPECT_TRUE(leader.id() == 3 || leader.id() == 4) << leader.id();
+  group.require_progress(10'000);
+}
+
 /// Power fails within a write of a member while every message comes twice, the second late.
 TEST(sim_group, late_answers_do_not_mislead_a_log_that_is_supplied_again) {
   std::uint64_t resupplies = 0;
