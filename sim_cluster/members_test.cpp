@@ -106,6 +106,22 @@ TEST(sim_members, one_that_knows_one_member_alone_finds_the_leader) {
   EXPECT_GT(joiner.replica().visible_records(), 0u);
 }
 
+TEST(sim_members, a_change_that_leadership_moved_away_from_is_unknown_and_names_where_to_look) {
+  Group group({.seed = 17});
+  group.create_accounts(5);
+  Node& leader = group.leader_within(5'000);
+  group.net().isolate(leader.name());
+  std::optional<Status> answer;
+  leader.replica().change_members({{{4, "region-1", "node-4:7001"}, Kind::learner}},
+                                  [&](const Status& status) { answer = status; });
+  group.run(5'000);
+  group.net().heal();
+  group.run(2'000);
+  ASSERT_TRUE(answer && !*answer);
+  EXPECT_EQ(answer->error().code, Code::deadline_exceeded);
+  EXPECT_NE(answer->error().message.find("meridian node list"), std::string::npos);
+}
+
 TEST(sim_members, a_change_through_who_does_not_lead_is_refused_and_nothing_was_done) {
   Group group({.seed = 15});
   group.create_accounts(5);
