@@ -29,6 +29,7 @@ replica::ReplicaConfig config_of(const GroupSetup& setup, std::size_t number) {
   group.timing = consensus::Timing::measured(round_trip, io::milliseconds(1));
   config.group = group;
   config.canary = setup.canary;
+  if (setup.adjust) setup.adjust(config);
   return config;
 }
 

@@ -29,6 +29,7 @@ struct GroupSetup {
   std::uint64_t checkpoint_interval = 100;
   std::uint64_t wal_file_size = 64 << 10;
   replica::Canary canary{};
+  std::function<void(replica::ReplicaConfig&)> adjust{};  ///< Of each node, at last.
 };
 
 class Group {

@@ -19,14 +19,15 @@ bool was_told(const Node& node, std::string_view words) {
 
 void work(Group& group, int rounds) {
   for (int i = 0; i < rounds; ++i) {
-    for (std::size_t n = 0; n < 3; ++n) group.send_something(n);
+    for (std::size_t n = 0; n < 3; ++n)
+      if (group.node(n).is_up()) group.clients().send(group.node(n));
     group.run(20);
   }
 }
 
 TEST(sim_members, one_that_was_removed_learns_it_from_the_others) {
   Group group({.seed = 11});
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   work(group, 10);
   group.add_node("region-1");
   group.change_members({{{4, "region-1", "node-4:7001"}, Kind::learner}});
@@ -48,7 +49,7 @@ TEST(sim_members, one_that_was_removed_learns_it_from_the_others) {
 
 TEST(sim_members, an_emptied_disk_under_its_old_id_is_told_how_to_replace_it) {
   Group group({.seed = 12});
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   work(group, 10);
   group.node(2).empty_disk(99);
   group.start(group.node(2));
@@ -59,7 +60,7 @@ TEST(sim_members, an_emptied_disk_under_its_old_id_is_told_how_to_replace_it) {
 
 TEST(sim_members, an_emptied_disk_that_knows_one_member_alone_is_told_by_the_others) {
   Group group({.seed = 21});
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   work(group, 10);
   group.add_node("region-1");
   group.change_members({{{4, "region-1", "node-4:7001"}, Kind::learner}});
@@ -76,7 +77,7 @@ TEST(sim_members, an_emptied_disk_that_knows_one_member_alone_is_told_by_the_oth
 
 TEST(sim_members, one_that_waits_is_told_how_it_is_added) {
   Group group({.seed = 13});
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   Node& joiner = group.add_node("region-1");
   group.run(3'000);
   EXPECT_TRUE(was_told(joiner, "meridian node add 4=region-1@node-4:7001"));
@@ -89,7 +90,7 @@ TEST(sim_members, one_that_knows_one_member_alone_finds_the_leader) {
     if (built != nullptr) config.group->founders.resize(1);  // of the joiner: only replica 1
   };
   Group group(setup);
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   work(group, 10);
   group.leader_within(5'000);
   for (int tries = 0; tries < 20 && group.leader()->id() == 1; ++tries) {
@@ -108,7 +109,7 @@ TEST(sim_members, one_that_knows_one_member_alone_finds_the_leader) {
 
 TEST(sim_members, a_change_that_leadership_moved_away_from_is_unknown_and_names_where_to_look) {
   Group group({.seed = 17});
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   Node& leader = group.leader_within(5'000);
   group.net().isolate(leader.name());
   std::optional<Status> answer;
@@ -124,7 +125,7 @@ TEST(sim_members, a_change_that_leadership_moved_away_from_is_unknown_and_names_
 
 TEST(sim_members, a_change_through_who_does_not_lead_is_refused_and_nothing_was_done) {
   Group group({.seed = 15});
-  group.create_accounts(5);
+  group.open_accounts(5, *find_workload("mix"));
   Node& leader = group.leader_within(5'000);
   Node& other = group.node(leader.id() % 3);
   std::optional<Status> answer;

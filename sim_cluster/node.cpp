@@ -247,7 +247,8 @@ std::string Node::describe() const {
   if (retired_) return "is retired";
   std::string text = "is down";
   if (is_copying())
-    text = copy_from_ ? fmt::format("copies from {}", copy_from_->id) : "has its log supplied again";
+    text =
+        copy_from_ ? fmt::format("copies from {}", copy_from_->id) : "has its log supplied again";
   if (is_up()) {
     const replica::Leadership now = replica_->leadership();
     text = fmt::format("has {} records, term {}, leader {}", replica_->visible_records(), now.term,

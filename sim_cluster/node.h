@@ -119,7 +119,7 @@ class Node {
   std::unique_ptr<replica::Replica> replica_;
   std::unique_ptr<replica::CatchUp> catch_up_;
   std::optional<replica::MemberInfo> copy_from_;  ///< Of catch_up_.
-  std::optional<replica::MemberInfo> behind_; ///< The peer to copy from.
+  std::optional<replica::MemberInfo> behind_;     ///< The peer to copy from.
   std::optional<Status> copied_;
   std::uint64_t copies_ = 0, resupplies_ = 0;
   std::uint64_t power_seed_ = 1;

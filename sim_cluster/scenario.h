@@ -47,7 +47,6 @@ struct CanaryPlan {
   std::string_view name;
   bool replica::Canary::*bug;
   std::string_view workload, fault;
-  std::string_view sign;  ///< What a violation, or the last words of the process, must match.
 };
 std::span<const CanaryPlan> canaries();
 const CanaryPlan* find_canary(std::string_view name);

@@ -52,15 +52,11 @@ replica::ReplicaExecutors Threads::for_replica() {
 }
 
 replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics) const {
-  return {*node.disk,
-          *node.clock,
-          *node.entropy,
-          *node.keys,
-          metrics,
-          notice,
-          [options = network] { return io::os_network(options); },
-          behind,
-          standing};
+  replica::Replica::Io result{*node.disk, *node.clock, *node.entropy, *node.keys, metrics, notice};
+  result.make_network = [options = network] { return io::os_network(options); };
+  result.behind = behind;
+  result.standing = standing;
+  return result;
 }
 
 Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {

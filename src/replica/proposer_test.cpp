@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t second = 1'000'000'000;
 constexpr std::uint64_t term = 3;
+const Error moving{Code::unavailable, "leadership is about to move"};
 
 /// Keeps what it is given: the test says what becomes of it.
 struct HeldLog final : OrderedLog {
@@ -18,8 +19,7 @@ struct HeldLog final : OrderedLog {
   void propose(std::uint64_t, std::vector<EntryBytes> entries) override {
     for (EntryBytes& entry : entries) proposed.push_back(std::move(entry));
   }
-  void propose_change(std::uint64_t, std::vector<consensus::MemberChange>,
-                      EntryBytes entry) override {
+  void propose_change(std::uint64_t, consensus::CheckedChange, EntryBytes entry) override {
     proposed.push_back(std::move(entry));
   }
   void applied(std::uint64_t) override {}
@@ -77,7 +77,7 @@ TEST_F(ProposerTest, a_time_advance_that_was_dropped_is_proposed_again) {
   let_pass(100 * second);
   const std::vector<EntryBytes> lost = submit();
   ASSERT_EQ(lost.size(), 2u);
-  proposer_.dropped(lost);  // leadership was about to move, and stayed
+  proposer_.dropped(lost, moving);  // leadership was about to move, and stayed
   proposer_.follow(term, "nobody may propose now");
   lead(now() - 100 * second);
   EXPECT_EQ(submit().size(), 2u);
@@ -87,11 +87,11 @@ TEST_F(ProposerTest,
        a_change_of_members_that_was_dropped_is_no_reason_to_leave_the_time_advance_out) {
   lead(now());
   let_pass(50 * second);
-  proposer_.submit_change(request(), {{4, consensus::MemberChange::Kind::learner}},
+  proposer_.submit_change(request(), {{{4, consensus::MemberChange::Kind::learner}}, {}},
                           [](const Result<Answer>&) {});
   world_.run_until_idle();
   ASSERT_EQ(log_.proposed.size(), 1u);
-  proposer_.dropped({log_.proposed[0]});
+  proposer_.dropped({log_.proposed[0]}, moving);
   let_pass(50 * second);
   EXPECT_EQ(submit().size(), 2u);
 }
