@@ -138,6 +138,7 @@ Status Node::catch_up(const std::optional<replica::MemberInfo>& peer) {
 Status Node::end_catch_up() {
   if (!copied_) return {};
   const Status copied = *copied_;
+  if (!copied) notices_.push_back("the copy ended: " + copied.error().message);
   stop();
   if (copied) ++(copy_from_ ? copies_ : resupplies_);
   if (copied && copy_from_ && std::exchange(power_fails_after_copy_, false)) {
@@ -255,6 +256,8 @@ std::string Node::describe() const {
                        now.leader);
   }
   if (lost_) text += fmt::format(" (lost: {})", *lost_);
+  if (is_rotten_) text += " (rotten)";
+  if (!notices_.empty()) text += fmt::format(" (said last: {})", notices_.back());
   return text;
 }
 

@@ -82,7 +82,7 @@ RecordCopy::RecordCopy(const storage::SealedContext& context, const proof::Front
 Result<std::unique_ptr<RecordCopy>> RecordCopy::open(const storage::SealedContext& context,
                                                      const proof::Frontier& covered,
                                                      const proof::TreeHead& target) {
-  ASSERT(covered.size() < target.size);
+  ASSERT(covered.size() <= target.size);
   std::unique_ptr<RecordCopy> copy(new RecordCopy(context, covered, target));
   TRY(copy->find_whole_segments());
   TRY(copy->open_stores());
@@ -103,6 +103,10 @@ Status RecordCopy::find_whole_segments() {
     }
   }
   proven_ = next() == 0;
+  if (covered_.size() < target_.size) return {};
+  // All records are here; what is new is their state at a later entry.
+  if (covered_.head() != target_) return another_history();
+  proven_ = true;
   return {};
 }
 
@@ -130,17 +134,19 @@ bool RecordCopy::leads_to_target(const proof::TreeHead& head, const proof::Proof
   return proof::verify_consistency(head, target_, path);
 }
 
+Error RecordCopy::another_history() const {
+  return fail(Code::failed_precondition,
+              fmt::format("the first {} records here are not those of the tree of {} records that "
+                          "is offered: one of both replicas is damaged or of another history; "
+                          "nothing was changed",
+                          next(), raw(target_.size)));
+}
+
 Result<bool> RecordCopy::prove(const RecordsPiece& proof) {
   ASSERT(!proven_);
   proven_ = leads_to_target(frontier_.head(), proof.proof);
   if (proven_) return true;
-  if (frontier_.size() == covered_.size())
-    return fail(
-        Code::failed_precondition,
-        fmt::format("the first {} records here are not those of the tree of {} records that "
-                    "is offered: one of both replicas is damaged or of another history; "
-                    "nothing was changed",
-                    next(), raw(target_.size)));
+  if (frontier_.size() == covered_.size()) return another_history();
   frontier_ = covered_;
   TRY(open_stores());
   proven_ = next() == 0;

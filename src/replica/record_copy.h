@@ -53,6 +53,7 @@ class RecordCopy {
   storage::TileStore& tiles() { return *tiles_; }
 
  private:
+  Error another_history() const;
   RecordCopy(const storage::SealedContext& context, const proof::Frontier& covered,
              const proof::TreeHead& target);
   Status find_whole_segments();

@@ -81,11 +81,15 @@ Status Installer::start() {
   const storage::StateManifest* manifest = states_->newest();
   proof::Frontier covered;
   if (manifest != nullptr) {
-    if (manifest->record_index >= offer_.record_index)
+    // Entries without a record (a leader's first, a change of members) may be all that is new.
+    if (manifest->record_index > offer_.record_index ||
+        (manifest->record_index == offer_.record_index &&
+         manifest->entry_index >= offer_.entry_index))
       return fail(Code::failed_precondition,
-                  fmt::format("this directory holds the state of {} records, and that of {} is "
-                              "offered: there is nothing to copy",
-                              manifest->record_index, offer_.record_index));
+                  fmt::format("this directory holds the state of {} records up to entry {}, and "
+                              "that of {} up to {} is offered: there is nothing to copy",
+                              manifest->record_index, manifest->entry_index, offer_.record_index,
+                              offer_.entry_index));
     constexpr auto part = static_cast<std::size_t>(Checkpointer::Part::frontier);
     if (manifest->parts.size() <= part)
       return fail(Code::data_loss, "the state manifest has no Merkle frontier");

@@ -194,6 +194,37 @@ TEST(StateInstaller, a_lagging_replica_keeps_what_it_has_and_its_signature) {
   EXPECT_GT(raw(head_of(b).size), raw(signed_head.size));
 }
 
+/// A leader's first entry and changes of members leave no record, or a later one: what a log
+/// reaches back to is a matter of entries.
+TEST(StateInstaller, the_same_records_at_a_later_entry_are_taken) {
+  ReplicaRig a(1, cut_every(300)), b(2, cut_every(300));
+  a.must_open();
+  CopyWorkload workload(5);
+  grow(a, workload, 30, 20);
+  ASSERT_TRUE(copy_state(a, b).has_value());
+  const auto keys = *open_keys(b);
+  StateOffer offer = *a.replica->state_source().describe();
+  const auto again = StateInstaller::begin(context_of(b, *keys), offer, {});
+  ASSERT_FALSE(again);
+  EXPECT_NE(again.error().message.find("nothing to copy"), std::string::npos);
+
+  StateOffer other = offer;
+  other.entry_index += 2;
+  other.root[0] ^= Byte{1};
+  EXPECT_EQ(StateInstaller::begin(context_of(b, *keys), other, {}).error().code,
+            Code::failed_precondition);
+
+  offer.entry_index += 2;
+  auto installer = *StateInstaller::begin(context_of(b, *keys), offer, {});
+  const Status carried = carry(a.replica->state_source(), *installer);
+  ASSERT_TRUE(carried.has_value()) << carried.error().message;
+  ASSERT_TRUE(installer->commit().has_value());
+  installer.reset();
+  b.must_open();
+  EXPECT_EQ(*b.replica->state_source().describe(), offer);
+  ASSERT_NO_FATAL_FAILURE(expect_same_records(a, b, offer.record_index));
+}
+
 TEST(StateInstaller, chunks_that_are_here_already_are_not_asked_for) {
   ReplicaConfig config = cut_every(10'000);
   ReplicaRig a(1, config), b(2, config);
