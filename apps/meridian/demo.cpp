@@ -83,7 +83,6 @@ Result<std::string> Demo::make_witness() {
   witness_vkey_ = init->read_line().value_or("");
   if (init->wait() != 0)
     return fail(Code::internal, "the witness was not made: see " + stage_.at("witness.log"));
-  witness_address_ = TRY(free_addresses(1)).front();
   return fmt::format("http://{}={}", witness_address_, witness_vkey_);
 }
 
@@ -93,8 +92,11 @@ Status Demo::start_regions() {
                          "is held back {} ms, as over 3,000 km. A write is answered when two "
                          "regions have it on disk.",
                          DemoCell::one_way_ms));
+  std::vector<std::string> addresses = TRY(free_addresses(DemoCell::address_count + 1));
+  witness_address_ = std::move(addresses.back());
+  addresses.pop_back();
   const std::string witness = TRY(make_witness());
-  cell_.emplace(TRY(DemoCell::make(stage_, witness)));
+  cell_.emplace(stage_, std::move(addresses), witness);
   stage_.show_command(cell_->arguments(0));
   stage_.line(
       fmt::format("  and the same for {} and {}", DemoCell::regions[1], DemoCell::regions[2]));
@@ -132,10 +134,12 @@ Status Demo::count() {
         "the client lost count of what was acknowledged");
   std::vector<std::vector<std::string>> rows{
       {"region", "acknowledged", "found", "lost", "duplicated", "unexpected", "wrong balances"}};
+  const std::vector<Result<Counted>> all = count_replicas(cell_->servers(), expected);
+  TRY(Stage::check_not_stopped());
   for (std::size_t i = 0; i < DemoCell::region_count; ++i) {
-    TRY(Stage::check_not_stopped());
     const std::string region(DemoCell::regions[i]);
-    const Counted counted = TRY(count_replica(cell_->servers()[i], expected));
+    if (!all[i]) return with_context(all[i].error(), "counting on " + region);
+    const Counted& counted = *all[i];
     rows.push_back({region, grouped(expected.count()), grouped(counted.found),
                     grouped(counted.lost), grouped(counted.duplicated), grouped(counted.unexpected),
                     grouped(counted.wrong_balances)});

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
 #include "ids.h"
 #include "io/network.h"
 
@@ -63,12 +64,9 @@ Result<std::vector<std::string>> free_addresses(std::size_t count) {
   return addresses;
 }
 
-Result<DemoCell> DemoCell::make(const Stage& stage, std::string witness) {
-  return DemoCell(stage, TRY(free_addresses(3 * region_count)), std::move(witness));
-}
-
 DemoCell::DemoCell(const Stage& stage, std::vector<std::string> addresses, std::string witness)
     : stage_(stage), addresses_(std::move(addresses)), witness_(std::move(witness)) {
+  ASSERT(addresses_.size() == address_count);
   watch_ = std::make_unique<CellWatch>(servers());
 }
 

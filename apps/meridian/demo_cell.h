@@ -21,7 +21,8 @@
 
 namespace meridian::app {
 
-/// Ports that nobody listens at now, below those that outgoing connections are given.
+/// Ports that nobody listens at now, below those that outgoing connections are given. All that are
+/// needed are asked for at once: another call may give the same again.
 Result<std::vector<std::string>> free_addresses(std::size_t count);
 
 class DemoCell {
@@ -32,8 +33,10 @@ class DemoCell {
   /// What every message between regions is held back: 3,000 km of fibre.
   static constexpr std::uint64_t one_way_ms = 15;
 
-  /// Starts nothing yet. `witness`: URL=VKEY.
-  static Result<DemoCell> make(const Stage& stage, std::string witness);
+  static constexpr std::size_t address_count = 3 * region_count;
+
+  /// Starts nothing yet. `addresses`: address_count of them; `witness`: URL=VKEY.
+  DemoCell(const Stage& stage, std::vector<std::string> addresses, std::string witness);
 
   Status start_all();
   Status start(std::size_t region);       ///< One that was killed; returns when it serves.
@@ -55,7 +58,6 @@ class DemoCell {
   std::vector<std::string> arguments(std::size_t region) const;
 
  private:
-  DemoCell(const Stage& stage, std::vector<std::string> addresses, std::string witness);
   Result<ChildServer> begin(std::size_t region) const;
   std::vector<std::string> group_arguments(std::size_t region) const;
   const std::string& peer_address(std::size_t region) const { return addresses_[3 * region]; }

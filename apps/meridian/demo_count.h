@@ -21,14 +21,14 @@ class Expected {
     bool operator==(const Balance&) const = default;
   };
   std::uint64_t count() const { return ids_.size(); }
-  const std::vector<u128>& ids() const { return ids_; }  ///< Ascending.
+  const std::vector<u128>& ids() const { return ids_; }  ///< As they were acknowledged.
   bool has(u128 id) const;
   u128 account(std::size_t i) const { return first_account_ + i; }
   const std::vector<Balance>& balances() const { return balances_; }
 
  private:
   u128 first_account_;
-  std::vector<u128> ids_;
+  std::vector<u128> ids_, sorted_;
   std::vector<Balance> balances_;
 };
 
@@ -44,7 +44,8 @@ struct Counted {
   }
 };
 
-/// Asks the one server at `address`.
-Result<Counted> count_replica(const std::string& address, const Expected& expected);
+/// Asks each server for itself, all at the same time; in their order.
+std::vector<Result<Counted>> count_replicas(const std::vector<std::string>& servers,
+                                            const Expected& expected);
 
 }  // namespace meridian::app
