@@ -1,6 +1,7 @@
 // A whole cell in memory with real threads and real loopback sockets. For tests only.
 #pragma once
 
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -29,6 +30,10 @@ struct ApiRig {
         {{*log, *apply, *prove, *checkpoint}, *door, *reads}, {}, [](const Error&) {});
     ASSERT(opened.has_value());
     cell = std::move(*opened);
+    // Record 0 is recorded behind the opening: tests ask for it.
+    std::promise<void> is_open;
+    cell->replica().when_visible(1, [&](std::uint64_t) { is_open.set_value(); });
+    is_open.get_future().wait();
     backend = std::make_unique<Backend>(*cell, *clock, *work, metrics, u128{7});
   }
   ~ApiRig() {
