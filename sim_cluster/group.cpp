@@ -76,8 +76,11 @@ sim::NetOptions Group::net_options() {
   return options;
 }
 
-/// Answers that the nodes still give on their way down need the rest.
-Group::~Group() { nodes_.clear(); }
+/// Answers that the nodes still give on their way down need the rest. One by one: a node that goes
+/// tells the others over the network, which looks at who is left.
+Group::~Group() {
+  while (!nodes_.empty()) nodes_.pop_back();
+}
 
 Node* Group::find(std::uint64_t id) {
   const auto found = std::ranges::find(nodes_, id, [](const auto& node) { return node->id(); });

@@ -255,8 +255,10 @@ class SealedKeyStore final : public KeyStore {
     std::vector<std::pair<NameVersion, StoredKey>> fresh;
     for (const Given& one : given) {
       ASSERT(one.secret.size() == secret_size);
+      // Apart: an early return from within the expression would leak its string.
+      const KeyVersion version = TRY(next_version(one.name));
       fresh.emplace_back(
-          NameVersion{std::string(one.name), TRY(next_version(one.name))},
+          NameVersion{std::string(one.name), version},
           StoredKey{kind_of(one.name), static_cast<std::uint64_t>(io_.clock.now().time),
                     crypto::Secret(one.secret)});
     }
