@@ -54,7 +54,7 @@ Result<std::vector<std::string>> free_addresses(std::size_t count) {
     handler.admit = [](Bytes) -> Result<io::PeerId> {
       return fail(Code::unavailable, "only looking for a port");
     };
-    handler.received = [](io::PeerId, io::Channel, io::Parts) {};
+    handler.received = [](io::PeerId, io::Channel, const io::Parts&) {};
     handler.link = [](io::PeerId, io::Channel, bool, const std::string&) {};
     if (!network->start(address, {}, *executor, std::move(handler))) continue;
     taken.push_back(std::move(network));
