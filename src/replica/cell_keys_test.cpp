@@ -42,7 +42,7 @@ class CellKeysTest : public testing::Test {
     request.add(ledger::CommandKind::open_generation, genesis);
     apply(request);
   }
-  ~CellKeysTest() override {
+  void TearDown() override {
     for (One& one : replicas_)
       if (one.keys) one.keys->stop();
     world_.advance(io::seconds(1));
