@@ -79,6 +79,33 @@ TEST(sim_group, an_emptied_disk_under_its_old_id_is_refused) {
   EXPECT_TRUE(told);
 }
 
+/// Whoever is behind is closed while it copies: of a member that is no founder it must still know
+/// where that is.
+TEST(sim_group, a_member_that_fell_behind_copies_the_state_of_one_that_joined_later) {
+  using Kind = consensus::MemberChange::Kind;
+  Group group({.seed = 9, .checkpoint_interval = 40});
+  group.open_accounts(5, mix());
+  Node& late = group.node(1);
+  Node& joiner = group.add_node("region-1");
+  group.change_members({{{4, "region-1", "node-4:7001"}, Kind::learner}});
+  group.run(2'000);
+  group.net().isolate(late.name());
+  group.change_members({{{4, "", ""}, Kind::voter}, {{1, "", ""}, Kind::remove}});
+  group.node(0).retire();
+  for (int i = 0; i < 50 && group.leader() != &joiner; ++i) {
+    group.leader_within(20'000).replica().transfer_leadership(joiner.id());
+    group.run(200);
+  }
+  ASSERT_EQ(group.leader(), &joiner);
+  for (int i = 0; i < 100; ++i) {
+    group.clients().send(joiner);
+    group.run(20);
+  }
+  group.require_progress(20'000);
+  EXPECT_EQ(group.leader(), &joiner);
+  EXPECT_GE(late.copies(), 1u);
+}
+
 /// The new member has never met the disk that was emptied, so it cannot know that it was another.
 TEST(sim_group, an_emptied_disk_under_its_old_id_does_not_vote_for_a_new_member) {
   Group group({.seed = 5});

@@ -100,7 +100,7 @@ Status Node::bury(const Error& why) {
     kill();
     return {};
   }
-  if (is_rotten_ && why.code == Code::data_loss) {
+  if (is_rotten_) {  // whatever the flipped bit looks like: damage, or the number of another key
     lose(why.message);
     return {};
   }
@@ -145,6 +145,7 @@ Status Node::end_catch_up() {
     crash(power_seed_);
     return {};
   }
+  if (!copied) notices_.push_back("what it lacks did not come: " + copied.error().message);
   if (!copied && copied.error().code == Code::data_loss) return bury(copied.error());
   return start();  // without it, the leader offers its state again
 }

@@ -24,12 +24,6 @@ void Operator::replace(const Node& old) {
   replacing_ = Replacing{old_id, joiner.id()};
 }
 
-bool Operator::everybody_is_there() const {
-  return std::ranges::all_of(group_.nodes(), [&](const auto& node) {
-    return node->is_up() || node->is_retired() || node->lost() || node->id() == replacing_->old_id;
-  });
-}
-
 bool Operator::is_made(const consensus::Membership& members) const {
   return !members.is_joint() && members.votes(replacing_->new_id) &&
          !members.has(replacing_->old_id);
@@ -41,7 +35,6 @@ void Operator::step() {
   const auto now = static_cast<std::uint64_t>(group_.world().clock().monotonic());
   if (now < next_step_at_) return;
   next_step_at_ = now + step_period_ns;
-  if (!everybody_is_there()) return;
   Node* leader = group_.leader();
   if (leader != nullptr && shown_.contains(leader->id())) {
     const consensus::Membership members = shown_.at(leader->id());

@@ -27,7 +27,7 @@ class Operator {
   bool is_busy() const { return replacing_.has_value(); }
   /// Begins to put a new machine in the place of `old`, whatever became of that. Not while busy.
   void replace(const Node& old);
-  /// The next step, if it is time and everybody is there who can be.
+  /// The next step, if it is time and somebody leads.
   void step();
   std::uint64_t replaced() const { return replaced_; }
 
@@ -35,7 +35,6 @@ class Operator {
   struct Replacing {
     std::uint64_t old_id, new_id;
   };
-  bool everybody_is_there() const;
   bool is_made(const consensus::Membership& members) const;
   void decide(Node& leader, const consensus::Membership& members);
   void end();

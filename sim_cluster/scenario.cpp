@@ -64,6 +64,16 @@ GroupSetup setup_of(const Plan& plan, sim::Random& random) {
   return setup;
 }
 
+/// What an operator would have read last of each node.
+void tell_notices(Group& group, const std::function<void(std::string_view)>& tell) {
+  constexpr std::size_t last = 5;
+  for (const auto& node : group.nodes()) {
+    const std::vector<std::string>& all = node->notices();
+    for (std::size_t i = all.size() - std::min(all.size(), last); i < all.size(); ++i)
+      tell(fmt::format("{} said: {}", node->name(), all[i]));
+  }
+}
+
 std::uint64_t now_ms(Group& group) {
   return static_cast<std::uint64_t>(group.world().clock().monotonic()) / 1'000'000;
 }
@@ -119,6 +129,7 @@ RunResult run(const Plan& plan, const std::function<void(const std::string&)>& t
   } catch (const Violation& violation) {
     result.violation = violation.what();
     tell(violation.what());
+    tell_notices(group, tell);
   }
   result.trace_hash = group.world().trace_hash();
   result.simulated_ms = now_ms(group);

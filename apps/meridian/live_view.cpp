@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "output.h"
 
@@ -23,7 +24,7 @@ std::string percent(const std::optional<double>& part) {
   return part ? fmt::format("{:.0f}%", *part * 100) : std::string(unknown);
 }
 std::string rate(const std::optional<double>& per_s) {
-  return per_s ? grouped(static_cast<std::uint64_t>(*per_s + 0.5), number_width)
+  return per_s ? grouped(static_cast<std::uint64_t>(std::llround(*per_s)), number_width)
                : std::string(unknown);
 }
 

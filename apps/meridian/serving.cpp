@@ -94,8 +94,8 @@ Result<std::unique_ptr<StateCopying>> StateCopying::start(const ServeSetting& se
                                                           std::function<void(Status)> done) {
   std::unique_ptr<StateCopying> self(new StateCopying);
   self->copy_ = TRY(replica::CatchUp::start(setting.replica_io(self->metrics_), setting.config,
-                                            self->threads_.for_replica(), peer, std::move(progress),
-                                            std::move(done)));
+                                            self->threads_.for_replica(), std::move(peer),
+                                            std::move(progress), std::move(done)));
   return self;
 }
 
