@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
-#include "storage/key_table.h"
 #include "storage/sealed_file.h"
 
 namespace meridian::storage {
 namespace {
 
 constexpr std::size_t frame_head_size = 8;
+constexpr std::size_t place_size = 16;
 constexpr std::size_t row_size = 104;
 
 bool is_zero(const crypto::WrappedKey& key) {
@@ -20,7 +20,7 @@ bool is_zero(const crypto::WrappedKey& key) {
 /// Which of the two keys a row has follows from its retention.
 bool is_well_formed(const KeyRow& row) {
   switch (row.retention) {
-    case KeyTable::commit_row: return row.version == 1 && is_zero(row.seal) && !is_zero(row.commit);
+    case commit_row: return row.version == 1 && is_zero(row.seal) && !is_zero(row.commit);
     case forgotten_row: return row.version == 0 && is_zero(row.seal) && is_zero(row.commit);
     default: return row.version > 0 && !is_zero(row.seal) && is_zero(row.commit);
   }
@@ -28,12 +28,18 @@ bool is_well_formed(const KeyRow& row) {
 
 }  // namespace
 
-Buffer encode_rows(std::span<const KeyRow> rows, std::uint32_t epoch) {
+Buffer encode_rows(std::span<const KeyRow> rows, std::uint32_t epoch,
+                   const std::optional<KeyPlace>& place) {
   Buffer plain;
-  plain.reserve(frame_head_size + rows.size() * row_size);
+  plain.reserve(frame_head_size + place_size + rows.size() * row_size);
   ByteWriter writer(plain);
   writer.u32(static_cast<std::uint32_t>(rows.size()));
   writer.u32(epoch);
+  if (place) {
+    writer.u64(place->records);
+    writer.u32(place->turns);
+    writer.zeros(4);
+  }
   for (const KeyRow& row : rows) {
     writer.id(row.subject);
     writer.u8(row.retention);
@@ -46,14 +52,20 @@ Buffer encode_rows(std::span<const KeyRow> rows, std::uint32_t epoch) {
 }
 
 Result<RowsFrame> decode_rows(std::uint32_t tag_word, Bytes plain) {
-  if (tag_word != rows_tag)
+  if (tag_word != rows_tag && tag_word != placed_rows_tag)
     return fail(Code::data_loss,
-                fmt::format("a frame with tag word {} in the key table, where only {} stands",
-                            tag_word, rows_tag));
+                fmt::format("a frame with tag word {} in the key table, where only {} and {} stand",
+                            tag_word, rows_tag, placed_rows_tag));
   ByteReader reader(plain);
-  std::uint32_t count = reader.u32();
-  RowsFrame frame{reader.u32(), {}};
-  if (!reader.ok() || frame.epoch == 0 || reader.remaining() != std::uint64_t{count} * row_size)
+  const std::uint32_t count = reader.u32();
+  RowsFrame frame{reader.u32(), {}, {}};
+  bool is_sound = true;
+  if (tag_word == placed_rows_tag) {
+    frame.place = KeyPlace{reader.u64(), reader.u32()};
+    is_sound = reader.u32() == 0;
+  }
+  if (!reader.ok() || !is_sound || frame.epoch == 0 ||
+      reader.remaining() != std::uint64_t{count} * row_size)
     return fail(Code::data_loss, fmt::format("a frame of {} bytes cannot hold {} rows of epoch {}",
                                              plain.size(), count, frame.epoch));
   frame.rows.reserve(count);
@@ -74,14 +86,16 @@ Result<RowsFrame> decode_rows(std::uint32_t tag_word, Bytes plain) {
 
 bool may_be_rows(Bytes frame) {
   if (frame.size() < frame_overhead) return false;
-  std::uint32_t plain_size = load_le<std::uint32_t>(frame.data());
-  return load_le<std::uint32_t>(frame.data() + 4) == rows_tag && plain_size >= frame_head_size &&
-         (plain_size - frame_head_size) % row_size == 0 &&
+  const std::uint32_t plain_size = load_le<std::uint32_t>(frame.data());
+  const std::uint32_t tag = load_le<std::uint32_t>(frame.data() + 4);
+  if (tag != rows_tag && tag != placed_rows_tag) return false;
+  const std::size_t head = frame_head_size + (tag == placed_rows_tag ? place_size : 0);
+  return plain_size >= head && (plain_size - head) % row_size == 0 &&
          plain_size <= frame.size() - frame_overhead;
 }
 
 Result<KeyRow> rewrap(KeyRow row, Bytes old_kek, Bytes new_kek) {
-  crypto::WrappedKey& wrapped = row.retention == KeyTable::commit_row ? row.commit : row.seal;
+  crypto::WrappedKey& wrapped = row.retention == commit_row ? row.commit : row.seal;
   crypto::Secret key = TRY(crypto::unwrap_key(old_kek, wrapped));
   wrapped = crypto::wrap_key(new_kek, key.bytes());
   return row;

@@ -15,13 +15,39 @@
 
 #include "base/result.h"
 #include "crypto/secret.h"
+#include "storage/key_row.h"
 #include "storage/sealed_file.h"
 
 namespace meridian::storage {
 
-class KeyTable {
+/// Where whoever seals and opens payloads finds the keys of subjects.
+class SubjectKeyring {
  public:
-  static constexpr std::uint8_t commit_row = 255;
+  virtual ~SubjectKeyring() = default;
+
+  struct SubjectKeys {
+    std::uint32_t seal_version;
+    Bytes seal;    ///< Valid until the next call.
+    Bytes commit;  ///< Valid until the next call.
+  };
+  /// The keys of (subject, retention class), made if missing: nothing may be proposed that is
+  /// sealed under a fresh one before that is safe, as the table says. Errors: failed_precondition
+  /// if forgotten; invalid_argument for a class that is reserved.
+  virtual Result<SubjectKeys> for_sealing(u128 subject, std::uint8_t retention) = 0;
+  /// Errors: not_found if there is no such row (never made, or erased).
+  virtual Result<SubjectKeys> for_opening(u128 subject, std::uint8_t retention,
+                                          std::uint32_t version) = 0;
+  /// Retention classes for which the subject has live rows; empty if none.
+  virtual std::vector<std::uint8_t> classes(u128 subject) = 0;
+  /// True if the subject was forgotten: no key is ever made for it again.
+  virtual bool is_forgotten(u128 subject) const = 0;
+  /// Live rows: those with keys, not the marks of forgotten subjects.
+  virtual std::size_t rows() const = 0;
+};
+
+/// Of a replica that is alone. A row is made here, and durable after sync().
+class KeyTable : public SubjectKeyring {
+ public:
   static constexpr std::size_t cache_max = 65'536;
 
   /// Rows that one frame, and so one sync, carries at most.
@@ -32,19 +58,7 @@ class KeyTable {
   /// Errors: data_loss if a frame before the last is damaged, failed_precondition if the key store
   /// no longer holds the KEK of the table's epoch (an old copy of the table, or of the store).
   static Result<std::unique_ptr<KeyTable>> open(const SealedContext&, KeyStore& keys, io::Clock&);
-  virtual ~KeyTable() = default;
 
-  struct SubjectKeys {
-    std::uint32_t seal_version;
-    Bytes seal;    ///< Valid until the next call.
-    Bytes commit;  ///< Valid until the next call.
-  };
-  /// The keys of (subject, retention class), made if missing. New rows are buffered: call sync()
-  /// before anything sealed under them is proposed. Errors: failed_precondition if forgotten.
-  virtual Result<SubjectKeys> for_sealing(u128 subject, std::uint8_t retention) = 0;
-  /// Errors: not_found if there is no such row (never made, or erased).
-  virtual Result<SubjectKeys> for_opening(u128 subject, std::uint8_t retention,
-                                          std::uint32_t version) = 0;
   /// Makes all buffered rows durable. Cheap if there are none.
   virtual Status sync() = 0;
 
@@ -58,12 +72,6 @@ class KeyTable {
   /// it succeeds); others of the disk: stop the process, opening again finishes the erasure or
   /// shows that it was not begun.
   virtual Result<Erasure> erase(u128 subject) = 0;
-  /// Retention classes for which the subject has live rows; empty if none.
-  virtual std::vector<std::uint8_t> classes(u128 subject) = 0;
-  /// True if erase() was called for the subject: no key is ever made for it again.
-  virtual bool is_forgotten(u128 subject) const = 0;
-  /// Live rows: those with keys, not the marks of forgotten subjects.
-  virtual std::size_t rows() const = 0;
   virtual std::uint32_t epoch() const = 0;
   /// Of the torn end that open() dropped; 0 if there was none. To be told to people: should the
   /// last frame be rotten instead of torn, keys of records made just before are gone.

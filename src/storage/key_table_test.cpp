@@ -77,7 +77,7 @@ TEST(KeyTable, keys_are_made_once_and_come_back_after_a_restart) {
   EXPECT_EQ(rig.table->dropped_bytes(), 0U);
   EXPECT_EQ(rig.opening(5, 3), std::nullopt);
   EXPECT_EQ(rig.opening(7, 1), std::nullopt);
-  EXPECT_EQ(rig.opening(5, KeyTable::commit_row), std::nullopt);
+  EXPECT_EQ(rig.opening(5, commit_row), std::nullopt);
   EXPECT_EQ(rig.table->for_opening(5, 1, 2).error().code, Code::not_found);
   EXPECT_EQ(rig.table->for_sealing(5, 254).error().code, Code::invalid_argument);
   EXPECT_EQ(rig.table->for_sealing(5, 255).error().code, Code::invalid_argument);

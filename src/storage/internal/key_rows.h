@@ -2,33 +2,31 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "crypto/aead.h"
+#include "storage/key_row.h"
 
 namespace meridian::storage {
 
 inline constexpr std::uint32_t rows_tag = 8;
-inline constexpr std::uint8_t forgotten_row = 254;  ///< Marks a subject whose keys were destroyed.
-
-struct KeyRow {
-  u128 subject{};
-  std::uint8_t retention = 0;
-  std::uint32_t version = 0;
-  crypto::WrappedKey seal{};
-  crypto::WrappedKey commit{};
-  bool operator==(const KeyRow&) const = default;
-};
+inline constexpr std::uint32_t placed_rows_tag = 9;
 
 struct RowsFrame {
   std::uint32_t epoch;
   std::vector<KeyRow> rows;
+  std::optional<KeyPlace> place;
 };
 
-Buffer encode_rows(std::span<const KeyRow> rows, std::uint32_t epoch);
+constexpr std::uint32_t tag_of(const std::optional<KeyPlace>& place) {
+  return place ? placed_rows_tag : rows_tag;
+}
+/// Of a frame with tag_of(place).
+Buffer encode_rows(std::span<const KeyRow> rows, std::uint32_t epoch,
+                   const std::optional<KeyPlace>& place = std::nullopt);
 /// Errors: data_loss if it is not the one encoding of a list of rows.
 Result<RowsFrame> decode_rows(std::uint32_t tag_word, Bytes plain);
 
