@@ -41,6 +41,16 @@ void SubjectRows::take_in(const KeyRow& row) {
   ++size_;
 }
 
+void SubjectRows::take_out(const KeyRow& row) {
+  const auto found = subjects_.find(row.subject);
+  if (found == subjects_.end()) return;
+  std::vector<KeyRow>& rows = found->second.rows;
+  size_ -= std::erase_if(rows, [&](const KeyRow& one) {
+    return one.retention == row.retention && one.version == row.version;
+  });
+  if (rows.empty() && !found->second.forgotten) subjects_.erase(found);
+}
+
 KeyRow SubjectRows::make(u128 subject, std::uint8_t retention, io::Entropy& entropy, Bytes kek) {
   std::array<Byte, crypto::aead_key_size> fresh;
   entropy.fill(fresh);

@@ -36,6 +36,8 @@ class SubjectRows {
   /// data_loss if a row does not open under `kek`.
   Result<SubjectKeyring::SubjectKeys> keys_of(u128 subject, std::uint8_t retention,
                                               std::uint32_t version, Bytes kek);
+  /// As if take_in() had not been called for it.
+  void take_out(const KeyRow& row);
   /// Takes the rows of a subject away and marks it. Returns what there was.
   std::vector<KeyRow> forget(u128 subject);
   /// Undoes forget().

@@ -1,0 +1,307 @@
+#include "storage/cell_key_table.h"
+
+#include <fmt/format.h>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "crypto/sha256.h"
+#include "storage/internal/key_file.h"
+#include "storage/internal/subject_rows.h"
+
+namespace meridian::storage {
+
+u128 kek_check(Bytes kek) {
+  const crypto::Digest digest =
+      crypto::HmacKey(kek).mac({as_bytes(std::string_view("meridian/epoch-key/1/check"))});
+  const u128 check = load_le<u128>(digest.data());
+  ASSERT(check != 0);
+  return check;
+}
+
+namespace {
+
+class FoldedKeyTable final : public CellKeyTable {
+ public:
+  FoldedKeyTable(const SealedContext& context, KeyStore& keys, io::Clock& clock)
+      : entropy_(context.entropy), keys_(keys), file_(context, keys), rows_(clock) {}
+
+  Status start() {
+    TRY(file_.open([this](const KeyRow& row) { rows_.take_in(row); }));
+    place_ = file_.place().value_or(KeyPlace{});
+    return {};
+  }
+
+  // --- making ---
+
+  void make_in(std::uint64_t term) override {
+    if (term == term_) return;
+    term_ = term;
+    drop_unfolded();
+  }
+  std::uint64_t makes_in() const override { return term_; }
+  void hold(bool holds) override { holds_ = holds; }
+  void refuse_subject(u128 subject) override { refused_.insert(subject); }
+  void release_subjects() override { refused_.clear(); }
+
+  Result<SubjectKeys> for_sealing(u128 subject, std::uint8_t retention) override {
+    if (retention >= forgotten_row)
+      return fail(Code::invalid_argument, fmt::format("retention class {} is reserved: use 0 to {}",
+                                                      retention, forgotten_row - 1));
+    TRY(file_.check_usable());
+    rows_.drop_old_keys();
+    if (rows_.is_forgotten(subject) || refused_.contains(subject))
+      return forgotten_subject(subject);
+    const Bytes kek = TRY(file_.kek());
+    TRY(provide(subject, commit_row, kek));
+    const std::uint32_t version = TRY(provide(subject, retention, kek));
+    return rows_.keys_of(subject, retention, version, kek);
+  }
+
+  std::vector<KeyRow> take_unfolded() override {
+    std::vector<KeyRow> rows;
+    rows.reserve(given_out_.size());
+    for (const RowId& id : given_out_)
+      if (const auto found = unfolded_.find(id); found != unfolded_.end()) {
+        found->second.is_given_out = false;
+        rows.push_back(found->second.row);
+      }
+    given_out_.clear();
+    return rows;
+  }
+
+  Result<SubjectKeys> for_opening(u128 subject, std::uint8_t retention,
+                                  std::uint32_t version) override {
+    TRY(file_.check_usable());
+    rows_.drop_old_keys();
+    const Bytes kek = TRY(file_.kek());
+    return rows_.keys_of(subject, retention, version, kek);
+  }
+  std::vector<std::uint8_t> classes(u128 subject) override {
+    rows_.drop_old_keys();
+    return rows_.classes(subject);
+  }
+  bool is_forgotten(u128 subject) const override {
+    return rows_.is_forgotten(subject) || refused_.contains(subject);
+  }
+  std::size_t rows() const override { return rows_.size(); }
+
+  // --- folding ---
+
+  Status add(const KeyRow& row) override {
+    const RowId id{row.subject, row.retention, row.version};
+    if (rows_.is_forgotten(row.subject)) return {};
+    const SubjectRows::Subject* known = rows_.find(row.subject);
+    const KeyRow* there = known == nullptr ? nullptr : known->find(row.retention, row.version);
+    const bool is_own = unfolded_.contains(id);
+    if (there != nullptr && *there == row) {  // ours, or it came with several requests
+      if (unfolded_.erase(id) != 0) buffered_.push_back(row);
+      return {};
+    }
+    if (there != nullptr && !is_own)
+      return fail(Code::data_loss,
+                  fmt::format("two keys stand in the log for subject {:016x}{:016x}, class {}, "
+                              "version {}",
+                              high64(row.subject), low64(row.subject), row.retention, row.version));
+    const Bytes kek = TRY(file_.kek());
+    TRY(rewrap(row, kek, kek));  // it opens
+    if (unfolded_.erase(id) != 0) rows_.drop_keys();
+    rows_.take_in(row);
+    buffered_.push_back(row);
+    return {};
+  }
+
+  void erase(u128 subject) override {
+    const KeyRow mark{.subject = subject, .retention = forgotten_row};
+    rows_.take_in(mark);
+    rows_.drop_keys();
+    absl::erase_if(unfolded_, [&](const auto& one) { return one.first.subject == subject; });
+    buffered_.push_back(mark);
+    refused_.erase(subject);
+  }
+
+  Result<bool> turn(std::uint32_t number, u128 check, std::uint64_t record) override {
+    TRY(file_.check_usable());
+    if (number != place_.turns + 1) return true;
+    const auto next = find_kek(check);
+    if (!next) return false;
+    drop_unfolded();
+    const Bytes new_kek = TRY(file_.kek(static_cast<std::uint32_t>(*next)));
+    const Bytes old_kek = TRY(file_.kek());
+    const SubjectRows::Rewrapped all = TRY(rows_.rewrapped(old_kek, new_kek));
+    const KeyPlace place{record + 1, number};
+    TRY(replace(*next, all, place));
+    rows_.renew(all.rows);
+    rows_.drop_keys();
+    return true;
+  }
+
+  Status folded(std::uint64_t records) override {
+    ASSERT(records >= place_.records);
+    place_.records = records;
+    const std::uint64_t noted = file_.place().value_or(KeyPlace{}).records;
+    if (buffered_.empty() && records - noted < note_every) return {};
+    std::size_t done = 0;
+    const Status written = file_.append(buffered_, place_, done);
+    buffered_.erase(buffered_.begin(), buffered_.begin() + static_cast<std::ptrdiff_t>(done));
+    return written;
+  }
+  KeyPlace place() const override { return place_; }
+
+  // --- handing over ---
+
+  u128 check() const override {
+    if (place_.turns == 0) return 0;
+    const Result<Bytes> kek = file_.kek();
+    ASSERT(kek.has_value());
+    return kek_check(*kek);
+  }
+  Result<u128> offer() override {
+    const KeyVersion version = TRY(keys_.add(epoch_key));
+    return kek_check(TRY(keys_.get(epoch_key, version)).secret);
+  }
+  bool holds_kek(u128 check) const override { return find_kek(check).has_value(); }
+  Result<Bytes> kek(u128 check) const override {
+    const auto version = find_kek(check);
+    if (!version) return fail(Code::not_found, "the key of that epoch is not here");
+    return file_.kek(static_cast<std::uint32_t>(*version));
+  }
+  Status take(const crypto::Secret& kek) override {
+    if (holds_kek(kek_check(kek.bytes()))) return {};
+    return keys_.add_given({{epoch_key, kek.bytes()}});
+  }
+
+  Copy copy() const override {
+    Copy copy{check(), place_, {}};
+    if (place_.turns == 0) return copy;
+    SubjectRows::Rewrapped all = rows_.all();
+    std::erase_if(all.rows, [this](const KeyRow& row) {
+      return unfolded_.contains({row.subject, row.retention, row.version});
+    });
+    for (std::span<const KeyRow> rest : {std::span<const KeyRow>(all.marks), {all.rows}}) {
+      while (!rest.empty()) {
+        const std::size_t count = std::min(rest.size(), part_rows);
+        copy.parts.push_back(encode_rows(rest.first(count), place_.turns, place_));
+        rest = rest.subspan(count);
+      }
+    }
+    return copy;
+  }
+
+  Status install(const Copy& copy) override {
+    TRY(file_.check_usable());
+    const auto version = find_kek(copy.check);
+    if (!version) return fail(Code::failed_precondition, "the key of the copy's epoch is not here");
+    const Bytes kek = TRY(file_.kek(static_cast<std::uint32_t>(*version)));
+    SubjectRows::Rewrapped all;
+    for (const Buffer& part : copy.parts) {
+      const RowsFrame frame = TRY(decode_rows(placed_rows_tag, part));
+      for (const KeyRow& row : frame.rows) {
+        if (row.retention != forgotten_row) TRY(rewrap(row, kek, kek));  // it opens
+        (row.retention == forgotten_row ? all.marks : all.rows).push_back(row);
+      }
+    }
+    TRY(replace(*version, all, copy.place));
+    rows_.clear();
+    for (const KeyRow& row : all.marks) rows_.take_in(row);
+    for (const KeyRow& row : all.rows) rows_.take_in(row);
+    unfolded_.clear();
+    given_out_.clear();
+    return {};
+  }
+
+ private:
+  struct RowId {
+    u128 subject;
+    std::uint8_t retention;
+    std::uint32_t version;
+    bool operator==(const RowId&) const = default;
+    template <typename H>
+    friend H AbslHashValue(H hash, const RowId& id) {
+      return H::combine(std::move(hash), high64(id.subject), low64(id.subject), id.retention,
+                        id.version);
+    }
+  };
+  struct Unfolded {
+    KeyRow row;
+    bool is_given_out;
+  };
+
+  /// The newest row of (subject, retention), made if it is missing and may be; its version.
+  Result<std::uint32_t> provide(u128 subject, std::uint8_t retention, Bytes kek) {
+    const SubjectRows::Subject* known = rows_.find(subject);
+    const KeyRow* newest = known == nullptr ? nullptr : known->newest(retention);
+    const RowId id{subject, retention, newest == nullptr ? 1 : newest->version};
+    auto unfolded = unfolded_.find(id);
+    if (newest != nullptr && unfolded == unfolded_.end()) return id.version;
+    if (term_ == 0 || holds_ || place_.turns == 0)
+      return fail(Code::unavailable,
+                  "keys of persons cannot be made by this replica now, as it does not lead or has "
+                  "just begun to; nothing was done, ask again");
+    if (unfolded == unfolded_.end())
+      unfolded =
+          unfolded_.emplace(id, Unfolded{rows_.make(subject, retention, entropy_, kek), false})
+              .first;
+    if (!std::exchange(unfolded->second.is_given_out, true)) given_out_.push_back(id);
+    return id.version;
+  }
+
+  void drop_unfolded() {
+    if (unfolded_.empty()) return;
+    for (const auto& [id, one] : unfolded_) rows_.take_out(one.row);
+    unfolded_.clear();
+    given_out_.clear();
+    rows_.drop_keys();
+  }
+
+  std::optional<KeyVersion> find_kek(u128 check) const {
+    for (const KeyStore::Listing& key : keys_.list()) {
+      if (key.name != epoch_key) continue;
+      const Result<KeyStore::Key> held = keys_.get(epoch_key, key.version);
+      if (held && kek_check(held->secret) == check) return key.version;
+    }
+    return std::nullopt;
+  }
+
+  /// After an error with the epoch unchanged, the old table stands.
+  Status replace(KeyVersion next, const SubjectRows::Rewrapped& all, const KeyPlace& place) {
+    const std::uint32_t old_epoch = file_.epoch();
+    const std::span<const KeyRow> parts[] = {all.marks, all.rows};
+    if (Status replaced = file_.replace(next, parts, place); !replaced) {
+      if (replaced.error().code != Code::resource_exhausted || file_.epoch() != old_epoch)
+        file_.give_up();
+      return replaced;
+    }
+    place_ = place;
+    buffered_.clear();
+    return file_.destroy_older();
+  }
+
+  io::Entropy& entropy_;
+  KeyStore& keys_;
+  KeyFile file_;
+  SubjectRows rows_;
+  KeyPlace place_;
+  std::vector<KeyRow> buffered_;  // folded in, not yet durable here
+
+  std::uint64_t term_ = 0;
+  bool holds_ = false;
+  absl::flat_hash_map<RowId, Unfolded> unfolded_;
+  std::vector<RowId> given_out_;
+  absl::flat_hash_set<u128, U128Hash> refused_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<CellKeyTable>> CellKeyTable::open(const SealedContext& context,
+                                                         KeyStore& keys, io::Clock& clock) {
+  auto table = std::make_unique<FoldedKeyTable>(context, keys, clock);
+  TRY(table->start());
+  return Result<std::unique_ptr<CellKeyTable>>(std::move(table));
+}
+
+}  // namespace meridian::storage

@@ -1,0 +1,86 @@
+// Wrapped keys of subjects that all replicas of a cell keep alike (docs/formats/keys.md,
+// docs/decisions/0021).
+//
+// A fold over records: subject_key adds a row, erase_subject takes a subject's rows away,
+// turn_epoch wraps what is left under the next KEK and destroys the one before. A leader's door
+// makes rows ahead of that; such a row is only used in requests that carry it, until its record is
+// folded in. The KEK never stands in a record: replicas hand it to each other (offer, take).
+//
+// Owned by one thread (the door's). Memory, caches and costs as KeyTable.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "storage/key_table.h"
+
+namespace meridian::storage {
+
+class CellKeyTable : public SubjectKeyring {
+ public:
+  /// Records between two notes of how far the fold is, when it holds none of its own.
+  static constexpr std::uint64_t note_every = 1'000'000;
+  /// Rows in one part of a copy.
+  static constexpr std::size_t part_rows = 8'192;
+
+  /// Opens `keys/table`, or makes an empty one. Errors: those of KeyTable::open.
+  static Result<std::unique_ptr<CellKeyTable>> open(const SealedContext&, KeyStore& keys,
+                                                    io::Clock&);
+
+  // --- making rows: the leader's door ---
+  /// for_sealing may make rows, which are proposed in `term` and in no other; 0: it makes none.
+  /// What was made in another term and is not folded in is gone.
+  virtual void make_in(std::uint64_t term) = 0;
+  virtual std::uint64_t makes_in() const = 0;
+  /// A turn of the epoch is proposed: whoever needs a row that is not folded in waits.
+  virtual void hold(bool holds) = 0;
+  /// Its erasure is proposed: for_sealing refuses it. Until release_subjects() or its record.
+  virtual void refuse_subject(u128 subject) = 0;
+  virtual void release_subjects() = 0;
+  /// The rows not folded in yet that for_sealing gave out since the last call: they go in the same
+  /// request, before what is sealed under them.
+  virtual std::vector<KeyRow> take_unfolded() = 0;
+
+  // SubjectKeyring::for_sealing here: unavailable if a row is missing that cannot be made now.
+
+  // --- folding, in the order of records ---
+  /// Errors: data_loss if it does not open or another key stands under its name: it is no part of
+  /// the table then, on any replica.
+  virtual Status add(const KeyRow& row) = 0;
+  /// Its rows are gone from memory; from the disk with the next turn.
+  virtual void erase(u128 subject) = 0;
+  /// The turn that stands in `record`, all before it folded in. False if the KEK is not here:
+  /// nothing was done. One that was made already is passed over. Errors: of the disk
+  /// (resource_exhausted: try again); data_loss.
+  virtual Result<bool> turn(std::uint32_t number, u128 check, std::uint64_t record) = 0;
+  /// Everything below record `records` is folded in: durable, unless there is next to nothing new.
+  virtual Status folded(std::uint64_t records) = 0;
+  /// How far the fold is; on disk it may be less.
+  virtual KeyPlace place() const = 0;
+
+  // --- handing over ---
+  /// Of the KEK in use; 0 before the first turn.
+  virtual u128 check() const = 0;
+  /// A fresh KEK for the next turn; durable. Errors: of the key store.
+  virtual Result<u128> offer() = 0;
+  virtual bool holds_kek(u128 check) const = 0;
+  /// Errors: not_found.
+  virtual Result<Bytes> kek(u128 check) const = 0;
+  /// A KEK from another replica; durable when it returns.
+  virtual Status take(const crypto::Secret& kek) = 0;
+
+  struct Copy {
+    u128 check = 0;
+    KeyPlace place;
+    std::vector<Buffer> parts;
+  };
+  virtual Copy copy() const = 0;
+  /// In place of what is here. Errors: failed_precondition unless its KEK is held; data_loss if a
+  /// part is none or a row does not open: nothing was done then.
+  virtual Status install(const Copy& copy) = 0;
+};
+
+/// Tells one KEK from another; never 0 and no help in guessing it.
+u128 kek_check(Bytes kek);
+
+}  // namespace meridian::storage
