@@ -33,6 +33,8 @@ enum class CommandKind : std::uint8_t {
   dropped_tail = 23,
   member_change = 24,
   cell_key_grant = 25,
+  subject_key = 26,
+  turn_epoch = 27,
 };
 constexpr bool made_by_clients(CommandKind kind) { return static_cast<std::uint8_t>(kind) <= 4; }
 
@@ -210,6 +212,26 @@ struct CellKeyGrant {
   std::array<Byte, 8> zero;
 };
 
+/// A key of a person's, wrapped under the KEK of an epoch, for all replicas: of a cell that has
+/// several. Unreadable for good once that KEK is destroyed.
+struct SubjectKey {
+  u128 subject;
+  std::uint8_t retention;  ///< Class, or 255: the subject's K_commit.
+  std::array<Byte, 3> zero_a;
+  std::uint32_t version;
+  std::array<Byte, 40> wrapped;  ///< AES-256-KW.
+  u128 check;                    ///< Of the KEK.
+  std::array<Byte, 48> zero;
+};
+
+/// From here on keys of persons are wrapped under the next KEK, and the one before is destroyed.
+struct TurnEpoch {
+  std::uint32_t number;  ///< 1 and up, without a gap; another one turns nothing.
+  std::array<Byte, 12> zero_a;
+  u128 check;  ///< Of the KEK, which no record holds.
+  std::array<Byte, 96> zero;
+};
+
 static_assert(sizeof(Account) == command_size && sizeof(Transfer) == command_size);
 static_assert(sizeof(AppendEvent) == command_size && sizeof(DeleteStream) == command_size);
 static_assert(sizeof(OpenGeneration) == command_size && sizeof(SetFeatureLevel) == command_size);
@@ -217,6 +239,7 @@ static_assert(sizeof(ExpirePending) == command_size && sizeof(StateDigest) == co
 static_assert(sizeof(TimeAdvance) == command_size && sizeof(EraseSubject) == command_size);
 static_assert(sizeof(DoorRefusals) == command_size && sizeof(DroppedTail) == command_size);
 static_assert(sizeof(MemberChange) == command_size && sizeof(CellKeyGrant) == command_size);
+static_assert(sizeof(SubjectKey) == command_size && sizeof(TurnEpoch) == command_size);
 
 /// The command whose 128 bytes stand at `bytes` (any alignment). A copy: 128 bytes, registers.
 template <typename Command>

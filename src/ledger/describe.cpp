@@ -262,6 +262,19 @@ void BodyDescriber::operator()(const SystemBody& body) {
       out_.opaque("check", command.check);
       return out_.bytes("box", command.box);
     }
+    case CommandKind::subject_key: {
+      auto command = load_command<SubjectKey>(bytes);
+      out_.opaque("subject", command.subject);
+      out_.number("retention", command.retention);
+      out_.number("version", command.version);
+      out_.bytes("wrapped", command.wrapped);
+      return out_.opaque("check", command.check);
+    }
+    case CommandKind::turn_epoch: {
+      auto command = load_command<TurnEpoch>(bytes);
+      out_.number("epoch", command.number);
+      return out_.opaque("check", command.check);
+    }
     case CommandKind::create_account:
     case CommandKind::create_transfer:
     case CommandKind::append_event:
@@ -323,6 +336,8 @@ std::string_view kind_name(CommandKind kind) {
     case CommandKind::dropped_tail: return "dropped_tail";
     case CommandKind::member_change: return "member_change";
     case CommandKind::cell_key_grant: return "cell_key_grant";
+    case CommandKind::subject_key: return "subject_key";
+    case CommandKind::turn_epoch: return "turn_epoch";
   }
   return "unknown";
 }

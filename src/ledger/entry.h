@@ -109,6 +109,8 @@ struct Request {
     Buffer bytes;
   };
   std::vector<Facts> facts;
+  /// Not part of an entry. Proposed in this term or not at all; 0: in any.
+  std::uint64_t only_in_term = 0;
 
   std::uint32_t command_count() const {
     return static_cast<std::uint32_t>(commands.size() / command_size);

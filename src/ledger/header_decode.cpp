@@ -106,7 +106,9 @@ class HeaderReader {
       case CommandKind::door_refusals:
       case CommandKind::dropped_tail:
       case CommandKind::member_change:
-      case CommandKind::cell_key_grant: break;
+      case CommandKind::cell_key_grant:
+      case CommandKind::subject_key:
+      case CommandKind::turn_epoch: break;
     }
     return read_system();
   }

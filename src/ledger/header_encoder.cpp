@@ -151,7 +151,9 @@ BodyEnd put_body(Byte* at, CommandKind kind, const Byte* command, const Effect& 
     case CommandKind::door_refusals:
     case CommandKind::dropped_tail:
     case CommandKind::member_change:
-    case CommandKind::cell_key_grant: break;
+    case CommandKind::cell_key_grant:
+    case CommandKind::subject_key:
+    case CommandKind::turn_epoch: break;
   }
   return BodyEnd{.at = put_bytes(at, Bytes(command, command_size))};
 }

@@ -42,7 +42,9 @@ bool is_linked(CommandKind kind, const Byte* command) {
     case CommandKind::door_refusals:
     case CommandKind::dropped_tail:
     case CommandKind::member_change:
-    case CommandKind::cell_key_grant: return false;
+    case CommandKind::cell_key_grant:
+    case CommandKind::subject_key:
+    case CommandKind::turn_epoch: return false;
   }
   return false;
 }
@@ -293,7 +295,9 @@ Result<Outcome> LedgerState::judge(const CommandPlace& place, Effect& effect) {
     case CommandKind::door_refusals:
     case CommandKind::dropped_tail:
     case CommandKind::member_change:
-    case CommandKind::cell_key_grant: return judge_system(place, effect);
+    case CommandKind::cell_key_grant:
+    case CommandKind::subject_key:
+    case CommandKind::turn_epoch: return judge_system(place, effect);
   }
   return outcome(SystemOutcome::refused);
 }

@@ -199,7 +199,9 @@ std::string_view outcome_name(CommandKind kind, Outcome value) {
     case CommandKind::door_refusals:
     case CommandKind::dropped_tail:
     case CommandKind::member_change:
-    case CommandKind::cell_key_grant: return name_of(static_cast<SystemOutcome>(value));
+    case CommandKind::cell_key_grant:
+    case CommandKind::subject_key:
+    case CommandKind::turn_epoch: return name_of(static_cast<SystemOutcome>(value));
   }
   return unknown;
 }

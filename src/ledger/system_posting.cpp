@@ -58,8 +58,8 @@ Outcome LedgerState::judge_system(const CommandPlace& place, Effect&) {
     if (!take_grant(load_command<CellKeyGrant>(command), record_of(place)))
       return outcome(SystemOutcome::refused);
   }
-  // The others (state_digest, erase_subject, door_refusals, dropped_tail, member_change) only state
-  // a fact.
+  // The others (state_digest, erase_subject, door_refusals, dropped_tail, member_change, subject_key,
+  // turn_epoch) only state a fact.
   return Outcome::created;
 }
 

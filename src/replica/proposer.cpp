@@ -29,6 +29,10 @@ bool finishes_pendings(const ledger::Request& request) {
   return true;
 }
 
+Error leadership_moved() {
+  return {Code::unavailable, "leadership moved meanwhile: nothing was done, send it again"};
+}
+
 }  // namespace
 
 Proposer::Proposer(io::Clock& clock, io::Entropy& entropy, io::Executor& executor, OrderedLog& log,
@@ -52,24 +56,47 @@ void Proposer::lead(std::uint64_t term, std::uint64_t last_time, Requests first)
 }
 
 void Proposer::begin(std::uint64_t term, std::uint64_t last_time, Requests first) {
-  const std::lock_guard lock(mutex_);
-  if (term < newest_term_) return;
-  newest_term_ = term;
-  // Again in one term, after a hand-over that came to nothing: what was proposed before it is still
-  // in the log, unless it was dropped, and later than the state's last record.
-  if (term != term_) stamped_.clear();
-  applied_time_ = last_time;
-  term_ = term;
-  leading_ = true;
-  following_.reset();
-  for (auto request = first.rbegin(); request != first.rend(); ++request) {
-    const std::uint64_t bytes = (*request)->encoded_size();
-    queued_bytes_ += bytes;
-    ++queued_requests_;
-    metrics_.requests_accepted.increment();
-    queue_.push_front({std::move(*request), [](const Result<Answer>&) {}, bytes});
+  std::vector<Replica::Answered> undone;
+  {
+    const std::lock_guard lock(mutex_);
+    if (term < newest_term_) return;
+    newest_term_ = term;
+    // Again in one term, after a hand-over that came to nothing: what was proposed before it is
+    // still in the log, unless it was dropped, and later than the state's last record.
+    if (term != term_) stamped_.clear();
+    applied_time_ = last_time;
+    term_ = term;
+    leading_ = true;
+    following_.reset();
+    drop_of_other_terms(undone);
+    for (auto request = first.rbegin(); request != first.rend(); ++request) {
+      const std::uint64_t bytes = (*request)->encoded_size();
+      queued_bytes_ += bytes;
+      ++queued_requests_;
+      metrics_.requests_accepted.increment();
+      queue_.push_front({std::move(*request), [](const Result<Answer>&) {}, bytes});
+    }
+    schedule_flush();
   }
-  schedule_flush();
+  for (Replica::Answered& answered : undone) answered(leadership_moved());
+}
+
+bool Proposer::of_another_term(const ledger::Request& request) const {
+  return request.only_in_term != 0 && !(leading_ && request.only_in_term == term_);
+}
+
+void Proposer::drop_of_other_terms(std::vector<Replica::Answered>& undone) {
+  std::deque<Queued> kept;
+  for (Queued& queued : queue_) {
+    if (!of_another_term(*queued.request)) {
+      kept.push_back(std::move(queued));
+      continue;
+    }
+    undone.push_back(std::move(queued.answered));
+    queued_bytes_ -= queued.bytes;
+    --queued_requests_;
+  }
+  queue_ = std::move(kept);
 }
 
 void Proposer::follow(std::uint64_t term, const std::string& who) {
@@ -158,6 +185,8 @@ void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answere
                       "this replica stopped writing and nothing was done: " + failed_->message};
     } else if (following_) {
       refused = meridian::fail(Code::unavailable, *following_ + ": nothing was done");
+    } else if (of_another_term(*request)) {
+      refused = leadership_moved();
     } else if (is_clients(*request) && !doubting_.empty()) {
       refused = meridian::fail(Code::unavailable, doubting_ + "; nothing was done");
     } else if (is_clients(*request) && !refusing_clients_.empty() && !finishes_pendings(*request)) {

@@ -104,6 +104,8 @@ class Proposer {
   std::uint64_t last_time();
   void begin(std::uint64_t term, std::uint64_t last_time, Requests first);
   void forget(const Buffer* entry, std::vector<Replica::Answered>& answers);  // mutex_ held
+  bool of_another_term(const ledger::Request& request) const;                 // mutex_ held
+  void drop_of_other_terms(std::vector<Replica::Answered>& undone);           // mutex_ held
 
   io::Clock& clock_;
   io::Entropy& entropy_;
@@ -111,7 +113,7 @@ class Proposer {
   OrderedLog& log_;
   const ReplicaLimits limits_;
   StageMetrics& metrics_;
-  std::uint64_t term_ = 0;  // executor_ only
+  std::uint64_t term_ = 0;  ///< Changes on executor_, under mutex_.
 
   std::mutex mutex_;
   bool leading_ = false;

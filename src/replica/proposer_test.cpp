@@ -109,5 +109,42 @@ TEST_F(ProposerTest, who_leads_again_in_one_term_stamps_after_what_is_still_in_t
   EXPECT_GT(time_of(next[0]), time_of(in_log[0]));
 }
 
+TEST_F(ProposerTest, a_request_for_one_term_is_proposed_in_no_other) {
+  std::vector<std::string> answers;
+  auto submit_for = [&](std::uint64_t only_in_term) {
+    auto one = request();
+    one->only_in_term = only_in_term;
+    proposer_.submit(std::move(one), [&](const Result<Answer>& answer) {
+      answers.push_back(answer ? "done" : answer.error().message);
+    });
+    world_.run_until_idle();
+  };
+  const std::string moved = "leadership moved meanwhile: nothing was done, send it again";
+  submit_for(term);  // nobody leads yet
+  EXPECT_EQ(answers, std::vector{moved});
+  lead(now());
+  submit_for(term);
+  EXPECT_EQ(log_.proposed.size(), 1u);
+  submit_for(term - 1);
+  EXPECT_EQ(log_.proposed.size(), 1u);
+  EXPECT_EQ(answers, (std::vector{moved, moved}));
+}
+
+TEST_F(ProposerTest, what_waits_for_one_term_is_dropped_when_the_next_begins) {
+  lead(now());
+  std::vector<std::string> answers;
+  for (std::uint64_t i = 0; i < Proposer::entries_in_log_max; ++i) submit();
+  auto one = request();
+  one->only_in_term = term;
+  proposer_.submit(std::move(one), [&](const Result<Answer>& answer) {
+    answers.push_back(answer.error().message);
+  });
+  world_.run_until_idle();
+  EXPECT_TRUE(answers.empty()) << "it waits for room in the log";
+  proposer_.lead(term + 2, now(), {});
+  world_.run_until_idle();
+  EXPECT_EQ(answers.size(), 1u);
+}
+
 }  // namespace
 }  // namespace meridian::replica

@@ -27,7 +27,7 @@ inline constexpr std::uint16_t transfer_resolves =
 /// False for a number from outside that names no kind.
 constexpr bool is_known(CommandKind kind) {
   auto number = static_cast<std::uint8_t>(kind);
-  return (number >= 1 && number <= 4) || (number >= 16 && number <= 25);
+  return (number >= 1 && number <= 4) || (number >= 16 && number <= 27);
 }
 
 /// Where the last field of a command of `kind` ends; the rest is reserved.
@@ -43,6 +43,8 @@ constexpr std::size_t fields_end(CommandKind kind) {
     case CommandKind::dropped_tail: return offsetof(DroppedTail, zero);
     case CommandKind::member_change: return offsetof(MemberChange, zero);
     case CommandKind::cell_key_grant: return offsetof(CellKeyGrant, zero);
+    case CommandKind::subject_key: return offsetof(SubjectKey, zero);
+    case CommandKind::turn_epoch: return offsetof(TurnEpoch, zero);
     case CommandKind::create_account:
     case CommandKind::create_transfer:
     case CommandKind::append_event:
@@ -60,6 +62,10 @@ inline bool reserved_bytes_are_zero(CommandKind kind, const Byte* command) {
   if (kind == CommandKind::state_digest) return load_command<StateDigest>(command).zero_a == 0;
   if (kind == CommandKind::cell_key_grant)
     return all_zero(Bytes(load_command<CellKeyGrant>(command).zero_a));
+  if (kind == CommandKind::subject_key)
+    return all_zero(Bytes(load_command<SubjectKey>(command).zero_a));
+  if (kind == CommandKind::turn_epoch)
+    return all_zero(Bytes(load_command<TurnEpoch>(command).zero_a));
   return true;
 }
 

@@ -16,12 +16,13 @@
 
 namespace meridian::ledger {
 
-inline constexpr std::array<CommandKind, 14> all_kinds{
+inline constexpr std::array<CommandKind, 16> all_kinds{
     CommandKind::create_account, CommandKind::create_transfer, CommandKind::append_event,
     CommandKind::delete_stream,  CommandKind::open_generation, CommandKind::set_feature_level,
     CommandKind::expire_pending, CommandKind::state_digest,    CommandKind::time_advance,
     CommandKind::erase_subject,  CommandKind::door_refusals,   CommandKind::dropped_tail,
-    CommandKind::member_change,  CommandKind::cell_key_grant,
+    CommandKind::member_change,  CommandKind::cell_key_grant,  CommandKind::subject_key,
+    CommandKind::turn_epoch,
 };
 
 template <typename Command>
@@ -110,6 +111,10 @@ class Sampler {
         store_le(&bytes[offsetof(StateDigest, zero_a)], std::uint64_t{0});
       if (kind == CommandKind::cell_key_grant)
         store_le(&bytes[offsetof(CellKeyGrant, zero_a)], std::uint64_t{0});
+      if (kind == CommandKind::subject_key)
+        std::fill_n(&bytes[offsetof(SubjectKey, zero_a)], sizeof(SubjectKey::zero_a), Byte{0});
+      if (kind == CommandKind::turn_epoch)
+        std::fill_n(&bytes[offsetof(TurnEpoch, zero_a)], sizeof(TurnEpoch::zero_a), Byte{0});
     } else if (chance(2)) {
       std::fill(bytes.begin() + offsetof(Transfer, timestamp), bytes.end(), Byte{0});
     }
@@ -246,7 +251,9 @@ class Sampler {
       case CommandKind::door_refusals:
       case CommandKind::dropped_tail:
       case CommandKind::member_change:
-      case CommandKind::cell_key_grant: header.body = SystemBody{command(header.kind)}; return;
+      case CommandKind::cell_key_grant:
+      case CommandKind::subject_key:
+      case CommandKind::turn_epoch: header.body = SystemBody{command(header.kind)}; return;
     }
   }
   void fill_transfer(Header& header, const Byte* bytes, bool created) {

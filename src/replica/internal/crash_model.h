@@ -43,7 +43,9 @@ class Fold {
       case ledger::CommandKind::erase_subject:
       case ledger::CommandKind::door_refusals:
       case ledger::CommandKind::member_change:
-      case ledger::CommandKind::cell_key_grant: break;
+      case ledger::CommandKind::cell_key_grant:
+      case ledger::CommandKind::subject_key:
+      case ledger::CommandKind::turn_epoch: break;
     }
   }
 
