@@ -83,7 +83,8 @@ Status CellReplica::build() {
   prover_ = std::make_unique<Prover>(
       Prover::Parts{executors_.prove, io_.clock, *stores_.records, *stores_.tiles, stores_.index,
                     *cosigned_, *log_key_, *cosigner_, metrics_, exchange_.get()},
-      stores_.frontier, Prover::Next{[this] { proposer_->entry_stored(); }, tell_fatal});
+      stores_.frontier,
+      Prover::Next{[this] { proposer_->entry_stored(); }, tell_fatal, io_.key_records});
   applier_ = std::make_unique<Applier>(
       Applier::Parts{executors_.apply, io_.clock, *ledger_, *history_, *proposer_, config_.cell,
                      config_.limits, io_.disk, metrics_},

@@ -120,6 +120,20 @@ void CellReplica::make_cell_keys() {
   executors_.apply.post([this] { cell_keys_->start(); });
 }
 
+void CellReplica::send_to_keeper(std::uint64_t to, Buffer message) {
+  if (group_ == nullptr) return;
+  const auto tag = std::make_shared<const Buffer>(1, static_cast<Byte>(PeerTag::keeper));
+  group_->peers().send(to, io::Channel::control,
+                       {tag, std::make_shared<const Buffer>(std::move(message))});
+}
+
+std::map<std::uint64_t, crypto::ExchangePublicKey> CellReplica::exchange_keys() const {
+  std::map<std::uint64_t, crypto::ExchangePublicKey> all;
+  if (exchange_ == nullptr) return all;
+  for (const auto& [id, keys] : exchange_->keys_known()) all[id] = keys.exchange;
+  return all;
+}
+
 Result<std::vector<Replica::VoterKeys>> CellReplica::voter_keys() const {
   if (exchange_ == nullptr) return std::vector<VoterKeys>{{1, {}, log_vkey(), cosigner_vkey()}};
   std::vector<VoterKeys> all;
@@ -160,6 +174,10 @@ Status CellReplica::join_group() {
   for (const PeerTag tag : {PeerTag::ping, PeerTag::pong})
     peers.on(tag, [this](std::uint64_t from, const io::Parts& message) {
       round_trips_->receive(from, message);
+    });
+  if (io_.keeper_message)
+    peers.on(PeerTag::keeper, [this](std::uint64_t from, const io::Parts& message) {
+      if (message.size() == 2) io_.keeper_message(from, to_buffer(*message[1]));
     });
   log_->start(log_handler());
   applier_->start_watching();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -28,6 +29,7 @@ void Prover::applied(AppliedRef entry) {
     }
     const std::uint64_t end = entry->end_record();
     entry.reset();
+    if (!key_records_.empty()) next_.key_records(std::exchange(key_records_, {}));
     publish(end);
     next_.entry_stored();
     if (parts_.exchange != nullptr) parts_.exchange->grown(end);
@@ -54,6 +56,11 @@ void Prover::encode_headers(const AppliedEntry& entry) {
     if (kind == ledger::CommandKind::append_event &&
         entry.applied.effects[number].outcome == ledger::Outcome::created)
       index_event(entry, number);
+    if (is_of_keys(kind) && next_.key_records) {
+      KeyRecord record{entry.first_record() + number, kind, {}};
+      std::copy_n(entry.view.command(number), ledger::command_size, record.command.begin());
+      key_records_.push_back(record);
+    }
   });
 }
 

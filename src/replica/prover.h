@@ -66,6 +66,8 @@ class Prover {
   struct Next {
     std::function<void()> entry_stored;
     std::function<void(Error)> fatal;
+    /// Replica::Io::key_records; null: nobody wants them.
+    std::function<void(std::vector<KeyRecord>)> key_records{};
   };
   Prover(const Parts& parts, const proof::Frontier& frontier, Next next);
 
@@ -130,6 +132,7 @@ class Prover {
   std::vector<proof::Hash> leaves_;
   proof::TileHashes completed_;
   std::vector<storage::RecordStore::Appended::PayloadOf> payloads_;
+  std::vector<KeyRecord> key_records_;
 
   proof::Note signed_note_;
   std::uint64_t signed_size_ = 0;

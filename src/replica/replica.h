@@ -10,14 +10,17 @@
 // resource_exhausted before anything was done. Recovery = state checkpoint + replay of the log.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "crypto/sealed_box.h"
 #include "io/clock.h"
 #include "io/disk.h"
 #include "io/entropy.h"
@@ -92,6 +95,17 @@ struct RecoveryProgress {
 
 class StateSource;
 
+/// A record that the keys of persons are folded from (docs/formats/keys.md).
+struct KeyRecord {
+  std::uint64_t record;
+  ledger::CommandKind kind;
+  std::array<Byte, ledger::command_size> command;
+};
+constexpr bool is_of_keys(ledger::CommandKind kind) {
+  return kind == ledger::CommandKind::subject_key || kind == ledger::CommandKind::erase_subject ||
+         kind == ledger::CommandKind::turn_epoch;
+}
+
 class Replica {
  public:
   struct Io {
@@ -112,6 +126,11 @@ class Replica {
     /// Of a group: how this replica stands in it, at first and whenever that has changed. Who is
     /// out (is_out) has to be closed. Comes on the raft executor.
     std::function<void(Standing)> standing{};
+    /// Of a group: records of keys of persons, as they are stored, before they are readable. In
+    /// their order, on the prove executor.
+    std::function<void(std::vector<KeyRecord>)> key_records{};
+    /// Of a group: what the keeper of keys at replica `from` sent. On the raft executor.
+    std::function<void(std::uint64_t from, Buffer)> keeper_message{};
   };
   using Progress = std::function<void(const RecoveryProgress&)>;
   /// Opens or creates the cell's data on `disk` and recovers it. Blocks. `on_fatal` is called once
@@ -186,6 +205,12 @@ class Replica {
                                                                   bool reversed) = 0;
   virtual Result<std::vector<ledger::RecordIndex>> category_records(
       u128 category, std::uint64_t first, std::uint64_t last, std::size_t count, bool reversed) = 0;
+
+  // --- keys of persons, of a group ---
+  /// To the keeper of keys at replica `to`; lost if it cannot be reached now. Thread-safe.
+  virtual void send_to_keeper(std::uint64_t to, Buffer message) = 0;
+  /// Of every replica that told it, this one included. Thread-safe.
+  virtual std::map<std::uint64_t, crypto::ExchangePublicKey> exchange_keys() const = 0;
 
   // --- proofs ---
   // One of a group gives neither before a quorum of voters, of two regions, has cosigned the tree.

@@ -135,6 +135,9 @@ class CellReplica final : public Replica {
     if (group_ != nullptr) group_->node().transfer_leadership(to);
   }
 
+  void send_to_keeper(std::uint64_t to, Buffer message) override;
+  std::map<std::uint64_t, crypto::ExchangePublicKey> exchange_keys() const override;
+
   StateSource& state_source() override { return *copies_; }
   void report(std::function<void(Report)> ready) override;
   void settle(std::function<void()> done) override;
