@@ -78,6 +78,10 @@ class FoldedKeyTable final : public CellKeyTable {
                                   std::uint32_t version) override {
     TRY(file_.check_usable());
     rows_.drop_old_keys();
+    if (!is_complete_ && !rows_.is_forgotten(subject) && !has_row(subject, retention, version))
+      return fail(Code::unavailable,
+                  "keys of persons are still being brought up to date here: ask again, or ask "
+                  "another replica");
     const Bytes kek = TRY(file_.kek());
     return rows_.keys_of(subject, retention, version, kek);
   }
@@ -151,6 +155,7 @@ class FoldedKeyTable final : public CellKeyTable {
     return written;
   }
   KeyPlace place() const override { return place_; }
+  void set_complete(bool is_complete) override { is_complete_ = is_complete; }
 
   // --- handing over ---
 
@@ -250,6 +255,11 @@ class FoldedKeyTable final : public CellKeyTable {
     return id.version;
   }
 
+  bool has_row(u128 subject, std::uint8_t retention, std::uint32_t version) const {
+    const SubjectRows::Subject* known = rows_.find(subject);
+    return known != nullptr && known->find(retention, version) != nullptr;
+  }
+
   void drop_unfolded() {
     if (unfolded_.empty()) return;
     for (const auto& [id, one] : unfolded_) rows_.take_out(one.row);
@@ -290,6 +300,7 @@ class FoldedKeyTable final : public CellKeyTable {
 
   std::uint64_t term_ = 0;
   bool holds_ = false;
+  bool is_complete_ = false;
   absl::flat_hash_map<RowId, Unfolded> unfolded_;
   std::vector<RowId> given_out_;
   absl::flat_hash_set<u128, U128Hash> refused_;

@@ -57,6 +57,9 @@ class CellKeyTable : public SubjectKeyring {
   virtual Status folded(std::uint64_t records) = 0;
   /// How far the fold is; on disk it may be less.
   virtual KeyPlace place() const = 0;
+  /// Whether all records that are stored are folded in; not at first. Until then for_opening
+  /// answers unavailable where it would answer not_found, unless the subject is forgotten.
+  virtual void set_complete(bool is_complete) = 0;
 
   // --- handing over ---
   /// Of the KEK in use; 0 before the first turn.

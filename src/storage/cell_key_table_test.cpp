@@ -28,6 +28,7 @@ struct Replica {
     auto opened = CellKeyTable::open(rig.context(), *rig.keys, rig.clock);
     ASSERT_TRUE(opened.has_value()) << opened.error().message;
     table = *std::move(opened);
+    table->set_complete(true);
   }
   void learn(const Replica& other, u128 check) {
     ASSERT_TRUE(table->take(crypto::Secret(*other.table->kek(check))).has_value());
@@ -287,6 +288,19 @@ TEST(CellKeyTable, two_replicas_fold_the_same_records_to_the_same_keys) {
         EXPECT_EQ(*one->open(subject), keys[subject]);
       }
     }
+}
+
+TEST_F(CellKeyTableTest, a_row_that_may_still_come_is_not_said_to_be_gone) {
+  start_making();
+  follower.table->set_complete(false);
+  EXPECT_EQ(follower.table->for_opening(5, 3, 1).error().code, Code::unavailable);
+  follower.table->erase(6);
+  EXPECT_EQ(follower.table->for_opening(6, 3, 1).error().code, Code::not_found);
+  const auto keys = leader.seal(5);
+  fold_everywhere();
+  EXPECT_EQ(follower.open(5), keys);
+  follower.table->set_complete(true);
+  EXPECT_EQ(follower.table->for_opening(7, 3, 1).error().code, Code::not_found);
 }
 
 }  // namespace
