@@ -24,9 +24,14 @@
 #include "ledger/entry.h"
 #include "ledger/header.h"
 #include "ledger/payload.h"
+#include "storage/cell_key_table.h"
 #include "storage/key_store.h"
 
 namespace meridian::door {
+
+/// Of a stream, type or subject. Errors: invalid_argument naming `what` and the command.
+inline constexpr std::size_t name_size_max = 1'024;
+Status check_name(std::string_view what, std::string_view name, std::size_t position);
 
 struct CompartmentDraft {
   std::string subject;         ///< Name of the person it is about; empty: nobody.
@@ -94,8 +99,7 @@ class Door {
   static constexpr std::uint64_t queued_bytes_max = 64 << 20;
 
   /// `has_replicas`: names and payloads wait for the key that the replicas share (take_cell_key),
-  /// unless the key store holds it already. A payload about a person is refused then: its keys are
-  /// those of one replica, and the others could not open it.
+  /// unless the key store holds it already; keys of persons are shared too (shared_keys).
   static Result<std::unique_ptr<Door>> open(const Io&, u128 cell, bool has_replicas);
   virtual ~Door() = default;
 
@@ -126,8 +130,9 @@ class Door {
   };
   virtual void open_events(std::vector<SealedEvent> events, Opened opened) = 0;
 
-  /// Destroys all keys of `subject`: what they opened is unreadable when `done` is called, also in
-  /// every older copy. Then the erasure still has to be recorded: submit Erased::request.
+  /// Of a door that is alone (asserted). Destroys all keys of `subject`: what they opened is
+  /// unreadable when `done` is called, also in every older copy. Then the erasure still has to be
+  /// recorded: submit Erased::request.
   virtual void forget(u128 actor, std::string subject,
                       std::function<void(Result<Erased>)> done) = 0;
   /// Erasures that were carried out and of which no record was confirmed (a crash came between):
@@ -149,6 +154,18 @@ class Door {
   virtual u128 category_id(std::string_view name) const = 0;
   virtual u128 type_id(std::string_view name) const = 0;
   virtual u128 actor_id(std::string_view name) const = 0;
+  virtual u128 subject_id(std::string_view name) const = 0;
+
+  // --- keys of persons that several replicas share; on the door's executor ---
+  /// Null if the door is alone.
+  virtual storage::CellKeyTable* shared_keys() = 0;
+  /// What seals for a person waits if its keys are not in the table: `missing` is given the rows
+  /// made for it, none if they cannot be made now, and calls back when sealing may be tried again.
+  using Missing = std::function<void(const std::vector<storage::KeyRow>& rows,
+                                     std::function<void(Status)> go_on)>;
+  virtual void on_missing_keys(Missing missing) = 0;
+  /// Cleanses keys in use, which may be those of somebody who is forgotten.
+  virtual void drop_keys() = 0;
 };
 
 }  // namespace meridian::door

@@ -17,7 +17,7 @@ ledger::Envelope envelope_of(const EventDraft& draft) {
 }  // namespace
 
 PayloadSealer::PayloadSealer(u128 cell, io::Entropy& entropy, const storage::KeyStore& keys,
-                             storage::KeyTable& table, const crypto::HmacKey& commit_key,
+                             storage::SubjectKeyring& table, const crypto::HmacKey& commit_key,
                              const storage::KeyStore::Key& payload_key)
     : cell_(cell),
       entropy_(&entropy),
@@ -30,7 +30,7 @@ PayloadSealer::PayloadSealer(u128 cell, io::Entropy& entropy, const storage::Key
 
 Result<PayloadSealer> PayloadSealer::create(u128 cell, io::Entropy& entropy,
                                             const storage::KeyStore& keys,
-                                            storage::KeyTable& table) {
+                                            storage::SubjectKeyring& table) {
   const storage::KeyStore::Key commit_key = TRY(keys.newest("commit"));
   return PayloadSealer(cell, entropy, keys, table, crypto::HmacKey(commit_key.secret),
                        TRY(keys.newest("payload")));
@@ -98,7 +98,7 @@ Result<crypto::Digest> PayloadSealer::choose_key(const Place& place, ledger::Com
     crypto::cleanse(key);
     return ledger::commitment_salt(commit_key_, cell_, place.command_id, place.number);
   }
-  const storage::KeyTable::SubjectKeys keys =
+  const storage::SubjectKeyring::SubjectKeys keys =
       TRY(table_->for_sealing(place.subject, place.retention));
   fields.key_kind = ledger::KeyKind::subject;
   fields.key_version = keys.seal_version;
@@ -152,6 +152,7 @@ Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes byte
   for (std::size_t i = 0; i < payload->compartments.size(); ++i) {
     Result<OpenedCompartment> one = open_one(
         header.cell, body->event_id, static_cast<std::uint8_t>(i), payload->compartments[i]);
+    if (!one && one.error().code == Code::unavailable) return one.error();
     if (!one) return damaged(one.error().message);
     opened.compartments.push_back(std::move(*one));
   }

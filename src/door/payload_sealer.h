@@ -21,21 +21,24 @@ class PayloadSealer {
  public:
   /// Errors: not_found if the key store lacks a key.
   static Result<PayloadSealer> create(u128 cell, io::Entropy& entropy,
-                                      const storage::KeyStore& keys, storage::KeyTable& table);
+                                      const storage::KeyStore& keys,
+                                      storage::SubjectKeyring& table);
 
   /// Appends the sealed payload to `out` and returns its folded commitment. `subject_ids` are those
   /// of the draft's compartments, 0 for none, envelope first. After an error `out` may hold a part.
-  /// Errors: invalid_argument (too large, too many), failed_precondition (a subject was forgotten).
+  /// Errors: invalid_argument (too large, too many), failed_precondition (a subject was forgotten),
+  /// unavailable (its key cannot be made now).
   Result<crypto::Digest> seal(const EventDraft& draft, std::span<const u128> subject_ids,
                               Buffer& out);
   /// Cleanses the key used last, which may be that of a subject to be forgotten.
   void drop_key();
-  /// Errors: data_loss if what is there does not open or does not match its commitment.
+  /// Errors: data_loss if what is there does not open or does not match its commitment;
+  /// unavailable if a key is not here yet.
   Result<OpenedEvent> open(const ledger::Header& header, Bytes payload);
 
  private:
   PayloadSealer(u128 cell, io::Entropy& entropy, const storage::KeyStore& keys,
-                storage::KeyTable& table, const crypto::HmacKey& commit_key,
+                storage::SubjectKeyring& table, const crypto::HmacKey& commit_key,
                 const storage::KeyStore::Key& payload_key);
   struct Place {
     u128 command_id;
@@ -54,7 +57,7 @@ class PayloadSealer {
   u128 cell_;
   io::Entropy* entropy_;
   const storage::KeyStore* keys_;
-  storage::KeyTable* table_;
+  storage::SubjectKeyring* table_;
   crypto::HmacKey commit_key_;
   std::uint32_t payload_key_version_;
   crypto::HmacKey payload_key_;

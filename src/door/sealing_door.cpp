@@ -1,103 +1,40 @@
 // The door of a node that holds its own keys. Drafts become commands on the door's executor.
-#include <fmt/format.h>
 
-#include <algorithm>
 #include <atomic>
-#include <map>
-#include <mutex>
-#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/assert.h"
 #include "door/door.h"
 #include "door/owed_erasures.h"
 #include "door/payload_sealer.h"
-#include "door/personal_data.h"
+#include "door/refusal_counts.h"
+#include "door/request_maker.h"
 #include "storage/cell_key.h"
+#include "storage/cell_key_table.h"
 #include "storage/key_table.h"
 
 namespace meridian::door {
 
 namespace {
 
-constexpr std::string_view json_type = "application/json";
-constexpr std::string_view bytes_type = "application/octet-stream";
-constexpr std::size_t name_size_max = 1'024;
+/// Each misses keys: those of one more leader, or those that a turn of the epoch came between.
+constexpr int attempts_max = 8;
 
-/// Why the door refused; the numbers stand in door_refusals records.
-enum class Refusal : std::uint32_t {
-  malformed = 1,
-  personal_data = 2,
-  too_large = 3,
-  forgotten = 4
-};
+/// One of the two: of a replica that is alone, or of one of several.
+struct SubjectKeys {
+  std::unique_ptr<storage::KeyTable> own;
+  std::unique_ptr<storage::CellKeyTable> shared;
 
-template <typename Command>
-Bytes bytes_of(const Command& command) {
-  return {reinterpret_cast<const Byte*>(&command), sizeof command};
-}
-
-Error personal(std::string_view field, std::size_t position, PersonalData kind) {
-  return fail(Code::invalid_argument,
-              fmt::format("{} of command {} looks like {}: personal data must be in a sealed "
-                          "payload, never in a record's header",
-                          field, position, name(kind)));
-}
-
-template <typename Command>
-Status check_user_data(const Command& command, std::size_t position) {
-  if (const PersonalData kind = classify(command.user_data_64); kind != PersonalData::none)
-    return personal("user_data_64", position, kind);
-  if (const PersonalData kind = classify(command.user_data_128); kind != PersonalData::none)
-    return personal("user_data_128", position, kind);
-  return {};
-}
-
-Error no_subjects(std::string_view what) {
-  return fail(Code::failed_precondition,
-              fmt::format("{}: a cell of several replicas keeps no payload about a person yet, as "
-                          "its keys would be on one replica alone: leave the subject out, or use a "
-                          "cell of one replica; nothing was done",
-                          what));
-}
-
-Status check_name(std::string_view what, std::string_view name, std::size_t position) {
-  if (name.empty() || name.size() > name_size_max)
-    return fail(Code::invalid_argument,
-                fmt::format("{} of command {} has {} bytes; it needs 1 to {}", what, position,
-                            name.size(), name_size_max));
-  return {};
-}
-
-std::uint64_t size_of(const std::vector<CommandDraft>& commands) {
-  std::uint64_t bytes = 0;
-  for (const CommandDraft& command : commands) {
-    bytes += ledger::command_size;
-    if (const auto* event = std::get_if<EventDraft>(&command)) {
-      bytes += event->data.size() + event->metadata.size() + event->stream.size();
-      for (const CompartmentDraft& more : event->more) bytes += more.content.size();
-    }
+  storage::SubjectKeyring& ring() const {
+    if (shared != nullptr) return *shared;
+    return *own;
   }
-  return bytes;
-}
-
-/// What the payloads will take: room for most requests, so that sealing does not move them.
-std::size_t sealed_size_likely(const std::vector<CommandDraft>& commands) {
-  constexpr std::size_t overhead = 256;  // envelope, compartment, salt, tag
-  std::size_t events = 0;
-  for (const CommandDraft& command : commands)
-    if (std::holds_alternative<EventDraft>(command)) ++events;
-  return events == 0 ? 0 : size_of(commands) + events * overhead;
-}
+};
 
 class SealingDoor final : public Door {
  public:
-  SealingDoor(const Io& io, u128 cell, bool has_replicas, std::unique_ptr<storage::KeyTable> table,
-              OwedErasures owed)
-      : io_(io),
-        cell_(cell),
-        has_replicas_(has_replicas),
-        table_(std::move(table)),
-        owed_(std::move(owed)) {}
+  SealingDoor(const Io& io, u128 cell, SubjectKeys keys, OwedErasures owed)
+      : io_(io), cell_(cell), keys_(std::move(keys)), owed_(std::move(owed)) {}
   ~SealingDoor() override { io_.executor.drain(); }
 
   /// Takes its keys from the key store. Before anything is asked, or on the executor.
@@ -112,7 +49,7 @@ class SealingDoor final : public Door {
   void forget(u128 actor, std::string subject, std::function<void(Result<Erased>)> done) override;
   void owed_erasures(std::function<void(Result<std::vector<Erased>>)> done) override;
   void confirm_recorded(u128 subject) override;
-  std::unique_ptr<ledger::Request> take_refusals() override;
+  std::unique_ptr<ledger::Request> take_refusals() override { return refusals_.take(); }
   void subject_status(std::string subject,
                       std::function<void(Result<SubjectStatus>)> done) override;
 
@@ -120,50 +57,59 @@ class SealingDoor final : public Door {
   u128 category_id(std::string_view name) const override { return id("category", name); }
   u128 type_id(std::string_view name) const override { return id("type", name); }
   u128 actor_id(std::string_view name) const override { return id("actor", name); }
+  u128 subject_id(std::string_view name) const override {
+    return name.empty() ? 0 : id("subject", name);
+  }
+
+  storage::CellKeyTable* shared_keys() override { return keys_.shared.get(); }
+  void on_missing_keys(Missing missing) override { missing_ = std::move(missing); }
+  void drop_keys() override {
+    if (sealer_) sealer_->drop_key();
+  }
 
  private:
   u128 id(std::string_view label, std::string_view name) const {
     return is_ready_ ? ledger::opaque_id(*index_key_, label, name) : 0;
   }
-  u128 subject_id(std::string_view name) const { return name.empty() ? 0 : id("subject", name); }
 
-  Result<std::unique_ptr<ledger::Request>> make_request(u128 actor,
-                                                        const std::vector<CommandDraft>& commands,
-                                                        bool atomic);
-  Status add_event(ledger::Request& request, const EventDraft& draft, bool linked,
-                   std::size_t position);
-  Status check_subjects(const EventDraft& draft, std::size_t position) const;
-  Status add_deletion(ledger::Request& request, const DeletionDraft& draft, bool linked,
-                      std::size_t position);
+  /// What is being prepared: sealed again if a key was missing.
+  struct Draft {
+    u128 actor;
+    std::vector<CommandDraft> commands;
+    bool atomic;
+    std::uint64_t bytes;
+    Prepared prepared;
+    int attempts = 0;
+  };
+  void seal(const std::shared_ptr<Draft>& draft);
+  void seal_shared(const std::shared_ptr<Draft>& draft);
+  void answer(const Draft& draft, Result<std::unique_ptr<ledger::Request>> request);
+  Result<std::unique_ptr<ledger::Request>> make(const Draft& draft) {
+    return RequestMaker(*this, *sealer_).make(draft.actor, draft.commands, draft.atomic);
+  }
   Result<Erased> erase(u128 actor, u128 subject);
-  void count_refusal(u128 actor, const Error& error);
+  void count_refusal(u128 actor, const Error& error) {
+    refusals_.count(actor, error, io_.clock.now().time);
+  }
 
   Io io_;
   u128 cell_;
-  const bool has_replicas_;
   std::optional<crypto::HmacKey> index_key_;  ///< Set before is_ready_, and never again.
   std::atomic<bool> is_ready_{false};
   std::atomic<std::uint64_t> queued_bytes_{0};
 
   // door executor
-  std::unique_ptr<storage::KeyTable> table_;
+  SubjectKeys keys_;
+  Missing missing_;
   std::optional<PayloadSealer> sealer_;  ///< From is_ready_ on.
   OwedErasures owed_;
 
-  struct RefusalKey {
-    u128 actor;
-    Refusal reason;
-    std::uint64_t minute;
-    auto operator<=>(const RefusalKey&) const = default;
-  };
-  static constexpr std::size_t refusal_keys_max = 1'024;  ///< Past it, actors are counted together.
-  std::mutex refusals_mutex_;
-  std::map<RefusalKey, std::uint64_t> refusals_;
+  RefusalCounts refusals_;
 };
 
 Status SealingDoor::take_keys() {
   index_key_.emplace(TRY(io_.keys.newest("index")).secret);
-  sealer_.emplace(TRY(PayloadSealer::create(cell_, io_.entropy, io_.keys, *table_)));
+  sealer_.emplace(TRY(PayloadSealer::create(cell_, io_.entropy, io_.keys, keys_.ring())));
   is_ready_ = true;
   return {};
 }
@@ -189,36 +135,8 @@ Result<std::unique_ptr<ledger::Request>> SealingDoor::prepare_packed(u128 actor,
                                                                      ledger::CommandKind kind,
                                                                      Bytes commands) {
   TRY(ready());
-  const auto check = [&]() -> Status {
-    if (commands.empty() || commands.size() % ledger::command_size != 0)
-      return fail(
-          Code::invalid_argument,
-          fmt::format("{} bytes are not one or more commands of 128 bytes", commands.size()));
-    if (commands.size() > ledger::entry_commands_max * ledger::command_size)
-      return fail(Code::invalid_argument,
-                  fmt::format("the request holds {} commands; at most {} fit: split it",
-                              commands.size() / ledger::command_size, ledger::entry_commands_max));
-    for (std::size_t i = 0; i < commands.size() / ledger::command_size; ++i) {
-      const Byte* at = commands.data() + i * ledger::command_size;
-      if (kind == ledger::CommandKind::create_transfer) {
-        TRY(check_user_data(ledger::load_command<ledger::Transfer>(at), i));
-      } else {
-        TRY(check_user_data(ledger::load_command<ledger::Account>(at), i));
-      }
-    }
-    return {};
-  };
-  ASSERT(kind == ledger::CommandKind::create_transfer ||
-         kind == ledger::CommandKind::create_account);
-  if (Status good = check(); !good) {
-    count_refusal(actor, good.error());
-    return good.error();
-  }
-  auto request = std::make_unique<ledger::Request>();
-  request->actor = actor;
-  request->runs.push_back(
-      {kind, {}, static_cast<std::uint32_t>(commands.size() / ledger::command_size)});
-  request->commands = to_buffer(commands);
+  auto request = make_packed(actor, kind, commands);
+  if (!request) count_refusal(actor, request.error());
   return request;
 }
 
@@ -232,125 +150,48 @@ void SealingDoor::prepare(u128 actor, std::vector<CommandDraft> commands, bool a
                          "the door has too much to seal already; nothing was done, try again with "
                          "fewer outstanding requests"));
   }
-  io_.executor.post(
-      [this, actor, atomic, bytes, commands = std::move(commands), prepared = std::move(prepared)] {
-        Result<std::unique_ptr<ledger::Request>> request = make_request(actor, commands, atomic);
-        if (request) {
-          if (Status synced = table_->sync(); !synced) request = synced.error();
-        } else {
-          count_refusal(actor, request.error());
-        }
-        queued_bytes_.fetch_sub(bytes);
-        prepared(std::move(request));
-      });
+  auto draft = std::make_shared<Draft>(
+      Draft{actor, std::move(commands), atomic, bytes, std::move(prepared)});
+  io_.executor.post([this, draft] { seal(draft); });
 }
 
-Result<std::unique_ptr<ledger::Request>> SealingDoor::make_request(
-    u128 actor, const std::vector<CommandDraft>& commands, bool atomic) {
-  if (commands.empty() || commands.size() > ledger::entry_commands_max)
-    return fail(Code::invalid_argument,
-                fmt::format("the request holds {} commands; it needs 1 to {}", commands.size(),
-                            ledger::entry_commands_max));
-  auto request = std::make_unique<ledger::Request>();
-  request->actor = actor;
-  request->commands.reserve(commands.size() * ledger::command_size);
-  request->payloads.reserve(
-      std::min<std::size_t>(sealed_size_likely(commands), ledger::request_size_max));
-  for (std::size_t i = 0; i < commands.size(); ++i) {
-    const bool linked = atomic && i + 1 < commands.size();
-    if (const auto* account = std::get_if<ledger::Account>(&commands[i])) {
-      TRY(check_user_data(*account, i));
-      ledger::Account command = *account;
-      if (linked) command.flags |= ledger::account_flags::linked;
-      request->add(ledger::CommandKind::create_account, bytes_of(command));
-    } else if (const auto* transfer = std::get_if<ledger::Transfer>(&commands[i])) {
-      TRY(check_user_data(*transfer, i));
-      ledger::Transfer command = *transfer;
-      if (linked) command.flags |= ledger::transfer_flags::linked;
-      request->add(ledger::CommandKind::create_transfer, bytes_of(command));
-    } else if (const auto* event = std::get_if<EventDraft>(&commands[i])) {
-      TRY(add_event(*request, *event, linked || event->linked, i));
-    } else {
-      const auto& deletion = std::get<DeletionDraft>(commands[i]);
-      TRY(add_deletion(*request, deletion, linked || deletion.linked, i));
-    }
+void SealingDoor::seal(const std::shared_ptr<Draft>& draft) {
+  if (keys_.shared != nullptr) return seal_shared(draft);
+  Result<std::unique_ptr<ledger::Request>> request = make(*draft);
+  if (request)
+    if (Status synced = keys_.own->sync(); !synced) request = synced.error();
+  answer(*draft, std::move(request));
+}
+
+/// Whoever leads seals for persons, once its table holds what leaders before it had recorded. A key
+/// counts once its record is in the table: until then what it sealed might be readable by nobody.
+void SealingDoor::seal_shared(const std::shared_ptr<Draft>& draft) {
+  const std::uint64_t term = keys_.shared->makes_in();
+  const bool personal = is_personal(draft->commands);
+  Result<std::unique_ptr<ledger::Request>> request =
+      personal && term == 0
+          ? fail(Code::unavailable, "this replica does not make keys of persons now")
+          : make(*draft);
+  const std::vector<storage::KeyRow> rows = keys_.shared->take_unfolded();
+  if (rows.empty() && (request || request.error().code != Code::unavailable)) {
+    if (request && personal) (*request)->only_in_term = term;
+    return answer(*draft, std::move(request));
   }
-  return request;
+  if (++draft->attempts == attempts_max || !missing_)
+    return answer(*draft, fail(Code::unavailable,
+                               "keys of persons cannot be made, as leaders or members change: "
+                               "nothing was done, send it again"));
+  missing_(rows, [this, draft](const Status& go_on) {
+    if (go_on) return seal(draft);
+    answer(*draft, go_on.error());
+  });
 }
 
-Status SealingDoor::add_event(ledger::Request& request, const EventDraft& draft, bool linked,
-                              std::size_t position) {
-  if (draft.event_id == 0)
-    return fail(Code::invalid_argument,
-                fmt::format("event_id of command {} is missing: choose one, so that sending it "
-                            "again cannot append it twice",
-                            position));
-  TRY(check_name("stream", draft.stream, position));
-  TRY(check_name("type", draft.type, position));
-  if (draft.content_type != json_type && draft.content_type != bytes_type)
-    return fail(Code::invalid_argument, fmt::format("content_type of command {} must be {} or {}",
-                                                    position, json_type, bytes_type));
-  const bool json = draft.content_type == json_type;
-  if (json && !nlohmann::json::accept(draft.data.begin(), draft.data.end()))
-    return fail(
-        Code::invalid_argument,
-        fmt::format("data of command {} is not JSON although content_type says so", position));
-  TRY(check_subjects(draft, position));
-  std::vector<u128> subjects{subject_id(draft.subject)};
-  for (const CompartmentDraft& more : draft.more) subjects.push_back(subject_id(more.subject));
-  const std::size_t payload_offset = request.payloads.size();
-  const crypto::Digest commitment = TRY(sealer_->seal(draft, subjects, request.payloads));
-  const std::size_t payload_size = request.payloads.size() - payload_offset;
-  if (request.commands.size() + ledger::command_size + request.payloads.size() >
-      ledger::request_size_max)
-    return fail(
-        Code::invalid_argument,
-        fmt::format("the request's commands and payloads pass {} bytes at command {}: split it",
-                    ledger::request_size_max, position));
-
-  ledger::AppendEvent event{};
-  event.event_id = draft.event_id;
-  event.stream = stream_id(draft.stream);
-  event.category = category_id(ledger::category_of(draft.stream));
-  event.type = type_id(draft.type);
-  event.commitment = commitment;
-  event.expected_revision = draft.expected == ledger::Expected::exact ? draft.expected_revision : 0;
-  event.payload_size = static_cast<std::uint32_t>(payload_size);
-  event.payload_offset = static_cast<std::uint32_t>(payload_offset);
-  event.flags = linked ? ledger::event_flag_linked : 0;
-  event.expected = draft.expected;
-  event.content_type = json ? ledger::ContentType::json : ledger::ContentType::bytes;
-  event.classification = draft.classification;
-  event.retention = draft.retention;
-  if (!draft.facts.empty())
-    request.facts.push_back({request.command_count(), TRY(draft.facts.encode())});
-  request.add(ledger::CommandKind::append_event, bytes_of(event));
-  return {};
-}
-
-/// Keys of subjects are made by the replica whose door seals, and stay there.
-Status SealingDoor::check_subjects(const EventDraft& draft, std::size_t position) const {
-  bool is_personal = !draft.subject.empty();
-  for (const CompartmentDraft& more : draft.more) is_personal |= !more.subject.empty();
-  if (has_replicas_ && is_personal) return no_subjects(fmt::format("command {}", position));
-  return {};
-}
-
-Status SealingDoor::add_deletion(ledger::Request& request, const DeletionDraft& draft, bool linked,
-                                 std::size_t position) {
-  if (draft.event_id == 0)
-    return fail(Code::invalid_argument,
-                fmt::format("event_id of command {} is missing: choose one", position));
-  TRY(check_name("stream", draft.stream, position));
-  ledger::DeleteStream deletion{};
-  deletion.event_id = draft.event_id;
-  deletion.stream = stream_id(draft.stream);
-  deletion.expected = draft.expected;
-  deletion.expected_revision =
-      draft.expected == ledger::Expected::exact ? draft.expected_revision : 0;
-  deletion.flags = linked ? ledger::event_flag_linked : 0;
-  request.add(ledger::CommandKind::delete_stream, bytes_of(deletion));
-  return {};
+void SealingDoor::answer(const Draft& draft, Result<std::unique_ptr<ledger::Request>> request) {
+  if (!request && request.error().code != Code::unavailable)
+    count_refusal(draft.actor, request.error());
+  queued_bytes_.fetch_sub(draft.bytes);
+  draft.prepared(std::move(request));
 }
 
 void SealingDoor::open_events(std::vector<SealedEvent> events, Opened opened) {
@@ -370,11 +211,11 @@ Result<Erased> SealingDoor::erase(u128 actor, u128 subject) {
   // a record that says less than was done.
   OwedErasures::Owed owed{subject, actor, {}, 0, 0};
   if (const OwedErasures::Owed* begun = owed_.find(subject)) owed = *begun;
-  for (const std::uint8_t retention : table_->classes(subject))
+  for (const std::uint8_t retention : keys_.ring().classes(subject))
     owed.classes[retention / 8] |= static_cast<Byte>(1 << (retention % 8));
   TRY(owed_.put(owed));
   sealer_->drop_key();
-  const storage::KeyTable::Erasure erasure = TRY(table_->erase(subject));
+  const storage::KeyTable::Erasure erasure = TRY(keys_.own->erase(subject));
   if (erasure.keys_destroyed != 0) {
     owed.keys_destroyed = erasure.keys_destroyed;
     owed.epoch = erasure.epoch;
@@ -398,15 +239,14 @@ Result<Erased> SealingDoor::erase(u128 actor, u128 subject) {
   erased.request = std::make_unique<ledger::Request>();
   erased.request->actor = owed.actor;
   erased.request->attester = ledger::Attester::door;
-  erased.request->add(ledger::CommandKind::erase_subject, bytes_of(command));
+  erased.request->add(ledger::CommandKind::erase_subject, command);
   return erased;
 }
 
 void SealingDoor::forget(u128 actor, std::string subject,
                          std::function<void(Result<Erased>)> done) {
+  ASSERT(keys_.own != nullptr);
   io_.executor.post([this, actor, subject = std::move(subject), done = std::move(done)] {
-    if (Status now = ready(); !now) return done(now.error());
-    if (has_replicas_) return done(no_subjects("forgetting"));
     if (Status good = check_name("subject", subject, 0); !good) return done(good.error());
     done(erase(actor, subject_id(subject)));
   });
@@ -437,53 +277,24 @@ void SealingDoor::subject_status(std::string subject,
     if (Status good = check_name("subject", subject, 0); !good) return done(good.error());
     SubjectStatus status;
     status.subject = subject_id(subject);
-    status.classes = table_->classes(status.subject);
-    status.forgotten = table_->is_forgotten(status.subject);
+    status.classes = keys_.ring().classes(status.subject);
+    status.forgotten = keys_.ring().is_forgotten(status.subject);
     status.known = status.forgotten || !status.classes.empty();
     done(std::move(status));
   });
 }
 
-// --- refusals, counted ---
-
-void SealingDoor::count_refusal(u128 actor, const Error& error) {
-  Refusal reason = Refusal::malformed;
-  if (error.message.find("looks like") != std::string::npos) reason = Refusal::personal_data;
-  if (error.code == Code::failed_precondition) reason = Refusal::forgotten;
-  const std::uint64_t minute = static_cast<std::uint64_t>(io_.clock.now().time) / 60'000'000'000ULL;
-  const std::lock_guard lock(refusals_mutex_);
-  RefusalKey key{actor, reason, minute};
-  if (refusals_.size() >= refusal_keys_max && !refusals_.contains(key)) key.actor = 0;
-  ++refusals_[key];
-}
-
-std::unique_ptr<ledger::Request> SealingDoor::take_refusals() {
-  std::map<RefusalKey, std::uint64_t> counted;
-  {
-    const std::lock_guard lock(refusals_mutex_);
-    counted.swap(refusals_);
-  }
-  if (counted.empty()) return nullptr;
-  auto request = std::make_unique<ledger::Request>();
-  for (const auto& [key, count] : counted) {
-    ledger::DoorRefusals command{};
-    command.actor = key.actor;
-    command.minute = key.minute;
-    command.count = count;
-    command.reason = static_cast<std::uint32_t>(key.reason);
-    request->add(ledger::CommandKind::door_refusals, bytes_of(command));
-  }
-  return request;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Door>> Door::open(const Io& io, u128 cell, bool has_replicas) {
-  std::unique_ptr<storage::KeyTable> table =
-      TRY(storage::KeyTable::open({io.disk, io.entropy, io.keys, cell}, io.keys, io.clock));
+  const storage::SealedContext context{io.disk, io.entropy, io.keys, cell};
+  SubjectKeys keys;
+  if (has_replicas)
+    keys.shared = TRY(storage::CellKeyTable::open(context, io.keys, io.clock));
+  else
+    keys.own = TRY(storage::KeyTable::open(context, io.keys, io.clock));
   OwedErasures owed = TRY(OwedErasures::open(io.disk));
-  auto door =
-      std::make_unique<SealingDoor>(io, cell, has_replicas, std::move(table), std::move(owed));
+  auto door = std::make_unique<SealingDoor>(io, cell, std::move(keys), std::move(owed));
   if (!has_replicas || storage::holds_cell_key(io.keys)) TRY(door->take_keys());
   return Result<std::unique_ptr<Door>>(std::move(door));
 }

@@ -85,16 +85,55 @@ TEST_F(SharedKeyTest, a_disk_that_cannot_keep_the_key_is_told) {
   EXPECT_FALSE(first.door->ready());
 }
 
-TEST_F(SharedKeyTest, payloads_about_a_person_are_refused_saying_so) {
+TEST_F(SharedKeyTest, who_seals_for_a_person_waits_for_the_records_of_its_keys) {
   hand_key(first);
-  const auto made = first.prepare({event_draft(1, "anna")});
-  ASSERT_FALSE(made);
-  EXPECT_EQ(made.error().code, Code::failed_precondition);
-  EXPECT_NE(made.error().message.find("about a person"), std::string::npos);
-  EventDraft draft = event_draft(2);
-  draft.more.push_back({"bert", 3, to_buffer(as_bytes("for bert"))});
-  EXPECT_FALSE(first.prepare({draft}));
-  EXPECT_EQ(first.forget("anna").error().code, Code::failed_precondition);
+  storage::CellKeyTable& table = *first.door->shared_keys();
+  const u128 kek = *table.offer();
+  ASSERT_TRUE(*table.turn(1, kek, 0));
+  std::vector<storage::KeyRow> missing;
+  std::function<void(Status)> go_on;
+  first.door->on_missing_keys([&](const auto& rows, auto next) {
+    missing = rows;
+    go_on = std::move(next);
+  });
+  std::optional<DoorRig::Made> made;
+  const auto prepare = [&] {
+    made.reset();
+    first.door->prepare(5, {event_draft(1, "anna")}, false,
+                        [&](DoorRig::Made got) { made = std::move(got); });
+    first.world.run_until_idle();
+  };
+  prepare();
+  EXPECT_TRUE(missing.empty()) << "it does not lead: no key is made";
+  ASSERT_TRUE(go_on);
+  EXPECT_FALSE(made);
+
+  table.make_in(7);
+  go_on({});
+  first.world.run_until_idle();
+  ASSERT_EQ(missing.size(), 2u) << "K_commit and that of the class";
+  EXPECT_FALSE(made) << "nothing is sealed for good under a key that no record holds";
+  for (const storage::KeyRow& row : missing) ASSERT_TRUE(table.add(row));
+  go_on({});
+  first.world.run_until_idle();
+  ASSERT_TRUE(made && *made);
+  EXPECT_EQ((**made)->only_in_term, 7u);
+  EXPECT_TRUE(first.open_event(DoorRig::sealed(***made)));
+
+  prepare();
+  EXPECT_TRUE(made && *made) << "its keys are known now";
+}
+
+TEST_F(SharedKeyTest, whoever_cannot_get_keys_is_told_that_nothing_was_done) {
+  hand_key(first);
+  int asked = 0;
+  first.door->on_missing_keys([&](const auto&, auto next) {
+    ++asked;
+    next({});
+  });
+  EXPECT_EQ(first.prepare({event_draft(1, "anna")}).error().code, Code::unavailable);
+  EXPECT_GT(asked, 1) << "it was tried again";
+  EXPECT_TRUE(first.prepare({event_draft(1)})) << "payloads about nobody need none";
 }
 
 }  // namespace

@@ -1,0 +1,37 @@
+#include "door/refusal_counts.h"
+
+#include <string>
+
+namespace meridian::door {
+
+void RefusalCounts::count(u128 actor, const Error& error, io::WallTime now) {
+  Refusal reason = Refusal::malformed;
+  if (error.message.find("looks like") != std::string::npos) reason = Refusal::personal_data;
+  if (error.code == Code::failed_precondition) reason = Refusal::forgotten;
+  const std::uint64_t minute = static_cast<std::uint64_t>(now) / 60'000'000'000ULL;
+  const std::lock_guard lock(mutex_);
+  Key key{actor, reason, minute};
+  if (counts_.size() >= keys_max && !counts_.contains(key)) key.actor = 0;
+  ++counts_[key];
+}
+
+std::unique_ptr<ledger::Request> RefusalCounts::take() {
+  std::map<Key, std::uint64_t> counted;
+  {
+    const std::lock_guard lock(mutex_);
+    counted.swap(counts_);
+  }
+  if (counted.empty()) return nullptr;
+  auto request = std::make_unique<ledger::Request>();
+  for (const auto& [key, count] : counted) {
+    ledger::DoorRefusals command{};
+    command.actor = key.actor;
+    command.minute = key.minute;
+    command.count = count;
+    command.reason = static_cast<std::uint32_t>(key.reason);
+    request->add(ledger::CommandKind::door_refusals, command);
+  }
+  return request;
+}
+
+}  // namespace meridian::door

@@ -1,0 +1,202 @@
+#include "door/request_maker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/assert.h"
+#include "door/personal_data.h"
+
+namespace meridian::door {
+
+namespace {
+
+constexpr std::string_view json_type = "application/json";
+constexpr std::string_view bytes_type = "application/octet-stream";
+
+Error personal(std::string_view field, std::size_t position, PersonalData kind) {
+  return fail(Code::invalid_argument,
+              fmt::format("{} of command {} looks like {}: personal data must be in a sealed "
+                          "payload, never in a record's header",
+                          field, position, name(kind)));
+}
+
+template <typename Command>
+Status check_user_data(const Command& command, std::size_t position) {
+  if (const PersonalData kind = classify(command.user_data_64); kind != PersonalData::none)
+    return personal("user_data_64", position, kind);
+  if (const PersonalData kind = classify(command.user_data_128); kind != PersonalData::none)
+    return personal("user_data_128", position, kind);
+  return {};
+}
+
+/// What the payloads will take: room for most requests, so that sealing does not move them.
+std::size_t sealed_size_likely(const std::vector<CommandDraft>& commands) {
+  constexpr std::size_t overhead = 256;  // envelope, compartment, salt, tag
+  std::size_t events = 0;
+  for (const CommandDraft& command : commands)
+    if (std::holds_alternative<EventDraft>(command)) ++events;
+  return events == 0 ? 0 : size_of(commands) + events * overhead;
+}
+
+}  // namespace
+
+std::uint64_t size_of(const std::vector<CommandDraft>& commands) {
+  std::uint64_t bytes = 0;
+  for (const CommandDraft& command : commands) {
+    bytes += ledger::command_size;
+    if (const auto* event = std::get_if<EventDraft>(&command)) {
+      bytes += event->data.size() + event->metadata.size() + event->stream.size();
+      for (const CompartmentDraft& more : event->more) bytes += more.content.size();
+    }
+  }
+  return bytes;
+}
+
+bool is_personal(const std::vector<CommandDraft>& commands) {
+  return std::ranges::any_of(commands, [](const CommandDraft& command) {
+    const auto* event = std::get_if<EventDraft>(&command);
+    if (event == nullptr) return false;
+    return !event->subject.empty() ||
+           std::ranges::any_of(event->more,
+                               [](const CompartmentDraft& more) { return !more.subject.empty(); });
+  });
+}
+
+Status check_name(std::string_view what, std::string_view name, std::size_t position) {
+  if (name.empty() || name.size() > name_size_max)
+    return fail(Code::invalid_argument,
+                fmt::format("{} of command {} has {} bytes; it needs 1 to {}", what, position,
+                            name.size(), name_size_max));
+  return {};
+}
+
+Result<std::unique_ptr<ledger::Request>> make_packed(u128 actor, ledger::CommandKind kind,
+                                                     Bytes commands) {
+  ASSERT(kind == ledger::CommandKind::create_transfer ||
+         kind == ledger::CommandKind::create_account);
+  const std::size_t count = commands.size() / ledger::command_size;
+  if (commands.empty() || commands.size() % ledger::command_size != 0)
+    return fail(Code::invalid_argument,
+                fmt::format("{} bytes are not one or more commands of 128 bytes", commands.size()));
+  if (count > ledger::entry_commands_max)
+    return fail(Code::invalid_argument,
+                fmt::format("the request holds {} commands; at most {} fit: split it", count,
+                            ledger::entry_commands_max));
+  for (std::size_t i = 0; i < count; ++i) {
+    const Byte* at = commands.data() + i * ledger::command_size;
+    if (kind == ledger::CommandKind::create_transfer) {
+      TRY(check_user_data(ledger::load_command<ledger::Transfer>(at), i));
+    } else {
+      TRY(check_user_data(ledger::load_command<ledger::Account>(at), i));
+    }
+  }
+  auto request = std::make_unique<ledger::Request>();
+  request->actor = actor;
+  request->runs.push_back({kind, {}, static_cast<std::uint32_t>(count)});
+  request->commands = to_buffer(commands);
+  return request;
+}
+
+Result<std::unique_ptr<ledger::Request>> RequestMaker::make(
+    u128 actor, const std::vector<CommandDraft>& commands, bool atomic) {
+  if (commands.empty() || commands.size() > ledger::entry_commands_max)
+    return fail(Code::invalid_argument,
+                fmt::format("the request holds {} commands; it needs 1 to {}", commands.size(),
+                            ledger::entry_commands_max));
+  auto request = std::make_unique<ledger::Request>();
+  request->actor = actor;
+  request->commands.reserve(commands.size() * ledger::command_size);
+  request->payloads.reserve(
+      std::min<std::size_t>(sealed_size_likely(commands), ledger::request_size_max));
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    const bool linked = atomic && i + 1 < commands.size();
+    if (const auto* account = std::get_if<ledger::Account>(&commands[i])) {
+      TRY(check_user_data(*account, i));
+      ledger::Account command = *account;
+      if (linked) command.flags |= ledger::account_flags::linked;
+      request->add(ledger::CommandKind::create_account, command);
+    } else if (const auto* transfer = std::get_if<ledger::Transfer>(&commands[i])) {
+      TRY(check_user_data(*transfer, i));
+      ledger::Transfer command = *transfer;
+      if (linked) command.flags |= ledger::transfer_flags::linked;
+      request->add(ledger::CommandKind::create_transfer, command);
+    } else if (const auto* event = std::get_if<EventDraft>(&commands[i])) {
+      TRY(add_event(*request, *event, linked || event->linked, i));
+    } else {
+      const auto& deletion = std::get<DeletionDraft>(commands[i]);
+      TRY(add_deletion(*request, deletion, linked || deletion.linked, i));
+    }
+  }
+  return request;
+}
+
+Status RequestMaker::add_event(ledger::Request& request, const EventDraft& draft, bool linked,
+                               std::size_t position) {
+  if (draft.event_id == 0)
+    return fail(Code::invalid_argument,
+                fmt::format("event_id of command {} is missing: choose one, so that sending it "
+                            "again cannot append it twice",
+                            position));
+  TRY(check_name("stream", draft.stream, position));
+  TRY(check_name("type", draft.type, position));
+  if (draft.content_type != json_type && draft.content_type != bytes_type)
+    return fail(Code::invalid_argument, fmt::format("content_type of command {} must be {} or {}",
+                                                    position, json_type, bytes_type));
+  const bool json = draft.content_type == json_type;
+  if (json && !nlohmann::json::accept(draft.data.begin(), draft.data.end()))
+    return fail(
+        Code::invalid_argument,
+        fmt::format("data of command {} is not JSON although content_type says so", position));
+  std::vector<u128> subjects{names_.subject_id(draft.subject)};
+  for (const CompartmentDraft& more : draft.more)
+    subjects.push_back(names_.subject_id(more.subject));
+  const std::size_t payload_offset = request.payloads.size();
+  const crypto::Digest commitment = TRY(sealer_.seal(draft, subjects, request.payloads));
+  const std::size_t payload_size = request.payloads.size() - payload_offset;
+  if (request.commands.size() + ledger::command_size + request.payloads.size() >
+      ledger::request_size_max)
+    return fail(
+        Code::invalid_argument,
+        fmt::format("the request's commands and payloads pass {} bytes at command {}: split it",
+                    ledger::request_size_max, position));
+
+  ledger::AppendEvent event{};
+  event.event_id = draft.event_id;
+  event.stream = names_.stream_id(draft.stream);
+  event.category = names_.category_id(ledger::category_of(draft.stream));
+  event.type = names_.type_id(draft.type);
+  event.commitment = commitment;
+  event.expected_revision = draft.expected == ledger::Expected::exact ? draft.expected_revision : 0;
+  event.payload_size = static_cast<std::uint32_t>(payload_size);
+  event.payload_offset = static_cast<std::uint32_t>(payload_offset);
+  event.flags = linked ? ledger::event_flag_linked : 0;
+  event.expected = draft.expected;
+  event.content_type = json ? ledger::ContentType::json : ledger::ContentType::bytes;
+  event.classification = draft.classification;
+  event.retention = draft.retention;
+  if (!draft.facts.empty())
+    request.facts.push_back({request.command_count(), TRY(draft.facts.encode())});
+  request.add(ledger::CommandKind::append_event, event);
+  return {};
+}
+
+Status RequestMaker::add_deletion(ledger::Request& request, const DeletionDraft& draft, bool linked,
+                                  std::size_t position) {
+  if (draft.event_id == 0)
+    return fail(Code::invalid_argument,
+                fmt::format("event_id of command {} is missing: choose one", position));
+  TRY(check_name("stream", draft.stream, position));
+  ledger::DeleteStream deletion{};
+  deletion.event_id = draft.event_id;
+  deletion.stream = names_.stream_id(draft.stream);
+  deletion.expected = draft.expected;
+  deletion.expected_revision =
+      draft.expected == ledger::Expected::exact ? draft.expected_revision : 0;
+  deletion.flags = linked ? ledger::event_flag_linked : 0;
+  request.add(ledger::CommandKind::delete_stream, deletion);
+  return {};
+}
+
+}  // namespace meridian::door

@@ -1,0 +1,26 @@
+// A row of the table of subject keys, and the record that brings it to all replicas.
+#pragma once
+
+#include "ledger/command.h"
+#include "storage/key_row.h"
+
+namespace meridian::door {
+
+inline storage::KeyRow row_of(const ledger::SubjectKey& command) {
+  storage::KeyRow row{command.subject, command.retention, command.version, {}, {}};
+  (command.retention == storage::commit_row ? row.commit : row.seal) = command.wrapped;
+  return row;
+}
+
+/// `check`: of the KEK that the row is wrapped under.
+inline ledger::SubjectKey command_of(const storage::KeyRow& row, u128 check) {
+  ledger::SubjectKey command{};
+  command.subject = row.subject;
+  command.retention = row.retention;
+  command.version = row.version;
+  command.wrapped = row.retention == storage::commit_row ? row.commit : row.seal;
+  command.check = check;
+  return command;
+}
+
+}  // namespace meridian::door
