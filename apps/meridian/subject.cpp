@@ -17,8 +17,7 @@ struct Options {
 template <typename Numbers>
 std::string list(const Numbers& numbers) {
   std::string out;
-  for (const std::uint32_t number : numbers)
-    out += (out.empty() ? "" : ", ") + std::to_string(number);
+  for (const auto number : numbers) out += (out.empty() ? "" : ", ") + std::to_string(number);
   return out.empty() ? "none" : out;
 }
 
@@ -35,6 +34,10 @@ Result<Exit> run_forget(Client& client, const Options& options) {
     out["epoch"] = reply.epoch();
     out["classes_erased"] = reply.classes_erased();
     out["record_index"] = std::to_string(reply.record_index());
+    if (reply.destroyed_on_size() > 0) {
+      out["destroyed_on"] = reply.destroyed_on();
+      out["not_yet_on"] = reply.not_yet_on();
+    }
     print_json(out);
     return Exit::ok;
   }
@@ -43,6 +46,13 @@ Result<Exit> run_forget(Client& client, const Options& options) {
                   "retention classes erased: {}; record {} says so",
                   reply.keys_destroyed(), id, reply.epoch(), list(reply.classes_erased()),
                   reply.record_index()));
+  if (reply.destroyed_on_size() > 0)
+    print_line(fmt::format("destroyed on replicas {}; not yet on: {}{}", list(reply.destroyed_on()),
+                           list(reply.not_yet_on()),
+                           reply.not_yet_on_size() > 0
+                               ? " (before anything else once they run again; of one that never "
+                                 "will, destroy the disk)"
+                               : ""));
   return Exit::ok;
 }
 

@@ -62,12 +62,16 @@ void post_forget(Backend& backend, const Call& call) {
   backend.cell.forget(backend.actor(), std::move(*subject),
                       [call](Result<cell::ForgetAnswer> done) {
                         if (!done) return call->refuse(done.error());
-                        call->reply_json(Json{{"subject_id", ledger::opaque_hex(done->subject)},
-                                              {"keys_destroyed", done->keys_destroyed},
-                                              {"epoch", done->epoch},
-                                              {"classes_erased", done->classes},
-                                              {"record_index", std::to_string(raw(done->record))}}
-                                             .dump());
+                        Json reply{{"subject_id", ledger::opaque_hex(done->subject)},
+                                   {"keys_destroyed", done->keys_destroyed},
+                                   {"epoch", done->epoch},
+                                   {"classes_erased", done->classes},
+                                   {"record_index", std::to_string(raw(done->record))}};
+                        if (!done->destroyed_on.empty()) {
+                          reply["destroyed_on"] = done->destroyed_on;
+                          reply["not_yet_on"] = done->not_yet_on;
+                        }
+                        call->reply_json(reply.dump());
                       });
 }
 

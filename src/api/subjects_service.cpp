@@ -30,6 +30,8 @@ class SubjectsService final : public v1::Subjects::CallbackService {
                              out.set_epoch(answer->epoch);
                              for (std::uint8_t c : answer->classes) out.add_classes_erased(c);
                              out.set_record_index(raw(answer->record));
+                             for (std::uint64_t id : answer->destroyed_on) out.add_destroyed_on(id);
+                             for (std::uint64_t id : answer->not_yet_on) out.add_not_yet_on(id);
                            });
                          });
     return call.reactor();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cell/event_reader.h"
+#include "cell/key_custodian.h"
 
 namespace meridian::cell {
 
@@ -10,13 +11,37 @@ namespace {
 
 constexpr io::Duration refusals_period = io::seconds(60);
 
+/// Records of keys of persons among `count` from `first` on.
+Result<std::vector<replica::KeyRecord>> key_records(replica::Replica& replica, std::uint64_t first,
+                                                    std::uint64_t count) {
+  std::vector<replica::KeyRecord> found;
+  std::optional<Error> wrong;
+  Status scanned =
+      replica.scan(ledger::RecordIndex{first}, count, [&](ledger::RecordIndex record, Bytes bytes) {
+        const Result<ledger::Header> header = ledger::Header::decode(bytes);
+        if (!header) {
+          wrong = header.error();
+          return false;
+        }
+        if (const auto* body = std::get_if<ledger::SystemBody>(&header->body);
+            body != nullptr && replica::is_of_keys(header->kind))
+          found.push_back({raw(record), header->kind, body->command});
+        return true;
+      });
+  if (wrong) return *wrong;
+  TRY(std::move(scanned));
+  return found;
+}
+
 class OneCell final : public LocalCell {
  public:
   explicit OneCell(Executors executors) : executors_(executors) {}
   ~OneCell() override {
     *alive_ = false;
+    if (custodian_ != nullptr) custodian_->stop();
     executors_.reads.drain();
     door_.reset();  // answers what it still holds to the replica
+    custodian_.reset();
     replica_.reset();
   }
 
@@ -42,6 +67,7 @@ class OneCell final : public LocalCell {
   void forget(u128 actor, std::string subject,
               std::function<void(Result<ForgetAnswer>)> done) override {
     if (actor == 0) return done(nobody());
+    if (custodian_ != nullptr) return forget_everywhere(actor, subject, std::move(done));
     door_->forget(actor, std::move(subject),
                   [this, done = std::move(done)](Result<door::Erased> erased) {
                     if (!erased) return done(erased.error());
@@ -145,6 +171,10 @@ class OneCell final : public LocalCell {
                       "again")
                : now.error();
   }
+  void make_custodian(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
+                      std::function<void(Error)> on_fatal);
+  void forget_everywhere(u128 actor, const std::string& subject,
+                         std::function<void(Result<ForgetAnswer>)> done);
   void record_erasure(door::Erased erased, std::function<void(Result<ForgetAnswer>)> done);
   void record_owed_erasures();
   void record_refusals();
@@ -153,6 +183,7 @@ class OneCell final : public LocalCell {
   std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
   std::unique_ptr<replica::Replica> replica_;
   std::unique_ptr<door::Door> door_;
+  std::unique_ptr<KeyCustodian> custodian_;  ///< Of a group.
   std::unique_ptr<EventReader> reader_;
 };
 
@@ -169,17 +200,90 @@ Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfi
           if (*alive) door->take_cell_key(std::move(*key), on_fatal);
         });
   };
+  if (config.group) {
+    make_custodian(io, config, on_fatal);
+    with_key.key_records = [this](std::vector<replica::KeyRecord> records) {
+      custodian_->stored(std::move(records));
+    };
+    with_key.keeper_message = [this](std::uint64_t from, Buffer message) {
+      custodian_->receive(from, std::move(message));
+    };
+  }
   replica_ = TRY(
       replica::Replica::open(with_key, config, executors_.replica, progress, std::move(on_fatal)));
   reader_ = std::make_unique<EventReader>(*replica_, *door_, executors_.reads);
-  record_owed_erasures();
+  if (custodian_ != nullptr)
+    custodian_->start();
+  else
+    record_owed_erasures();
   record_refusals();
   return {};
 }
 
+/// Before the replica, which tells it of records from the first on.
+void OneCell::make_custodian(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
+                             std::function<void(Error)> on_fatal) {
+  KeyParts parts{executors_.door,
+                 executors_.reads,
+                 io.clock,
+                 io.entropy,
+                 *door_->shared_keys(),
+                 io.keys,
+                 config.cell,
+                 config.group->id,
+                 {},
+                 {},
+                 {},
+                 {},
+                 {},
+                 {},
+                 {},
+                 {},
+                 {},
+                 {}};
+  parts.leadership = [this] { return replica_->leadership(); };
+  parts.group = [this](auto ready) { replica_->group(std::move(ready)); };
+  parts.catch_up = [this](std::function<void(Status)> ready) {
+    replica_->catch_up([this, ready = std::move(ready)](const Status& caught_up) {
+      if (!caught_up) return ready(caught_up);
+      replica_->read_state([this, ready](const ledger::Ledger& ledger) {
+        replica_->when_visible(ledger.records(), [ready](std::uint64_t) { ready({}); });
+      });
+    });
+  };
+  parts.submit = [this](std::unique_ptr<ledger::Request> request, Answered answered) {
+    replica_->submit(std::move(request), std::move(answered));
+  };
+  parts.send = [this](std::uint64_t to, Buffer message) {
+    replica_->send_to_keeper(to, std::move(message));
+  };
+  parts.exchange_keys = [this] { return replica_->exchange_keys(); };
+  parts.stored_records = [this] { return replica_->visible_records(); };
+  parts.scan = [this](std::uint64_t first, std::uint64_t count) {
+    return key_records(*replica_, first, count);
+  };
+  parts.notice = io.notice;
+  parts.fatal = std::move(on_fatal);
+  custodian_ =
+      std::make_unique<KeyCustodian>(std::move(parts), [door = door_.get()] { door->drop_keys(); });
+  door_->on_missing_keys(
+      [this](const auto& rows, auto go_on) { custodian_->missing(rows, std::move(go_on)); });
+}
+
+void OneCell::forget_everywhere(u128 actor, const std::string& subject,
+                                std::function<void(Result<ForgetAnswer>)> done) {
+  if (Status named = door::check_name("subject", subject, 0); !named) return done(named.error());
+  custodian_->forget(actor, door_->subject_id(subject), std::move(done));
+}
+
 void OneCell::record_erasure(door::Erased erased, std::function<void(Result<ForgetAnswer>)> done) {
-  ForgetAnswer answer{erased.subject, erased.keys_destroyed, erased.epoch,
-                      std::move(erased.classes), ledger::no_record};
+  ForgetAnswer answer{erased.subject,
+                      erased.keys_destroyed,
+                      erased.epoch,
+                      std::move(erased.classes),
+                      ledger::no_record,
+                      {},
+                      {}};
   replica_->submit(std::move(erased.request), [this, answer, done = std::move(done)](
                                                   Result<replica::Answer> recorded) mutable {
     if (!recorded) return done(recorded.error());

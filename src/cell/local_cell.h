@@ -48,6 +48,9 @@ struct ForgetAnswer {
   std::uint32_t keys_destroyed, epoch;
   std::vector<std::uint8_t> classes;
   ledger::RecordIndex record;
+  /// Of a cell of several replicas: on which of them the keys are destroyed by now, and on which
+  /// they are destroyed as soon as those go on.
+  std::vector<std::uint64_t> destroyed_on{}, not_yet_on{};
 };
 
 class LocalCell {

@@ -1,0 +1,53 @@
+// Keeps the keys of persons of a cell that has several replicas: alike on all, made by the leader,
+// destroyed on all when somebody is forgotten (docs/formats/keys.md, docs/decisions/0021).
+//
+//   KeyFold   what every replica does: records -> table, and asks others for what no record holds
+//   KeyMaker  what the leader does: rows for doors, turns of the epoch for forgetting
+//
+// Here: what replicas tell each other, and the tick. Owned by the door's executor; calls marked so
+// may come from any thread.
+#pragma once
+
+#include "cell/key_fold.h"
+#include "cell/key_maker.h"
+#include "cell/key_parts.h"
+
+namespace meridian::cell {
+
+class KeyCustodian {
+ public:
+  static constexpr io::Duration period = io::milliseconds(100);
+  /// Between news that nothing changed; also how often the table's place is noted.
+  static constexpr int ticks_between_news = 5;
+
+  /// `erased`: keys in use are to be dropped.
+  KeyCustodian(KeyParts parts, std::function<void()> erased);
+
+  void start();  ///< Any thread; once `parts` may be called.
+  /// Any thread but the executor's. Who waits is told that nothing was done; nothing is called any
+  /// more after it.
+  void stop();
+  void stored(std::vector<replica::KeyRecord> records);  ///< Any thread.
+  void receive(std::uint64_t from, Buffer message);      ///< Any thread.
+  /// Any thread.
+  void forget(u128 actor, u128 subject, KeyMaker::Forgotten done);
+  /// See KeyMaker. On the executor.
+  void missing(const std::vector<storage::KeyRow>& rows, KeyMaker::GoOn go_on) {
+    maker_.missing(rows, std::move(go_on));
+  }
+
+ private:
+  void tick();
+  void tell();
+  void take(std::uint64_t from, KeyMessage message);
+
+  KeyParts parts_;
+  replica::Lifetime lifetime_;
+  KeyBoard board_;
+  KeyFold fold_;
+  KeyMaker maker_;
+  bool is_started_ = false;
+  int ticks_ = 0;
+};
+
+}  // namespace meridian::cell

@@ -1,0 +1,330 @@
+#include "cell/key_maker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "consensus/membership.h"
+#include "door/subject_key.h"
+
+namespace meridian::cell {
+
+namespace {
+
+const Error leadership_moved{Code::unavailable,
+                             "leadership moved while keys of persons were made: nothing was done, "
+                             "send it again"};
+
+std::vector<std::uint64_t> members_of(const consensus::Membership& membership) {
+  std::set<std::uint64_t> all;
+  for (const auto* part :
+       {&membership.voters, &membership.learners, &membership.outgoing, &membership.learners_next})
+    all.insert(part->begin(), part->end());
+  return {all.begin(), all.end()};
+}
+
+}  // namespace
+
+Error KeyMaker::not_leading() const {
+  const replica::Leadership now = parts_.leadership();
+  if (now.leader == 0 || now.is_ours)
+    return {Code::unavailable, "the cell has no leader that may propose now: nothing was done"};
+  return {Code::unavailable,
+          fmt::format("replica {} leads the cell: nothing was done", now.leader)};
+}
+
+// --- when this replica leads ---
+
+void KeyMaker::watch() {
+  const replica::Leadership now = parts_.leadership();
+  if (is_making() && !(now.is_ours && now.term == parts_.table.makes_in())) end();
+  if (now.is_ours && !is_making() && beginning_in_ != now.term) begin(now.term);
+  if (!now.is_ours && (!waiters_.empty() || !forgets_.empty())) end();
+  pump();
+}
+
+/// Whatever earlier leaders had recorded is to be in the table before anything is made.
+void KeyMaker::begin(std::uint64_t term) {
+  beginning_in_ = term;
+  parts_.catch_up([this, term, alive = lifetime_.token()](const Status& caught_up) {
+    // Behind what was told of the records that are stored now.
+    parts_.executor.post([this, term, alive, good = caught_up.has_value()] {
+      if (!*alive || beginning_in_ != term) return;
+      beginning_in_ = 0;
+      const replica::Leadership now = parts_.leadership();
+      if (!good || !now.is_ours || now.term != term || !fold_.is_complete()) return;
+      parts_.table.make_in(term);
+      go_on(0, {});
+      pump();
+    });
+  });
+}
+
+void KeyMaker::end() {
+  beginning_in_ = 0;
+  parts_.table.make_in(0);
+  parts_.table.hold(false);
+  parts_.table.release_subjects();
+  candidate_ = 0;
+  batches_.clear();
+  proposed_rows_.clear();
+  if (waiters_.empty() && forgets_.empty()) return;
+  const Error why = not_leading();
+  for (Waiter& waiter : std::exchange(waiters_, {})) waiter.go_on(why);
+  for (Forget& forget : std::exchange(forgets_, {})) forget.done(why);
+  // Whoever's turn is proposed is told by its answer.
+}
+
+void KeyMaker::go_on(std::uint64_t batch, const Status& how) {
+  std::vector<GoOn> ready;
+  std::erase_if(waiters_, [&](Waiter& waiter) {
+    if (waiter.batch != batch) return false;
+    ready.push_back(std::move(waiter.go_on));
+    return true;
+  });
+  for (const GoOn& call : ready) call(how);
+}
+
+// --- rows ---
+
+void KeyMaker::missing(const std::vector<storage::KeyRow>& rows, GoOn go_on) {
+  const replica::Leadership now = parts_.leadership();
+  if (!now.is_ours) return go_on(not_leading());
+  if (!is_making() || rows.empty()) {
+    waiters_.push_back({0, std::move(go_on)});
+    return watch();
+  }
+  std::vector<storage::KeyRow> fresh;
+  for (const storage::KeyRow& row : rows)
+    if (proposed_rows_.emplace(row.subject, row.retention, row.version).second)
+      fresh.push_back(row);
+  for (std::size_t at = 0; at < fresh.size(); at += rows_max) {
+    const auto first = fresh.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto count = std::min(rows_max, fresh.size() - at);
+    propose(next_batch_++, {first, first + static_cast<std::ptrdiff_t>(count)});
+  }
+  // The rows that others asked for before are in earlier batches, which fold before the last.
+  if (batches_.empty()) return go_on({});
+  waiters_.push_back({batches_.back().number, std::move(go_on)});
+}
+
+void KeyMaker::propose(std::uint64_t number, std::vector<storage::KeyRow> rows) {
+  auto request = std::make_unique<ledger::Request>();
+  request->attester = ledger::Attester::replica;
+  request->only_in_term = parts_.table.makes_in();
+  Batch batch{number, {}, std::nullopt};
+  const u128 check = parts_.table.check();
+  for (const storage::KeyRow& row : rows) {
+    request->add(ledger::CommandKind::subject_key, door::command_of(row, check));
+    batch.rows.emplace_back(row.subject, row.retention, row.version);
+  }
+  batches_.push_back(std::move(batch));
+  parts_.submit(std::move(request),
+                [this, number, alive = lifetime_.token()](const Result<replica::Answer>& answer) {
+                  parts_.executor.post([this, number, alive, answer] {
+                    if (*alive) proposed(number, answer);
+                  });
+                });
+}
+
+void KeyMaker::proposed(std::uint64_t number, const Result<replica::Answer>& answer) {
+  const auto batch = std::ranges::find(batches_, number, &Batch::number);
+  if (batch == batches_.end()) return;  // of a term that ended
+  if (answer) {
+    batch->end = raw(answer->first_record) + answer->results.size();
+    return folded(0);
+  }
+  for (const RowId& row : batch->rows) proposed_rows_.erase(row);
+  batches_.erase(batch);
+  go_on(number, answer.error());
+}
+
+/// Batches are folded in their order.
+void KeyMaker::folded(std::uint64_t end) {
+  folded_ = std::max(folded_, end);
+  while (!batches_.empty() && batches_.front().end && *batches_.front().end <= folded_) {
+    const Batch done = std::move(batches_.front());
+    batches_.pop_front();
+    for (const RowId& row : done.rows) proposed_rows_.erase(row);
+    go_on(done.number, {});
+  }
+  if (batches_.empty()) pump();
+}
+
+// --- turns ---
+
+void KeyMaker::forget(u128 actor, u128 subject, Forgotten done) {
+  const replica::Leadership now = parts_.leadership();
+  if (!now.is_ours) return done(not_leading());
+  parts_.table.refuse_subject(subject);
+  forgets_.push_back({actor, subject, std::move(done)});
+  watch();
+}
+
+/// To forget somebody, or because no KEK was ever made.
+bool KeyMaker::is_turn_wanted() const {
+  if (!is_making() || turn_) return false;
+  if (!forgets_.empty()) return true;
+  return parts_.table.check() == 0 &&
+         std::ranges::any_of(waiters_, [](const Waiter& waiter) { return waiter.batch == 0; });
+}
+
+void KeyMaker::pump() {
+  if (!is_turn_wanted() && confirming_.empty()) return;
+  if (std::exchange(is_asking_group_, true)) return;
+  parts_.group([this, alive = lifetime_.token()](const replica::GroupState& group) {
+    parts_.executor.post([this, alive, group] {
+      if (!*alive) return;
+      is_asking_group_ = false;
+      pump(group);
+    });
+  });
+}
+
+void KeyMaker::pump(const replica::GroupState& group) {
+  finish_turns(group);
+  if (!is_turn_wanted()) return;
+  if (candidate_ == 0) {
+    const Result<u128> offered = parts_.table.offer();
+    if (!offered) {
+      if (offered.error().code != Code::resource_exhausted) parts_.fatal(offered.error());
+      return;
+    }
+    candidate_ = *offered;
+    offered_at_ = parts_.clock.monotonic();
+    fold_.offer(candidate_);
+    tell_();
+  }
+  if (!is_held(group)) return;
+  // Rows on their way are under the KEK of now: the turn comes behind them.
+  parts_.table.hold(true);
+  if (batches_.empty()) propose_turn();
+}
+
+/// By all, or after some patience by a quorum of two regions: no loss that the cell survives loses
+/// it.
+bool KeyMaker::is_held(const replica::GroupState& group) const {
+  const auto holds = [&](std::uint64_t id) {
+    if (id == parts_.id) return true;
+    const auto told = board_.find(id);
+    return told != board_.end() && told->second.candidate == candidate_;
+  };
+  if (std::ranges::all_of(members_of(group.membership), holds)) return true;
+  if (!has_passed(offered_at_)) return false;
+  return consensus::global_index(
+             group.membership, [&](std::uint64_t id) { return group.region_of(id); },
+             [&](std::uint64_t id) { return std::uint64_t{holds(id)}; }) == 1;
+}
+
+void KeyMaker::propose_turn() {
+  const storage::KeyPlace place = parts_.table.place();
+  Turn turn{place.turns + 1, {}};
+  auto request = std::make_unique<ledger::Request>();
+  request->only_in_term = parts_.table.makes_in();
+  request->attester = forgets_.empty() ? ledger::Attester::replica : ledger::Attester::door;
+  request->actor = forgets_.empty() ? u128{0} : forgets_.front().actor;
+  std::deque<Forget> later;
+  for (Forget& forget : std::exchange(forgets_, {})) {
+    if (forget.actor != request->actor || turn.forgets.size() >= erasures_max) {
+      later.push_back(std::move(forget));
+      continue;
+    }
+    ledger::EraseSubject command{};
+    command.subject = forget.subject;
+    forget.answer.subject = forget.subject;
+    forget.answer.classes = parts_.table.classes(forget.subject);
+    for (const std::uint8_t retention : forget.answer.classes)
+      command.classes[retention / 8] |= static_cast<Byte>(1 << (retention % 8));
+    const bool has_keys = !forget.answer.classes.empty();
+    command.keys_destroyed =
+        has_keys ? static_cast<std::uint32_t>(forget.answer.classes.size()) + 1 : 0;
+    command.epoch = has_keys ? place.turns : 0;
+    forget.answer.keys_destroyed = command.keys_destroyed;
+    forget.answer.epoch = command.epoch;
+    request->add(ledger::CommandKind::erase_subject, command);
+    turn.forgets.push_back(std::move(forget));
+  }
+  forgets_ = std::move(later);
+  ledger::TurnEpoch command{};
+  command.number = turn.number;
+  command.check = candidate_;
+  request->add(ledger::CommandKind::turn_epoch, command);
+  turn_ = std::move(turn);
+  parts_.submit(std::move(request), [this, number = turn_->number, alive = lifetime_.token()](
+                                        const Result<replica::Answer>& answer) {
+    parts_.executor.post([this, number, alive, answer] {
+      if (*alive) turn_answered(number, answer);
+    });
+  });
+}
+
+void KeyMaker::turn_answered(std::uint32_t number, const Result<replica::Answer>& answer) {
+  if (!turn_ || turn_->number != number) return;
+  if (answer) {
+    for (std::size_t i = 0; i < turn_->forgets.size(); ++i)
+      turn_->forgets[i].answer.record = ledger::RecordIndex{raw(answer->first_record) + i};
+    turn_->is_answered = true;
+    if (turn_->is_folded) settle_turn();
+    return;
+  }
+  // Not in the log, or nobody knows: what it would have erased may be used again, unless it was.
+  const Turn lost = std::move(*turn_);
+  turn_.reset();
+  parts_.table.hold(false);
+  parts_.table.release_subjects();
+  for (const Forget& waiting : forgets_) parts_.table.refuse_subject(waiting.subject);
+  for (const Forget& forget : lost.forgets) forget.done(answer.error());
+  go_on(0, {});
+  pump();
+}
+
+void KeyMaker::turned(std::uint32_t number) {
+  candidate_ = 0;
+  parts_.table.hold(false);
+  for (const Forget& waiting : forgets_) parts_.table.refuse_subject(waiting.subject);
+  if (turn_ && turn_->number == number) {
+    turn_->is_folded = true;
+    turn_->since = parts_.clock.monotonic();
+    if (turn_->is_answered) settle_turn();
+  }
+  go_on(0, {});
+  pump();
+}
+
+void KeyMaker::settle_turn() {
+  confirming_.push_back(std::move(*turn_));
+  turn_.reset();
+  pump();
+}
+
+void KeyMaker::finish_turns(const replica::GroupState& group) {
+  std::vector<Turn> over;
+  std::erase_if(confirming_, [&](Turn& turn) {
+    const bool is_everywhere =
+        std::ranges::all_of(members_of(group.membership),
+                            [&](std::uint64_t id) { return has_turned(id, turn.number); });
+    if (!is_everywhere && !has_passed(turn.since)) return false;
+    over.push_back(std::move(turn));
+    return true;
+  });
+  for (Turn& turn : over) finish(turn, group);
+}
+
+bool KeyMaker::has_turned(std::uint64_t id, std::uint32_t number) const {
+  if (id == parts_.id) return true;
+  const auto told = board_.find(id);
+  return told != board_.end() && told->second.turns >= number;
+}
+
+void KeyMaker::finish(Turn& turn, const replica::GroupState& group) {
+  for (Forget& forget : turn.forgets) {
+    for (const std::uint64_t id : members_of(group.membership))
+      (has_turned(id, turn.number) ? forget.answer.destroyed_on : forget.answer.not_yet_on)
+          .push_back(id);
+    forget.done(std::move(forget.answer));
+  }
+}
+
+}  // namespace meridian::cell

@@ -1,0 +1,120 @@
+// The leader's part in the keys of persons: it makes rows that a door misses, and turns the epoch
+// to destroy what is to be forgotten.
+//
+//   missing(rows) -> subject_key records -> folded here -> the door seals again
+//   forget        -> a fresh KEK, held by a quorum of two regions
+//                 -> one request: erase_subject for each that waits, turn_epoch
+//                 -> folded here: done when the others have turned, or patience ends
+//
+// All is proposed in the term that it was made in, or not at all. On the door's executor.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "base/result.h"
+#include "cell/key_fold.h"
+#include "cell/key_parts.h"
+#include "cell/local_cell.h"
+#include "replica/lifetime.h"
+
+namespace meridian::cell {
+
+class KeyMaker {
+ public:
+  /// Of a forget: how long the other replicas are waited for, before and after the turn.
+  static constexpr io::Duration patience = io::seconds(2);
+  static constexpr std::size_t erasures_max = 1'000;  ///< In one turn.
+  static constexpr std::size_t rows_max = 4'096;      ///< In one request.
+
+  using GoOn = std::function<void(Status)>;
+  using Forgotten = std::function<void(Result<ForgetAnswer>)>;
+
+  /// `tell`: there is news for the others.
+  KeyMaker(const KeyParts& parts, KeyFold& fold, const KeyBoard& board, std::function<void()> tell)
+      : parts_(parts), fold_(fold), board_(board), tell_(std::move(tell)) {}
+  void stop() { lifetime_.end(); }  ///< Any thread.
+  /// Every KeyCustodian::period.
+  void tick() { watch(); }
+
+  /// A door lacks `rows`, or waits for a turn if there are none; `go_on` when it may seal again.
+  void missing(const std::vector<storage::KeyRow>& rows, GoOn go_on);
+  void forget(u128 actor, u128 subject, Forgotten done);
+
+  /// Of the fold.
+  void folded(std::uint64_t end);
+  void turned(std::uint32_t number);
+  void heard() { pump(); }
+  /// This replica does not lead any more: nothing is made, and who waits is told so.
+  void end();
+
+ private:
+  using RowId = std::tuple<u128, std::uint8_t, std::uint32_t>;
+  struct Waiter {
+    std::uint64_t batch;  ///< 0: a turn.
+    GoOn go_on;
+  };
+  struct Batch {
+    std::uint64_t number;
+    std::vector<RowId> rows;
+    std::optional<std::uint64_t> end;  ///< Folded from this record on; none: not answered yet.
+  };
+  struct Forget {
+    u128 actor, subject;
+    Forgotten done;
+    ForgetAnswer answer{};
+  };
+  struct Turn {
+    std::uint32_t number;
+    std::vector<Forget> forgets;
+    bool is_folded = false, is_answered = false;
+    io::MonotonicTime since{};  ///< It was made here.
+  };
+
+  bool is_making() const { return parts_.table.makes_in() != 0; }
+  void watch();
+  void begin(std::uint64_t term);
+  void go_on(std::uint64_t batch, const Status& how);
+  void propose(std::uint64_t number, std::vector<storage::KeyRow> rows);
+  void proposed(std::uint64_t number, const Result<replica::Answer>& answer);
+  void pump();
+  void pump(const replica::GroupState& group);
+  bool is_turn_wanted() const;
+  bool is_held(const replica::GroupState& group) const;
+  void propose_turn();
+  void settle_turn();
+  bool has_turned(std::uint64_t id, std::uint32_t number) const;
+  void turn_answered(std::uint32_t number, const Result<replica::Answer>& answer);
+  void finish_turns(const replica::GroupState& group);
+  void finish(Turn& turn, const replica::GroupState& group);
+  Error not_leading() const;
+  bool has_passed(io::MonotonicTime since) const {
+    return parts_.clock.monotonic() - since >= patience;
+  }
+
+  const KeyParts& parts_;
+  KeyFold& fold_;
+  const KeyBoard& board_;
+  std::function<void()> tell_;
+  replica::Lifetime lifetime_;
+  bool is_asking_group_ = false;
+
+  std::uint64_t folded_ = 0;
+  std::uint64_t beginning_in_ = 0;  ///< The term that the fold is brought up to date for.
+  std::uint64_t next_batch_ = 1;
+  std::deque<Batch> batches_;
+  std::set<RowId> proposed_rows_;
+  std::vector<Waiter> waiters_;
+
+  std::deque<Forget> forgets_;
+  u128 candidate_{};
+  io::MonotonicTime offered_at_{};
+  std::optional<Turn> turn_;      ///< Proposed.
+  std::vector<Turn> confirming_;  ///< Made here; others may lag.
+};
+
+}  // namespace meridian::cell

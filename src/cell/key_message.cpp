@@ -1,0 +1,105 @@
+#include "cell/key_message.h"
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+
+namespace meridian::cell {
+
+namespace {
+
+Error wrong(std::string_view why) {
+  return fail(Code::invalid_argument, fmt::format("a message about keys of persons: {}", why));
+}
+
+void put(ByteWriter& out, const KeyNews& news) {
+  out.u32(news.turns);
+  out.id(news.check);
+  out.id(news.candidate);
+  out.u8(news.is_complete ? 1 : 0);
+}
+void put(ByteWriter& out, const KeyQuestion& question) {
+  out.id(question.check);
+  out.bytes(question.once);
+}
+void put(ByteWriter& out, const KeyAnswer& answer) {
+  out.id(answer.check);
+  out.bytes(answer.for_replica);
+  out.bytes(answer.for_once);
+}
+void put(ByteWriter& out, const TableQuestion& question) {
+  out.id(question.check);
+  out.u32(question.part);
+}
+void put(ByteWriter& out, const TablePart& part) {
+  ASSERT(part.rows.size() <= TablePart::rows_size_max);
+  out.id(part.check);
+  out.u64(part.place.records);
+  out.u32(part.place.turns);
+  out.u32(part.part);
+  out.u32(part.parts);
+  out.bytes(part.rows);
+}
+
+Result<KeyMessage> take_news(ByteReader& in) {
+  KeyNews news;
+  news.turns = in.u32();
+  news.check = in.id();
+  news.candidate = in.id();
+  const std::uint8_t complete = in.u8();
+  if (complete > 1) return wrong("is_complete is neither 0 nor 1");
+  news.is_complete = complete == 1;
+  if ((news.turns == 0) != (news.check == 0)) return wrong("turns and check do not fit");
+  return news;
+}
+Result<KeyMessage> take_part(ByteReader& in) {
+  TablePart part;
+  part.check = in.id();
+  part.place.records = in.u64();
+  part.place.turns = in.u32();
+  part.part = in.u32();
+  part.parts = in.u32();
+  if (in.remaining() > TablePart::rows_size_max) return wrong("the part is too long");
+  part.rows = to_buffer(in.take(in.remaining()));
+  if (part.part > part.parts || (part.part == part.parts && part.parts != 0))
+    return wrong(fmt::format("part {} of {} is none", part.part, part.parts));
+  return part;
+}
+
+}  // namespace
+
+Buffer encode_key_message(const KeyMessage& message) {
+  Buffer bytes;
+  bytes.reserve(256);
+  ByteWriter out(bytes);
+  out.u8(static_cast<std::uint8_t>(message.index() + 1));
+  std::visit([&](const auto& one) { put(out, one); }, message);
+  return bytes;
+}
+
+Result<KeyMessage> decode_key_message(Bytes bytes) {
+  ByteReader in(bytes);
+  const std::uint8_t kind = in.u8();
+  Result<KeyMessage> message = wrong(fmt::format("kind {} is not known", kind));
+  switch (kind) {
+    case 1: message = take_news(in); break;
+    case 2: message = KeyQuestion{in.id(), in.array<32>()}; break;
+    case 3: {
+      const u128 check = in.id();
+      const auto for_replica = in.array<crypto::sealed_box_size>();
+      message = KeyAnswer{check, for_replica, in.array<crypto::sealed_box_size>()};
+      break;
+    }
+    case 4: {
+      const u128 check = in.id();
+      message = TableQuestion{check, in.u32()};
+      break;
+    }
+    case 5: message = take_part(in); break;
+    default: break;
+  }
+  if (message && !in.done()) return wrong("another length than its kind has");
+  return message;
+}
+
+}  // namespace meridian::cell

@@ -1,0 +1,62 @@
+// What the replicas of a cell say to each other about the keys of persons (docs/formats/keys.md).
+//
+// A key-encryption key travels in two halves: one opens with the replica's own exchange key, the
+// other with one that lives for one question, so that no recording of a link opens it later.
+// Values. Decoding takes what encoding gives and nothing else; who sent it is the link's part.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "base/result.h"
+#include "base/u128.h"
+#include "crypto/sealed_box.h"
+#include "storage/key_row.h"
+
+namespace meridian::cell {
+
+/// Told to all, now and then and after each change.
+struct KeyNews {
+  std::uint32_t turns = 0;
+  u128 check{};              ///< Of the KEK in use; 0 before the first turn.
+  u128 candidate{};          ///< A KEK for the next turn that is durable here; 0: none.
+  bool is_complete = false;  ///< All records stored here are folded in.
+  bool operator==(const KeyNews&) const = default;
+};
+
+struct KeyQuestion {
+  u128 check{};  ///< Which KEK.
+  crypto::ExchangePublicKey once{};
+  bool operator==(const KeyQuestion&) const = default;
+};
+
+struct KeyAnswer {
+  u128 check{};
+  crypto::SealedBox for_replica{};  ///< One half,
+  crypto::SealedBox for_once{};     ///< and what it is to be XORed with.
+  bool operator==(const KeyAnswer&) const = default;
+};
+
+struct TableQuestion {
+  u128 check{};  ///< Of the epoch that is asked for.
+  std::uint32_t part = 0;
+  bool operator==(const TableQuestion&) const = default;
+};
+
+/// Of a copy made for who asked for part 0 of it.
+struct TablePart {
+  static constexpr std::size_t rows_size_max = 2 << 20;
+  u128 check{};
+  storage::KeyPlace place;
+  std::uint32_t part = 0, parts = 0;  ///< 0 of 0: a table without rows.
+  Buffer rows;
+  bool operator==(const TablePart&) const = default;
+};
+
+using KeyMessage = std::variant<KeyNews, KeyQuestion, KeyAnswer, TableQuestion, TablePart>;
+
+Buffer encode_key_message(const KeyMessage& message);
+/// Errors: invalid_argument naming what is wrong.
+Result<KeyMessage> decode_key_message(Bytes bytes);
+
+}  // namespace meridian::cell
