@@ -14,6 +14,7 @@
 #include "backup_store.h"
 #include "commands.h"
 #include "data_directory.h"
+#include "door/subject_key.h"
 #include "files.h"
 #include "new_generation.h"
 #include "proof/checkpoint.h"
@@ -23,6 +24,7 @@
 #include "replica/recovery.h"
 #include "replica/state_installer.h"
 #include "replica/state_source.h"
+#include "storage/cell_key_table.h"
 #include "storage/key_table.h"
 
 namespace meridian::app {
@@ -63,6 +65,7 @@ class Restoration {
   Status put_keys();
   Status install();
   Status put_log();
+  Status fold_keys();
   Status erase_again();
   Status put_heads();
   Status finish();
@@ -251,8 +254,33 @@ Status Restoration::put_log() {
   return append();
 }
 
+/// Of a backup that one of several replicas made: the records have keys of persons, and its table
+/// may be some behind them.
+Status Restoration::fold_keys() {
+  const auto table = TRY(storage::CellKeyTable::open(to(), *node_.keys, *node_.clock));
+  const storage::KeyPlace place = table->place();
+  if (place.turns == 0) return {};  // of a replica that was alone
+  Status folded;
+  const auto fold = [&](Bytes bytes) -> Status {
+    const ledger::Header header = TRY(ledger::Header::decode(bytes));
+    if (header.kind != ledger::CommandKind::subject_key) return {};
+    const auto& body = std::get<ledger::SystemBody>(header.body);
+    const auto command = ledger::load_command<ledger::SubjectKey>(body.command.data());
+    return command.check == table->check() ? table->add(door::row_of(command)) : Status();
+  };
+  const std::uint64_t end = raw(backup_.info.head.size);
+  if (place.records >= end) return {};
+  TRY(backup_.records->scan(place.records, end, [&](std::uint64_t, Bytes header) {
+    folded = fold(header);
+    return folded.has_value();
+  }));
+  TRY(std::move(folded));
+  return table->folded(end);
+}
+
 /// Whom the records say is forgotten stays forgotten, even if the keys are older.
 Status Restoration::erase_again() {
+  TRY(fold_keys());
   const auto table = TRY(storage::KeyTable::open(to(), *node_.keys, *node_.clock));
   Status erased;
   const auto erase = [&](Bytes bytes) -> Status {

@@ -141,6 +141,8 @@ Status check_company(const NodeOptions& options, Node& node) {
 /// The door opens the table again and finds it sound: what was dropped is known only here.
 Status repair_key_table(Node& node) {
   if (!TRY(node.disk->exists("keys/table"))) return {};
+  // One of several replicas has all of its table in records.
+  if (TRY(node.disk->exists(storage::ReplicaIdentity::path))) return {};
   const auto table = TRY(storage::KeyTable::open({*node.disk, *node.entropy, *node.keys, node.cell},
                                                  *node.keys, *node.clock));
   node.key_table_dropped_bytes = table->dropped_bytes();

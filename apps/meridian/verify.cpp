@@ -30,6 +30,7 @@ OrderedJson json_of(const audit::Report& report, std::uint64_t shown) {
   out["events"] = report.events;
   out["payloads_opened"] = report.payloads_opened;
   out["payloads_forgotten"] = report.payloads_forgotten;
+  out["payloads_locked"] = report.payloads_locked;
   out["signed_records"] = report.signed_records;
   out["checkpoint_records"] = report.checkpoint_records;
   out["log_entries"] = report.log_entries;
@@ -57,6 +58,11 @@ void print_report(const audit::Report& report, double seconds) {
       fmt::format("{} of them under the head that this replica signed; {} payloads open and "
                   "match their commitments, {} are forgotten as recorded",
                   report.signed_records, report.payloads_opened, report.payloads_forgotten));
+  if (report.payloads_locked > 0)
+    print_line(
+        fmt::format("{} payloads could not be opened: their keys were not here yet when this "
+                    "replica stopped. Start it, so that the others give them to it",
+                    report.payloads_locked));
   print_line(
       fmt::format("state checkpoint of {} records; {} entries of the write-ahead log behind "
                   "it {}: they give the headers of {} stored records, and {} records that "

@@ -23,9 +23,12 @@
 #include "audit/internal/tree_check.h"
 #include "audit/read_only_disk.h"
 #include "base/assert.h"
+#include "door/subject_key.h"
 #include "replica/checkpointer.h"
 #include "replica/cosigned_head.h"
+#include "storage/cell_key_table.h"
 #include "storage/key_table.h"
+#include "storage/replica_identity.h"
 #include "storage/state_store.h"
 
 namespace meridian::audit {
@@ -79,6 +82,7 @@ class LedgerVerifier {
   // On `folding`, and on the calling thread when nothing runs there any more.
   void fold(const HeaderBatch& batch);
   void visit(std::uint64_t record, Bytes header, const Bytes* payload);
+  void fold_key(const ledger::Header& header);
   void check_state();
 
   // On `replaying`.
@@ -96,6 +100,7 @@ class LedgerVerifier {
   std::unique_ptr<storage::TileStore> tiles_;
   std::unique_ptr<storage::StateStore> states_;
   std::unique_ptr<storage::KeyTable> key_table_;
+  std::unique_ptr<storage::CellKeyTable> cell_key_table_;  ///< Of one of several replicas, instead.
   std::optional<proof::TreeHead> signed_;
   std::uint64_t count_ = 0;
   std::uint64_t covered_ = 0;  ///< Records below the state checkpoint.
@@ -131,11 +136,23 @@ void LedgerVerifier::open_keys() {
   const Result<bool> there = disk_.exists("keys/table");
   if (!there || !*there)
     return findings_.add("keys/table is missing: payloads about subjects cannot be opened");
-  auto table =
-      storage::KeyTable::open(context_, const_cast<storage::KeyStore&>(io_.keys), io_.clock);
-  if (!table) return findings_.add("keys/table: " + table.error().message);
-  key_table_ = std::move(*table);
-  auto sealer = door::PayloadSealer::create(context_.cell, io_.entropy, io_.keys, *key_table_);
+  const Result<bool> has_peers = disk_.exists(storage::ReplicaIdentity::path);
+  auto& keys = const_cast<storage::KeyStore&>(io_.keys);  // the disk is read only
+  const auto open_into = [&](auto& member, auto opened) -> storage::SubjectKeyring* {
+    if (!opened) {
+      findings_.add("keys/table: " + opened.error().message);
+      return nullptr;
+    }
+    member = std::move(*opened);
+    return member.get();
+  };
+  storage::SubjectKeyring* ring =
+      has_peers && *has_peers
+          ? open_into(cell_key_table_, storage::CellKeyTable::open(context_, keys, io_.clock))
+          : open_into(key_table_, storage::KeyTable::open(context_, keys, io_.clock));
+  if (ring == nullptr) return;
+  if (cell_key_table_ != nullptr) cell_key_table_->set_complete(true);
+  auto sealer = door::PayloadSealer::create(context_.cell, io_.entropy, io_.keys, *ring);
   if (!sealer) return findings_.add("the key store: " + sealer.error().message);
   payloads_.open_with(std::move(*sealer));
 }
@@ -272,12 +289,34 @@ void LedgerVerifier::visit(std::uint64_t record, Bytes bytes, const Bytes* paylo
     return fold_.lost();
   }
   fold_.add(*header);
+  if (cell_key_table_ != nullptr) fold_key(*header);
   const auto* event = std::get_if<ledger::EventBody>(&header->body);
   if (event == nullptr || header->outcome != ledger::Outcome::created || event->payload_size == 0)
     return;
   payloads_.check(
       *header, *event,
       payload != nullptr ? Result<Buffer>(to_buffer(*payload)) : records_->payload(record));
+}
+
+/// What was stored after the table was written last, in memory only. From a turn on that is not in
+/// the table the keys are wrapped under one that is not here.
+void LedgerVerifier::fold_key(const ledger::Header& header) {
+  const auto* body = std::get_if<ledger::SystemBody>(&header.body);
+  if (body == nullptr || !replica::is_of_keys(header.kind) ||
+      raw(header.record_index) < cell_key_table_->place().records)
+    return;
+  if (header.kind == ledger::CommandKind::turn_epoch) {
+    const auto turn = ledger::load_command<ledger::TurnEpoch>(body->command.data());
+    if (turn.number > cell_key_table_->place().turns) cell_key_table_->set_complete(false);
+  } else if (header.kind == ledger::CommandKind::erase_subject) {
+    cell_key_table_->erase(
+        ledger::load_command<ledger::EraseSubject>(body->command.data()).subject);
+  } else {
+    const auto command = ledger::load_command<ledger::SubjectKey>(body->command.data());
+    if (command.check != cell_key_table_->check()) return;
+    if (const Status added = cell_key_table_->add(door::row_of(command)); !added)
+      findings_.add(raw(header.record_index), added.error().message);
+  }
 }
 
 /// The balances folded so far are those of the checkpoint's record; then the log goes on from it.
@@ -420,6 +459,7 @@ Result<Report> LedgerVerifier::run() {
   report_.events = fold_.events();
   report_.payloads_opened = payloads_.opened();
   report_.payloads_forgotten = payloads_.forgotten();
+  report_.payloads_locked = payloads_.locked();
   report_.root = to_hex(tree_->head().root);
   report_.findings = findings_.count();
   return std::move(report_);

@@ -49,6 +49,9 @@ struct Report {
   std::uint64_t transfers = 0, accounts = 0, events = 0;
   std::uint64_t payloads_opened = 0;     ///< Opened and equal to their commitments.
   std::uint64_t payloads_forgotten = 0;  ///< Their keys were destroyed, an erasure record says so.
+  /// Of one of several replicas: their keys were not here yet when it stopped. They match their
+  /// commitments in the header.
+  std::uint64_t payloads_locked = 0;
   std::uint64_t signed_records = 0;      ///< Covered by the head that this replica signed last.
   crypto::Digest signed_root{};
   std::uint64_t checkpoint_records = 0;  ///< Covered by the state checkpoint; 0 if there is none.

@@ -29,6 +29,7 @@ class PayloadCheck {
 
   std::uint64_t opened() const { return opened_; }
   std::uint64_t forgotten() const { return forgotten_; }
+  std::uint64_t locked() const { return locked_; }
 
  private:
   struct MissingKey {
@@ -41,7 +42,7 @@ class PayloadCheck {
   Findings& findings_;
   std::optional<door::PayloadSealer> sealer_;
   std::vector<MissingKey> missing_keys_;
-  std::uint64_t opened_ = 0, forgotten_ = 0;
+  std::uint64_t opened_ = 0, forgotten_ = 0, locked_ = 0;
 };
 
 }  // namespace meridian::audit::internal
