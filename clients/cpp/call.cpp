@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "calls.h"
 #include "grpc_time.h"
@@ -28,6 +29,8 @@ std::optional<std::string> trailing(const grpc::ClientContext& context, const ch
 
 /// Waits until `channel` has a connection; false if it fails to, at `end`, or when `is_over`.
 /// gRPC cannot tell afterwards whether a call that failed was sent, so none begins before this.
+/// While no call is under way nothing of gRPC's waits for the socket: each look does it, else only
+/// its backup poller would, every 5 s.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<grpc::Channel> channel, Time end, std::function<bool()> is_over,
@@ -36,10 +39,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
         is_over_(std::move(is_over)),
         then_(std::move(then)),
         channel_(std::move(channel)) {}
+  ~Connection() {
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) continue;  // `watch` at the longest
+  }
 
   void look() {
     constexpr std::chrono::milliseconds pause{2};  // only until there is a connection
-    switch (channel_->GetState(true)) {
+    poll();
+    const grpc_connectivity_state state = channel_->GetState(true);
+    switch (state) {
       case GRPC_CHANNEL_READY: return then_(true);
       case GRPC_CHANNEL_TRANSIENT_FAILURE:
       case GRPC_CHANNEL_SHUTDOWN: return then_(false);
@@ -47,6 +58,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
       case GRPC_CHANNEL_CONNECTING: break;
     }
     if (now() + pause >= end_ || is_over_()) return then_(false);
+    if (!std::exchange(is_watching_, true))
+      channel_->NotifyOnStateChange(state, to_grpc(now() + watch), &queue_, this);
     auto alarm = std::make_shared<grpc::Alarm>();
     // The callback holds its alarm, until it has run: Call holds nothing of this.
     alarm->Set(to_grpc(now() + pause), [self = shared_from_this(), alarm](bool) mutable {
@@ -56,10 +69,22 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
  private:
+  static constexpr std::chrono::milliseconds watch{10};
+  /// Without waiting: what the socket has to say, as the watch below is of this queue.
+  void poll() {
+    void* tag = nullptr;
+    bool ok = false;
+    if (queue_.AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) ==
+        grpc::CompletionQueue::GOT_EVENT)
+      is_watching_ = false;
+  }
+
   const Time end_;
   const std::function<bool()> is_over_;
   const std::function<void(bool)> then_;
   const std::shared_ptr<grpc::Channel> channel_;  // goes before what keeps the client's own
+  grpc::CompletionQueue queue_;
+  bool is_watching_ = false;
 };
 
 }  // namespace
