@@ -166,4 +166,5 @@ def test(binary, work):
     print(load.summary())
 
 
-cluster.main(test)
+if __name__ == "__main__":
+    cluster.main(test)
