@@ -77,7 +77,7 @@ class Applier {
   void process();
   void apply_waiting();
   bool apply(CommittedEntry entry);
-  Status check_state_digests(const ledger::EntryView& view);
+  void check_state_digests(const ledger::EntryView& view);
   void answer(const CommittedEntry& entry, const AppliedEntry& applied);
   void watch();
   void expire_due();

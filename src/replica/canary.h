@@ -2,6 +2,8 @@
 // that the simulator notices (sim_cluster/canary_test.cpp). For tests only: all false elsewhere.
 #pragma once
 
+#include <cstdint>
+
 namespace meridian::replica {
 
 struct Canary {
@@ -17,6 +19,8 @@ struct Canary {
   bool drop_ids = false;
   /// What is only appended is applied, answered and signed as if it were committed (A1).
   bool sign_before_commit = false;
+  /// The state of this replica (an id) has another digest than it should.
+  std::uint64_t wrong_state_on = 0;
 };
 
 }  // namespace meridian::replica

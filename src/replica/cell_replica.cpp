@@ -98,13 +98,27 @@ Status CellReplica::build() {
       Checkpointer::Parts{executors_.apply, executors_.checkpoint, *stores_.states,
                           *stores_.records, *stores_.tiles, history_->runs(), stores_.index,
                           *prover_, *proposer_, *log_, io_.clock, metrics_,
-                          config_.checkpoint_interval, [this] { return applier_->membership(); }},
-      Checkpointer::Next{[this] { applier_->resume(); }, tell_fatal});
+                          config_.checkpoint_interval, [this] { return applier_->membership(); },
+                          config_.group && config_.canary.wrong_state_on == config_.group->id},
+      Checkpointer::Next{[this] { applier_->resume(); }, tell_fatal,
+                         [this](const CutDigest& own, const crypto::Digest& recorded) {
+                           state_differs(own, recorded);
+                         }});
   applier_->set_checkpointer(*checkpointer_);
   applier_->set_last_applied(group_ != nullptr ? group_->applied() : stores_.applied);
   applied_index_ = applier_->last_applied().index;
   applier_->set_membership(std::move(stores_.membership));
   return {};
+}
+
+/// Alone, the log was written by nobody else: the state, or what made it, cannot be trusted.
+void CellReplica::state_differs(const CutDigest& own, const crypto::Digest& recorded) {
+  if (exchange_ != nullptr) return exchange_->state_differs(own);
+  fatal(meridian::fail(
+      Code::data_loss,
+      fmt::format("the state after record {} has digest {} here and {} in the log: this replica's "
+                  "balances cannot be trusted; restore it from a verified copy",
+                  own.record - 1, to_hex(own.digest), to_hex(recorded))));
 }
 
 Status CellReplica::recover(const Progress& progress) {

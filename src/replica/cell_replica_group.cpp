@@ -65,7 +65,11 @@ Status CellReplica::make_exchange() {
                                 {},
                                 {},
                                 {},
-                                io_.notice};
+                                io_.notice,
+                                [this](std::uint64_t record) {
+                                  return checkpointer_ != nullptr ? checkpointer_->digest_of(record)
+                                                                  : std::nullopt;
+                                }};
   parts.region_of = [&peers](std::uint64_t id) { return peers.region_of(id); };
   parts.send = [&peers](std::uint64_t to, Buffer message) {
     return peers.send(to, io::Channel::control,

@@ -9,10 +9,10 @@
 namespace meridian::replica {
 
 Checkpointer::Checkpointer(const Parts& parts, Next next) : parts_(parts), next_(std::move(next)) {
-  if (const storage::StateManifest* newest = parts_.states.newest())
-    newest_ = Own{newest->record_index, newest->digest};
-  if (newest_)
-    parts_.metrics.checkpoint_record.set(static_cast<std::int64_t>(newest_->record_index));
+  const storage::StateManifest* newest = parts_.states.newest();
+  if (newest == nullptr) return;
+  own_.push_back({newest->record_index, newest->digest});
+  parts_.metrics.checkpoint_record.set(static_cast<std::int64_t>(newest->record_index));
 }
 
 /// Asked of the state at a cut only, so that replicas which restored it agree on the next one.
@@ -138,12 +138,10 @@ Status Checkpointer::finish() {
   // Everything below the cut must be durable before the log that could write it again goes.
   TRY(parts_.records.sync());
   TRY(parts_.tiles.sync());
-  const crypto::Digest digest = parts_.states.digest();
+  crypto::Digest digest = parts_.states.digest();
   TRY(parts_.states.commit(entry_index_, term_, std::move(parts)));
-  {
-    const std::lock_guard lock(mutex_);
-    newest_ = Own{record_index_, digest};
-  }
+  if (parts_.is_wrong) digest[0] ^= Byte{1};
+  keep({record_index_, digest});
   parts_.metrics.checkpoint_record.set(static_cast<std::int64_t>(record_index_));
   const auto took = static_cast<std::int64_t>(parts_.clock.monotonic() - cut_at_);
   parts_.metrics.checkpoint_ms.observe(static_cast<std::uint64_t>(took) / 1'000'000);
@@ -162,20 +160,45 @@ Status Checkpointer::finish() {
   return {};
 }
 
-Status Checkpointer::check(const ledger::StateDigest& recorded) const {
-  const std::lock_guard lock(mutex_);
-  if (!newest_ || newest_->record_index != recorded.record_index) return {};
-  if (newest_->digest == recorded.digest) return {};
-  return meridian::fail(
-      Code::data_loss,
-      fmt::format("the state after record {} has digest {} here and {} in the log: this replica's "
-                  "balances cannot be trusted; restore it from a verified copy",
-                  recorded.record_index, to_hex(newest_->digest), to_hex(recorded.digest)));
+void Checkpointer::keep(const CutDigest& own) {
+  {
+    const std::lock_guard lock(mutex_);
+    own_.push_back(own);
+    if (own_.size() > digests_max) own_.pop_front();
+  }
+  compare(own.record);
+}
+
+void Checkpointer::check(const ledger::StateDigest& recorded) {
+  {
+    const std::lock_guard lock(mutex_);
+    recorded_ = CutDigest{recorded.record_index, recorded.digest};
+  }
+  compare(recorded.record_index);
+}
+
+/// Whichever of the two comes later.
+void Checkpointer::compare(std::uint64_t record) {
+  const std::optional<crypto::Digest> own = digest_of(record);
+  std::optional<CutDigest> recorded;
+  {
+    const std::lock_guard lock(mutex_);
+    recorded = recorded_;
+  }
+  if (!own || !recorded || recorded->record != record || recorded->digest == *own) return;
+  next_.differs({record, *own}, recorded->digest);
 }
 
 std::uint64_t Checkpointer::newest_record() const {
   const std::lock_guard lock(mutex_);
-  return newest_ ? newest_->record_index : 0;
+  return own_.empty() ? 0 : own_.back().record;
+}
+
+std::optional<crypto::Digest> Checkpointer::digest_of(std::uint64_t record) const {
+  const std::lock_guard lock(mutex_);
+  for (const CutDigest& one : own_)
+    if (one.record == record) return one.digest;
+  return std::nullopt;
 }
 
 void Checkpointer::fail(const Error& error) {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,7 @@
 #include "replica/ordered_log.h"
 #include "replica/proposer.h"
 #include "replica/prover.h"
+#include "replica/state_comparison.h"
 #include "storage/state_store.h"
 
 namespace meridian::replica {
@@ -64,10 +66,13 @@ class Checkpointer {
     /// Who votes as of the last entry applied, asked on the apply executor when a checkpoint is
     /// cut; null: nobody but this replica.
     std::function<Buffer()> membership{};
+    bool is_wrong = false;  ///< Canary::wrong_state_on
   };
   struct Next {
     std::function<void()> finished;  ///< On the apply executor: go on if entries wait.
     std::function<void(Error)> fatal;
+    /// The log holds another digest than `own`, of this replica. Apply or checkpoint executor.
+    std::function<void(const CutDigest& own, const crypto::Digest& recorded)> differs{};
   };
   Checkpointer(const Parts& parts, Next next);
 
@@ -84,13 +89,16 @@ class Checkpointer {
   bool may_pass() const { return put_off_until_ == 0 || due_at_ < put_off_until_; }
   void pass(const ledger::Ledger& ledger);
   void cut(ledger::Ledger& ledger, IdHistory& history, LogPosition last_applied);
-  /// Compares a digest that the log holds with this replica's own. Errors: data_loss if it differs.
-  Status check(const ledger::StateDigest& recorded) const;
+  /// Compares a digest that the log holds with this replica's own, once there is one.
+  void check(const ledger::StateDigest& recorded);
 
   /// Nothing more of a checkpoint that is being written is done. Thread-safe.
   void stop() { stopped_ = true; }
   /// Record index of the newest durable checkpoint. Thread-safe.
   std::uint64_t newest_record() const;
+  /// Of one of the last digests_max. Thread-safe.
+  std::optional<crypto::Digest> digest_of(std::uint64_t record) const;
+  static constexpr std::size_t digests_max = 8;
 
  private:
   std::uint64_t next_due(const ledger::Ledger& ledger) const;
@@ -98,6 +106,8 @@ class Checkpointer {
   void write_piece(const std::vector<ledger::StateChunk>& chunks, bool last);
   void finish_if_complete();
   Status finish();
+  void keep(const CutDigest& own);
+  void compare(std::uint64_t record);
   Status write_indexes(std::vector<Buffer>& parts);
   void begin_merging();
   void merge_piece();
@@ -129,11 +139,8 @@ class Checkpointer {
   std::optional<Buffer> frontier_;
 
   mutable std::mutex mutex_;
-  struct Own {
-    std::uint64_t record_index;
-    crypto::Digest digest;
-  };
-  std::optional<Own> newest_;
+  std::deque<CutDigest> own_;          ///< Oldest first.
+  std::optional<CutDigest> recorded_;  ///< What the log said last.
 };
 
 }  // namespace meridian::replica

@@ -58,7 +58,7 @@ Buffer CosignQuestion::encode() const {
   out.u8(static_cast<std::uint8_t>(origin.size()));
   out.bytes(as_bytes(origin));
   put(keys, out);
-  if (kind == Kind::cosign || kind == Kind::root) put(head, out);
+  if (kind == Kind::cosign || kind == Kind::root || kind == Kind::state) put(head, out);
   if (kind == Kind::hashes) {
     ASSERT(is_range(range));
     out.u8(range.level);
@@ -78,9 +78,10 @@ Result<CosignQuestion> CosignQuestion::decode(Bytes bytes) {
   question.origin = as_text(in.take(in.u8()));
   question.keys = take_keys(in);
   if (!in.ok() || question.origin.empty()) return wrong("too short");
-  if (kind < 1 || kind > 4) return wrong(fmt::format("kind {} is not known", kind));
+  if (kind < 1 || kind > 5) return wrong(fmt::format("kind {} is not known", kind));
   question.kind = static_cast<Kind>(kind);
-  if (question.kind == Kind::cosign || question.kind == Kind::root) {
+  if (question.kind == Kind::cosign || question.kind == Kind::root ||
+      question.kind == Kind::state) {
     question.head = take_head(in);
     if (!is_size(question.head.size)) return wrong("no tree has this size");
   }
@@ -101,7 +102,7 @@ Buffer CosignAnswer::encode() const {
   out.u8(static_cast<std::uint8_t>(kind));
   out.u64(number);
   put(keys, out);
-  if (kind == Kind::cosigned || kind == Kind::root) put(head, out);
+  if (kind == Kind::cosigned || kind == Kind::root || kind == Kind::state) put(head, out);
   if (kind == Kind::cosigned) {
     ASSERT(cosignature.size() == cosignature_size);
     out.bytes(cosignature);
@@ -121,9 +122,9 @@ Result<CosignAnswer> CosignAnswer::decode(Bytes bytes) {
   answer.number = in.u64();
   answer.keys = take_keys(in);
   if (!in.ok()) return wrong("too short");
-  if (kind < 1 || kind > 5) return wrong(fmt::format("kind {} is not known", kind));
+  if (kind < 1 || kind > 6) return wrong(fmt::format("kind {} is not known", kind));
   answer.kind = static_cast<Kind>(kind);
-  if (answer.kind == Kind::cosigned || answer.kind == Kind::root) {
+  if (answer.kind == Kind::cosigned || answer.kind == Kind::root || answer.kind == Kind::state) {
     answer.head = take_head(in);
     if (!is_size(answer.head.size)) return wrong("no tree has this size");
   }

@@ -38,12 +38,13 @@ struct CosignQuestion {
     root = 2,    ///< Your root at the size of `head`; mine is this.
     hashes = 3,  ///< Your hashes of `range`.
     keys = 4,    ///< Your keys.
+    state = 5,   ///< Your digest of the state checkpoint after `head.size` records; mine is `root`.
   };
   Kind kind{};
   std::uint64_t number = 0;  ///< Given back with the answer.
   std::string origin;
   ReplicaKeys keys;
-  proof::TreeHead head{};  ///< cosign, root
+  proof::TreeHead head{};  ///< cosign, root, state
   TileRange range{};       ///< hashes
   bool operator==(const CosignQuestion&) const = default;
 
@@ -62,6 +63,7 @@ struct CosignAnswer {
     hashes = 3,
     keys = 4,
     refused = 5,  ///< `why`, for people.
+    state = 6,    ///< `head` as in the question, with the answerer's digest.
   };
   Kind kind{};
   std::uint64_t number = 0;

@@ -13,11 +13,11 @@ std::vector<CosignQuestion> questions() {
   question.keys.cosigner.fill(2);
   question.keys.exchange.fill(3);
   std::vector<CosignQuestion> all;
-  for (std::uint8_t kind = 1; kind <= 4; ++kind) {
+  for (std::uint8_t kind = 1; kind <= 5; ++kind) {
     question.kind = static_cast<CosignQuestion::Kind>(kind);
     question.head = {};
     question.range = {};
-    if (kind <= 2) question.head = {proof::TreeSize{5}, proof::leaf_hash({})};
+    if (kind <= 2 || kind == 5) question.head = {proof::TreeSize{5}, proof::leaf_hash({})};
     if (kind == 3) question.range = {1, 256, 256};
     all.push_back(question);
   }
@@ -25,13 +25,13 @@ std::vector<CosignQuestion> questions() {
 }
 
 std::vector<CosignAnswer> answers() {
-  std::vector<CosignAnswer> all(5);
-  for (std::uint8_t kind = 1; kind <= 5; ++kind) {
+  std::vector<CosignAnswer> all(6);
+  for (std::uint8_t kind = 1; kind <= 6; ++kind) {
     all[kind - 1u].kind = static_cast<CosignAnswer::Kind>(kind);
     all[kind - 1u].number = 9;
     all[kind - 1u].keys.log.fill(kind);
   }
-  all[0].head = all[1].head = {proof::TreeSize{5}, proof::leaf_hash({})};
+  all[0].head = all[1].head = all[5].head = {proof::TreeSize{5}, proof::leaf_hash({})};
   all[0].cosignature = Buffer(CosignAnswer::cosignature_size, Byte{3});
   all[2].hashes = {proof::leaf_hash({}), proof::empty_root()};
   all[4].why = "it has 3 hashes of level 1";

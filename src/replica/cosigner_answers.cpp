@@ -54,7 +54,24 @@ void CosignerExchange::take_question(std::uint64_t from, Bytes bytes) {
       answer.kind = CosignAnswer::Kind::keys;
       return reply(from, question->number, std::move(answer));
     }
+    case CosignQuestion::Kind::state: return answer_state(from, *question);
   }
+}
+
+/// Who made no checkpoint there, or long ago, says nothing.
+void CosignerExchange::answer_state(std::uint64_t from, const CosignQuestion& question) {
+  const std::uint64_t record = raw(question.head.size);
+  if (!parts_.state_digest) return;
+  const std::optional<crypto::Digest> own = parts_.state_digest(record);
+  if (!own) return;
+  CosignAnswer answer;
+  answer.kind = CosignAnswer::Kind::state;
+  answer.head = {question.head.size, *own};
+  reply(from, question.number, std::move(answer));
+  if (stopped_) return;
+  if (state_comparison_.is_running())
+    return state_comparison_.take(from, {record, question.head.root});
+  if (*own != question.head.root) state_differs({record, *own});
 }
 
 /// The tree asked about is committed, applied and stored here.

@@ -20,7 +20,12 @@ CosignerExchange::CosignerExchange(const Parts& parts, Next next)
                      if (is_hashes) hashes_asked_[to] = number;
                    },
                    parts.notice},
-                  {next_.doubting, [this](const Error& error) { fatal(error); }}) {}
+                  {next_.doubting, [this](const Error& error) { fatal(error); }}),
+      state_comparison_(
+          {parts.clock, parts.id,
+           [this](std::uint64_t to, CosignQuestion question) { ask(to, std::move(question)); },
+           parts.notice},
+          {next_.doubting, [this](const Error& error) { fatal(error); }}) {}
 
 void CosignerExchange::start() {
   started_ = true;
@@ -84,6 +89,7 @@ void CosignerExchange::tick() {
     const io::MonotonicTime now = parts_.clock.monotonic();
     if (keys_asked_at_ + keys_repeat <= now) with_membership([this] { ask_keys(); });
     comparison_.tick();
+    if (!stopped_) state_comparison_.tick();
     if (stopped_) return;
     if (done_ && now > until_)
       finish(missing());
@@ -204,6 +210,10 @@ Error CosignerExchange::missing() const {
                   who.empty() ? "the cell's members are not known here yet" : who));
 }
 
+void CosignerExchange::state_differs(const CutDigest& own) {
+  with_membership([this, own] { state_comparison_.begin(own, membership_); });
+}
+
 void CosignerExchange::differs(std::uint64_t peer, const proof::TreeHead& own,
                                const proof::Hash& other) {
   with_membership([this, peer, own, other] { comparison_.begin(peer, own, other, membership_); });
@@ -237,6 +247,8 @@ void CosignerExchange::take_answer(std::uint64_t from, Bytes bytes) {
       if (done_) refused_[from] = answer->why;
       return;
     case CosignAnswer::Kind::keys: return;
+    case CosignAnswer::Kind::state:
+      return state_comparison_.take(from, {raw(answer->head.size), answer->head.root});
   }
 }
 

@@ -25,6 +25,7 @@
 #include "io/network.h"
 #include "replica/cosigner.h"
 #include "replica/lifetime.h"
+#include "replica/state_comparison.h"
 #include "replica/tree_comparison.h"
 
 namespace meridian::replica {
@@ -54,6 +55,9 @@ class CosignerExchange {
     /// Who votes, as of what is applied; `ready` may be called on any executor.
     std::function<void(std::function<void(consensus::Membership)> ready)> membership;
     std::function<void(const std::string&)> notice;
+    /// Any thread: this replica's digest of the state checkpoint of that record, if it made one of
+    /// late.
+    std::function<std::optional<crypto::Digest>(std::uint64_t record)> state_digest{};
   };
   struct Next {
     std::function<void(const std::string& why)> doubting;  ///< As TreeComparison's.
@@ -77,6 +81,9 @@ class CosignerExchange {
   void collect(std::uint64_t size, Done done);
   bool is_collecting() const { return done_ != nullptr; }
 
+  /// Any thread: the log holds another digest than `own` for the same record.
+  void state_differs(const CutDigest& own);
+
   /// Any thread: a message of a peer, either tag.
   void receive(std::uint64_t from, io::Parts parts);
   /// Any thread: every voter, by id. Errors: unavailable, naming those whose keys are not known
@@ -90,6 +97,7 @@ class CosignerExchange {
   void answer_stored(std::uint64_t from, const CosignQuestion& question);
   void answer_cosign(std::uint64_t from, const CosignQuestion& question);
   void answer_hashes(std::uint64_t from, const CosignQuestion& question);
+  void answer_state(std::uint64_t from, const CosignQuestion& question);
   void reply(std::uint64_t to, std::uint64_t number, CosignAnswer answer);
 
   void take_answer(std::uint64_t from, Bytes bytes);
@@ -122,6 +130,7 @@ class CosignerExchange {
   std::uint64_t stored_ = 0;
   consensus::Membership membership_;  ///< As of the last question about it.
   TreeComparison comparison_;
+  StateComparison state_comparison_;
   std::uint64_t next_number_ = 1;
   io::MonotonicTime keys_asked_at_{};
 

@@ -169,6 +169,7 @@ class CellReplica final : public Replica {
   void drain_all();
   bool pipeline_idle();
   void fatal(const Error& error);  // any thread
+  void state_differs(const CutDigest& own, const crypto::Digest& recorded);
   static Result<std::vector<ledger::RecordIndex>> find_events(storage::SortedRuns& runs, u128 id,
                                                               std::uint64_t first,
                                                               std::uint64_t last, std::size_t count,
