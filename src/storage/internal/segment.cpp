@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view suffix = ".seg";
 constexpr std::size_t trailer_frame_size = frame_overhead + trailer_plain_size;
+constexpr std::uint64_t writeback_step = 1 << 20;
 
 Purpose purpose_of(SegmentKind kind) {
   return kind == SegmentKind::headers ? Purpose::headers : Purpose::payloads;
@@ -118,8 +119,7 @@ void Segment::finish(const crypto::Digest& root) {
 Status Segment::flush() {
   if (added_.empty()) return {};
   TRY(file_->write_at(end_, added_));
-  // A checkpoint syncs 32 segments at once: without this it would find most of them unwritten.
-  file_->begin_writeback(end_, added_.size());
+  begin_writeback(end_ + added_.size());
   std::unique_lock lock(mutex_);
   directory_.frames.insert(directory_.frames.end(), added_frames_.begin(), added_frames_.end());
   end_ += added_.size();
@@ -131,6 +131,14 @@ Status Segment::flush() {
   added_.clear();
   added_root_.reset();
   return {};
+}
+
+/// A checkpoint syncs 32 segments at once: without this it would find most of them unwritten. Not
+/// for every small write, which would make the log's next sync wait for a block that changes again.
+void Segment::begin_writeback(std::uint64_t end) {
+  if (!added_root_ && end - writing_back_from_ < writeback_step) return;
+  file_->begin_writeback(writing_back_from_, end - writing_back_from_);
+  writing_back_from_ = end;
 }
 
 Status Segment::sync() { return file_->sync(); }

@@ -84,6 +84,7 @@ class Segment {
                     std::uint64_t record_count, const Error& why) const;
   Status replace_without_rest(const SealedContext& context, std::uint64_t record_count);
   Status cut(std::uint64_t size);
+  void begin_writeback(std::uint64_t end);
   std::uint32_t tag_records() const;
   std::uint32_t tag_directory() const;
 
@@ -98,6 +99,7 @@ class Segment {
   Buffer added_;        // frames not written yet
   std::vector<FramePlace> added_frames_;
   std::optional<crypto::Digest> added_root_;
+  std::uint64_t writing_back_from_ = 0;  // what lies below was asked to go to the disk
 
   mutable std::shared_mutex mutex_;  // guards the next three
   Directory directory_;
