@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -121,16 +122,23 @@ void log_ready(Serving& serving, bool is_first) {
   std::fflush(stdout);
 }
 
-/// Tells a line whenever a tenth more is there.
-replica::CatchUp::Progress copy_progress() {
-  return [told = std::uint64_t{0}](const replica::StateInstaller::Progress& now) mutable {
-    const std::uint64_t total = now.chunk_bytes_total + now.records_total;
-    const std::uint64_t tenths = total == 0 ? 0 : (now.chunk_bytes + now.records) * 10 / total;
-    if (tenths <= told) return;
-    told = tenths;
-    spdlog::info("copying the state: {} of {} records, {} of {} bytes of state", now.records,
-                 now.records_total, now.chunk_bytes, now.chunk_bytes_total);
-  };
+/// Tells a line whenever a tenth more is there, and counts what was received.
+replica::CatchUp::Progress copy_progress(std::atomic<std::uint64_t>& received) {
+  return
+      [&received, told = std::uint64_t{0}](const replica::StateInstaller::Progress& now) mutable {
+        received = now.received_bytes;
+        const std::uint64_t total = now.chunk_bytes_total + now.records_total;
+        const std::uint64_t tenths = total == 0 ? 0 : (now.chunk_bytes + now.records) * 10 / total;
+        if (tenths <= told) return;
+        told = tenths;
+        spdlog::info("copying the state: {} of {} records, {} of {} bytes of state", now.records,
+                     now.records_total, now.chunk_bytes, now.chunk_bytes_total);
+      };
+}
+
+void log_copied(const replica::MemberInfo& peer, std::uint64_t received, io::Duration took) {
+  const double seconds = static_cast<double>(static_cast<std::int64_t>(took)) / 1e9;
+  spdlog::info("the state of replica {} is here: {} bytes in {:.2f} s", peer.id, received, seconds);
 }
 
 /// Whoever is behind closes, copies and opens again. What went wrong with a copy ends nothing: the
@@ -141,6 +149,8 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting,
                                     const StopSignals& signals) {
   std::mutex mutex;
   std::optional<Status> done;
+  std::atomic<std::uint64_t> received{0};
+  const io::MonotonicTime began = setting.node.clock->monotonic();
   if (peer)
     spdlog::info(
         "the log of the others does not reach this replica any more: copying the state of "
@@ -149,7 +159,7 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting,
   else
     spdlog::warn("waiting for a leader to supply this replica's log again");
   const auto copying =
-      TRY(StateCopying::start(setting, peer, copy_progress(), [&](const Status& status) {
+      TRY(StateCopying::start(setting, peer, copy_progress(received), [&](const Status& status) {
         const std::lock_guard lock(mutex);
         done = status;
         StopSignals::wake();
@@ -161,7 +171,7 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting,
     if (!*done)
       spdlog::warn("what this replica lacks did not come: {}", done->error().message);
     else if (peer)
-      spdlog::info("the state of replica {} is here", peer->id);
+      log_copied(*peer, received, setting.node.clock->monotonic() - began);
     return std::optional<int>();
   }
 }
