@@ -100,17 +100,17 @@ void KeyMaker::missing(const std::vector<storage::KeyRow>& rows, GoOn go_on) {
   for (const storage::KeyRow& row : rows)
     if (proposed_rows_.emplace(row.subject, row.retention, row.version).second)
       fresh.push_back(row);
-  for (std::size_t at = 0; at < fresh.size(); at += rows_max) {
-    const auto first = fresh.begin() + static_cast<std::ptrdiff_t>(at);
-    const auto count = std::min(rows_max, fresh.size() - at);
-    propose(next_batch_++, {first, first + static_cast<std::ptrdiff_t>(count)});
+  for (std::span<const storage::KeyRow> rest(fresh); !rest.empty();) {
+    const std::size_t count = std::min(rows_max, rest.size());
+    propose(next_batch_++, rest.first(count));
+    rest = rest.subspan(count);
   }
   // The rows that others asked for before are in earlier batches, which fold before the last.
   if (batches_.empty()) return go_on({});
   waiters_.push_back({batches_.back().number, std::move(go_on)});
 }
 
-void KeyMaker::propose(std::uint64_t number, std::vector<storage::KeyRow> rows) {
+void KeyMaker::propose(std::uint64_t number, std::span<const storage::KeyRow> rows) {
   auto request = std::make_unique<ledger::Request>();
   request->attester = ledger::Attester::replica;
   request->only_in_term = parts_.table.makes_in();

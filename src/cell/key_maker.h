@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <span>
 #include <tuple>
 #include <vector>
 
@@ -79,7 +80,7 @@ class KeyMaker {
   void watch();
   void begin(std::uint64_t term);
   void go_on(std::uint64_t batch, const Status& how);
-  void propose(std::uint64_t number, std::vector<storage::KeyRow> rows);
+  void propose(std::uint64_t number, std::span<const storage::KeyRow> rows);
   void proposed(std::uint64_t number, const Result<replica::Answer>& answer);
   void pump();
   void pump(const replica::GroupState& group);

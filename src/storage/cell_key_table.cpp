@@ -150,7 +150,7 @@ class FoldedKeyTable final : public CellKeyTable {
     const std::uint64_t noted = file_.place().value_or(KeyPlace{}).records;
     if (buffered_.empty() && records - noted < note_every) return {};
     std::size_t done = 0;
-    const Status written = file_.append(buffered_, place_, done);
+    Status written = file_.append(buffered_, place_, done);
     buffered_.erase(buffered_.begin(), buffered_.begin() + static_cast<std::ptrdiff_t>(done));
     return written;
   }

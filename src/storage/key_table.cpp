@@ -54,7 +54,7 @@ class SealedKeyTable final : public KeyTable {
     rows_.drop_old_keys();
     if (buffered_.empty()) return {};
     std::size_t done = 0;
-    const Status written = file_.append(buffered_, std::nullopt, done);
+    Status written = file_.append(buffered_, std::nullopt, done);
     buffered_.erase(buffered_.begin(), buffered_.begin() + static_cast<std::ptrdiff_t>(done));
     return written;
   }
