@@ -81,7 +81,7 @@ class Opening {
     command.generation = node.generation.number;
     command.predecessor_size = loss.signed_size;
     command.predecessor_root = loss.signed_root;
-    command.feature_level = ledger::feature_level_newest;
+    command.feature_level = feature_level();
     command.lost_count = loss.signed_size - loss.first;
     auto request = std::make_unique<ledger::Request>();
     request->attester = ledger::Attester::replica;
@@ -100,6 +100,13 @@ class Opening {
   std::string origin() const { return replica_->origin(); }
 
  private:
+  /// A new generation goes on at the level of the one before.
+  std::uint32_t feature_level() {
+    std::promise<std::uint32_t> level;
+    replica_->read_state(
+        [&](const ledger::Ledger& ledger) { level.set_value(ledger.feature_level()); });
+    return level.get_future().get();
+  }
   static bool opens(const ledger::Header& header, std::uint64_t generation) {
     if (header.kind != ledger::CommandKind::open_generation) return false;
     const auto& body = std::get<ledger::SystemBody>(header.body);

@@ -68,6 +68,18 @@ struct Chain {
   bool imports = false;  ///< Set by the first account or transfer of the request.
 };
 
+Status LedgerState::check_level(std::uint32_t level) const {
+  if (level <= level_max) return {};
+  return fail(Code::unimplemented,
+              "feature level " + std::to_string(level) +
+                  " is active in this cell, and this node runs levels up to " +
+                  std::to_string(level_max) +
+                  " only. start it again with a version of meridian that runs level " +
+                  std::to_string(level) +
+                  " (of serve, without --feature-level): it goes on where it is. a level that was "
+                  "activated is never taken back");
+}
+
 Status LedgerState::check(const EntryView& view) const {
   if (damaged)
     return fail(Code::failed_precondition,
@@ -84,10 +96,9 @@ Status LedgerState::check(const EntryView& view) const {
     auto open = load_command<OpenGeneration>(view.command(0));
     if (open.cell != cell)
       return fail(Code::failed_precondition, "open_generation names another cell than this one");
-    if (open.feature_level == 0 || open.feature_level > feature_level_newest)
-      return fail(Code::unimplemented,
-                  "open_generation asks for feature level " + std::to_string(open.feature_level) +
-                      "; this program knows 1.." + std::to_string(feature_level_newest));
+    if (open.feature_level == 0)
+      return fail(Code::unimplemented, "open_generation asks for feature level 0; there is none");
+    TRY(check_level(open.feature_level));
   } else {
     if (first <= last_time)
       return fail(Code::failed_precondition, "an entry's time " + std::to_string(first) +
@@ -105,11 +116,7 @@ Status LedgerState::check(const EntryView& view) const {
     if (now.kind == CommandKind::set_feature_level) {
       for (std::uint32_t i = 0; i < now.count; ++i) {
         auto level = load_command<SetFeatureLevel>(view.command(number + i)).feature_level;
-        if (level > feature_level_newest)
-          return fail(Code::unimplemented, "feature level " + std::to_string(level) +
-                                               " is newer than this program, which knows 1.." +
-                                               std::to_string(feature_level_newest) +
-                                               "; install a newer one");
+        TRY(check_level(level));
       }
     }
     number += now.count;
@@ -362,7 +369,8 @@ void LedgerState::roll_back() {
 
 namespace meridian::ledger {
 
-Ledger::Ledger(u128 cell, History& history) : state_(std::make_unique<State>(cell, history)) {}
+Ledger::Ledger(u128 cell, History& history, std::uint32_t level_max)
+    : state_(std::make_unique<State>(cell, history, level_max)) {}
 Ledger::~Ledger() = default;
 
 Status Ledger::apply(const EntryView& entry, Applied& applied) {

@@ -16,11 +16,10 @@
 #include "ledger/command.h"
 #include "ledger/effect.h"
 #include "ledger/entry.h"
+#include "ledger/feature_level.h"
 #include "ledger/history.h"
 
 namespace meridian::ledger {
-
-inline constexpr std::uint32_t feature_level_newest = 1;
 
 /// Digest of one chunk of a state checkpoint: a leaf of the state digest (its RFC 6962 root).
 crypto::Digest chunk_digest(std::uint16_t kind, std::uint32_t number, Bytes bytes);
@@ -85,7 +84,9 @@ Transfer resolved(const Transfer& resolution, const Transfer& pending);
 
 class Ledger {
  public:
-  Ledger(u128 cell, History& history);
+  /// `level_max`: the newest feature level that it runs, below feature_level_newest to behave as an
+  /// earlier version does.
+  Ledger(u128 cell, History& history, std::uint32_t level_max = feature_level_newest);
   ~Ledger();
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
@@ -93,7 +94,7 @@ class Ledger {
   /// Applies one entry; `applied` is replaced. Record `i` of the entry gets index
   /// records() + i. Errors: failed_precondition (an entry not after the last, or more than 60 s
   /// after it and after the newest time_advance; a first record that does not open this cell's
-  /// generation) and unimplemented (an unknown feature level): nothing has been changed.
+  /// generation) and unimplemented (a feature level above level_max): nothing has been changed.
   /// data_loss (history unreadable): the process must stop, every later apply is refused.
   Status apply(const EntryView& entry, Applied& applied);
 
@@ -122,7 +123,7 @@ class Ledger {
   /// when the last is out.
   bool take_chunks(std::size_t bytes_target, std::vector<StateChunk>& out);
   /// Rebuilds the state from all chunks of a checkpoint, in order. Errors: data_loss naming the
-  /// chunk. The ledger must be empty (asserted).
+  /// chunk; unimplemented (a feature level above level_max). The ledger must be empty (asserted).
   Status restore(const std::vector<StateChunk>& chunks);
   /// Records after which the next checkpoint is cut: a fixed function of the state.
   std::uint64_t next_checkpoint_at() const;

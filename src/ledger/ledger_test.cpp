@@ -87,6 +87,60 @@ TEST(Ledger, refuses_a_feature_level_it_does_not_know_before_changing_anything) 
   EXPECT_EQ(cell.outcome_of(CommandKind::set_feature_level, level), "refused");
 }
 
+/// Outcomes of the kinds that level 2 brought.
+std::string of_level_2(TestCell& cell) {
+  TurnEpoch turn{};
+  turn.number = 1;
+  const std::string turned(cell.outcome_of(CommandKind::turn_epoch, turn));
+  SubjectKey key{};
+  key.subject = 5;
+  return turned + ' ' + std::string(cell.outcome_of(CommandKind::subject_key, key));
+}
+
+TEST(Ledger, has_the_commands_of_a_level_from_the_record_on_that_activates_it) {
+  TestCell cell(/*open=*/true, /*level=*/1);
+  EXPECT_EQ(of_level_2(cell), "needs_newer_level needs_newer_level");
+  cell.install(2);
+  ASSERT_TRUE(cell.restart(cell.checkpoint()));
+  EXPECT_EQ(of_level_2(cell), "needs_newer_level needs_newer_level") << "not active yet";
+
+  Request request;  // within one entry
+  request.attester = Attester::replica;
+  TurnEpoch turn{};
+  turn.number = 1;
+  SetFeatureLevel level{};
+  level.feature_level = 2;
+  add_command(request, CommandKind::turn_epoch, turn);
+  add_command(request, CommandKind::set_feature_level, level);
+  add_command(request, CommandKind::turn_epoch, turn);
+  ASSERT_TRUE(cell.apply(request));
+  EXPECT_EQ(cell.outcome_at(0, CommandKind::turn_epoch), "needs_newer_level");
+  EXPECT_EQ(cell.outcome_at(1, CommandKind::set_feature_level), "created");
+  EXPECT_EQ(cell.outcome_at(2, CommandKind::turn_epoch), "created");
+  EXPECT_EQ(cell.ledger().feature_level(), 2u);
+  EXPECT_EQ(of_level_2(cell), "created created");
+  level.feature_level = 1;
+  EXPECT_EQ(cell.outcome_of(CommandKind::set_feature_level, level), "refused") << "no way back";
+}
+
+TEST(Ledger, a_version_that_does_not_run_the_active_level_says_what_to_do) {
+  TestCell cell(/*open=*/true, /*level=*/1);
+  SetFeatureLevel level{};
+  level.feature_level = 2;
+  const Status applied = cell.apply_one(CommandKind::set_feature_level, level, 2);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().code, Code::unimplemented);
+  EXPECT_NE(applied.error().message.find("a version of meridian that runs level 2"),
+            std::string::npos);
+
+  TestCell newer;
+  newer.install(1);
+  const Status restored = newer.restart(newer.checkpoint());
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(restored.error().code, Code::unimplemented);
+  EXPECT_NE(restored.error().message.find("never taken back"), std::string::npos);
+}
+
 TEST(Ledger, has_one_key_that_the_first_grant_names) {
   TestCell cell;
   const auto grant = [&](std::uint64_t member, u128 check) {

@@ -177,6 +177,7 @@ std::string_view name_of(EventOutcome value) {
 std::string_view name_of(SystemOutcome value) {
   switch (value) {
     case SystemOutcome::refused: return "refused";
+    case SystemOutcome::needs_newer_level: return "needs_newer_level";
     case SystemOutcome::created: return "created";
   }
   return unknown;

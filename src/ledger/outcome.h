@@ -146,6 +146,7 @@ enum class EventOutcome : std::uint16_t {
 /// Commands of the replica and the door.
 enum class SystemOutcome : std::uint16_t {
   refused = 1,  ///< Not possible in this state (say, the pending transfer is no longer pending).
+  needs_newer_level = 2,  ///< The cell's feature level has no such command yet.
   created = 65'535,
 };
 

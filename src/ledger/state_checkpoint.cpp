@@ -203,9 +203,7 @@ Result<Totals> restore_meta(LedgerState& state, const StateChunk& chunk) {
   state.advanced_to = in.u64();
   state.last_transfer_timestamp = in.u64();
   Totals totals{.accounts = in.u64(), .streams = in.u64(), .pendings = in.u64()};
-  if (state.feature_level > feature_level_newest)
-    return damaged_chunk(chunk, "feature level " + std::to_string(state.feature_level) +
-                                    " is newer than this program");
+  TRY(state.check_level(state.feature_level));
   if (totals.accounts > state.records || totals.streams > state.records ||
       totals.pendings > state.records || totals.accounts >= no_slot || totals.streams >= no_slot)
     return damaged_chunk(chunk, "it counts more entries than records");

@@ -216,7 +216,7 @@ TEST(StateCheckpoint, refuses_damage_naming_the_chunk) {
 }
 
 TEST(StateCheckpoint, has_the_golden_bytes_of_its_document) {
-  TestCell cell;
+  TestCell cell(/*open=*/true, /*level=*/1);
   EXPECT_EQ(cell.outcome_of(make_account(0x11)), "created");
   std::vector<StateChunk> chunks = cell.checkpoint();
   ASSERT_EQ(chunks.size(), 2u);

@@ -45,9 +45,11 @@ Outcome LedgerState::judge_system(const CommandPlace& place, Effect&) {
       return outcome(SystemOutcome::refused);
     generation = open.generation;
     feature_level = open.feature_level;
+  } else if (feature_level < level_needed(kind)) {
+    return outcome(SystemOutcome::needs_newer_level);
   } else if (kind == CommandKind::set_feature_level) {
     auto level = load_command<SetFeatureLevel>(command).feature_level;
-    ASSERT(level <= feature_level_newest);
+    ASSERT(level <= level_max);
     if (level <= feature_level) return outcome(SystemOutcome::refused);
     feature_level = level;
   } else if (kind == CommandKind::time_advance) {
@@ -58,8 +60,8 @@ Outcome LedgerState::judge_system(const CommandPlace& place, Effect&) {
     if (!take_grant(load_command<CellKeyGrant>(command), record_of(place)))
       return outcome(SystemOutcome::refused);
   }
-  // The others (state_digest, erase_subject, door_refusals, dropped_tail, member_change, subject_key,
-  // turn_epoch) only state a fact.
+  // The others (state_digest, erase_subject, door_refusals, dropped_tail, member_change,
+  // subject_key, turn_epoch) only state a fact.
   return Outcome::created;
 }
 

@@ -62,7 +62,8 @@ struct CommandPlace {
 struct Chain;
 
 struct LedgerState {
-  LedgerState(u128 cell_id, History& history_) : cell(cell_id), history(history_) {}
+  LedgerState(u128 cell_id, History& history_, std::uint32_t level_max_)
+      : cell(cell_id), history(history_), level_max(level_max_) {}
 
   // What is frozen into checkpoints.
   u128 cell;
@@ -79,6 +80,7 @@ struct LedgerState {
   StreamTable streams;
 
   History& history;
+  const std::uint32_t level_max;  ///< Newer ones are not run.
   bool damaged = false;  ///< History failed in the middle of an entry: nothing may be applied.
 
   // The entry being applied.
@@ -98,6 +100,7 @@ struct LedgerState {
 
   // ledger.cpp
   Status check(const EntryView& view) const;
+  Status check_level(std::uint32_t level) const;
   Status apply(const EntryView& view, Applied& out);
   Status apply_request(std::uint32_t first, std::uint32_t count);
   Status apply_one(const CommandPlace& place, bool last_of_request, Chain& chain);

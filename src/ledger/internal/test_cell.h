@@ -76,13 +76,14 @@ class TestCell {
  public:
   static constexpr u128 cell_id = 7;
 
-  /// Opened with generation 1 at time 1 unless `open` is false.
-  explicit TestCell(bool open = true) : ledger_(std::make_unique<Ledger>(cell_id, history_)) {
+  /// Opened with generation 1 at time 1 unless `open` is false; runs levels up to `level`.
+  explicit TestCell(bool open = true, std::uint32_t level = feature_level_newest)
+      : level_(level), ledger_(std::make_unique<Ledger>(cell_id, history_, level)) {
     if (!open) return;
     OpenGeneration command{};
     command.cell = cell_id;
     command.generation = 1;
-    command.feature_level = feature_level_newest;
+    command.feature_level = level;
     Status opened = apply_one(CommandKind::open_generation, command, 1);
     ASSERT(opened.has_value());
   }
@@ -159,11 +160,14 @@ class TestCell {
   }
   /// Goes on with a ledger restored from `chunks`, which must hold everything.
   Status restart(const std::vector<StateChunk>& chunks) {
-    auto fresh = std::make_unique<Ledger>(cell_id, history_);
+    auto fresh = std::make_unique<Ledger>(cell_id, history_, level_);
     TRY(fresh->restore(chunks));
     ledger_ = std::move(fresh);
     return {};
   }
+
+  /// From the next restart() on it is a version that runs levels up to `level`.
+  void install(std::uint32_t level) { level_ = level; }
 
   Ledger& ledger() { return *ledger_; }
   MemoryHistory& history() { return history_; }
@@ -171,6 +175,7 @@ class TestCell {
 
  private:
   MemoryHistory history_;
+  std::uint32_t level_;
   std::unique_ptr<Ledger> ledger_;
   Applied applied_;
   Buffer entry_bytes_;

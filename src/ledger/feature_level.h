@@ -1,0 +1,36 @@
+// Numbered semantics of apply (DESIGN section 4): which level a cell is at is a record, so that all
+// replicas change at the same one. A node runs the newest level it knows and the one before; which
+// those are it says to the others (replica/level_news.h). Level 1 is what cells began with.
+//
+//   2: subject_key and turn_epoch may stand in records
+#pragma once
+
+#include <cstdint>
+
+#include "ledger/command.h"
+
+namespace meridian::ledger {
+
+inline constexpr std::uint32_t feature_level_newest = 2;
+
+/// What one node runs, both included.
+struct FeatureLevels {
+  std::uint32_t oldest = 0;
+  std::uint32_t newest = 0;
+
+  bool contains(std::uint32_t level) const { return oldest <= level && level <= newest; }
+  bool operator==(const FeatureLevels&) const = default;
+};
+/// Of a node whose newest level is `newest`: that and the one before.
+constexpr FeatureLevels feature_levels_up_to(std::uint32_t newest) {
+  return {newest > 1 ? newest - 1 : 1, newest};
+}
+
+/// From which level on commands of `kind` have an effect; below it they are refused
+/// (SystemOutcome::needs_newer_level). A version that does not know the level may not even decode
+/// them: they are proposed only where they have an effect.
+constexpr std::uint32_t level_needed(CommandKind kind) {
+  return kind == CommandKind::subject_key || kind == CommandKind::turn_epoch ? 2 : 1;
+}
+
+}  // namespace meridian::ledger
