@@ -78,6 +78,7 @@ bool Applier::apply(CommittedEntry entry) {
   check_state_digests(*view);
   auto result = std::make_shared<const AppliedEntry>(std::move(entry), std::move(*view), position,
                                                      std::move(applied), pool_);
+  parts_.proposer.set_feature_level(parts_.ledger.feature_level());
   answer(result->entry, *result);
   parts_.history.push(result);
   next_.applied(std::move(result));

@@ -76,7 +76,7 @@ Status CellReplica::build() {
       *stores_.records, *history_->runs()[static_cast<std::size_t>(ledger::IdSpace::transfer)]);
   copies_ = std::make_unique<StateSource>(StateSource::Parts{
       *stores_.records, *stores_.tiles, *stores_.states, config_.cell, config_.generation});
-  ledger_ = std::make_unique<ledger::Ledger>(config_.cell, *history_);
+  ledger_ = std::make_unique<ledger::Ledger>(config_.cell, *history_, config_.feature_level);
   proposer_ = std::make_unique<Proposer>(io_.clock, io_.entropy,
                                          group_ != nullptr ? *executors_.propose : executors_.log,
                                          *log_, config_.limits, metrics_);
@@ -124,6 +124,7 @@ void CellReplica::state_differs(const CutDigest& own, const crypto::Digest& reco
 Status CellReplica::recover(const Progress& progress) {
   TRY(build());
   TRY(restore_state(stores_, *ledger_, progress));
+  proposer_->set_feature_level(ledger_->feature_level());
   checkpointer_->start(*ledger_);
   return group_ != nullptr ? join_group() : start_alone(progress);
 }
@@ -159,7 +160,7 @@ Proposer::Requests CellReplica::first_requests() {
     ledger::OpenGeneration genesis{};
     genesis.cell = config_.cell;
     genesis.generation = config_.generation;
-    genesis.feature_level = ledger::feature_level_newest;
+    genesis.feature_level = config_.feature_level;
     requests.push_back(system_request(ledger::CommandKind::open_generation, genesis));
   }
   if (dropped_) requests.push_back(system_request(ledger::CommandKind::dropped_tail, *dropped_));

@@ -183,6 +183,7 @@ Status CellReplica::join_group() {
     peers.on(PeerTag::keeper, [this](std::uint64_t from, const io::Parts& message) {
       if (message.size() == 2) io_.keeper_message(from, to_buffer(*message[1]));
     });
+  make_level_news();
   log_->start(log_handler());
   applier_->start_watching();
   make_cell_keys();
@@ -197,6 +198,7 @@ void CellReplica::keep_metrics() {
   const GroupReport report = group_report();
   group_metrics_->show(report);
   measure_round_trips(report);
+  for (const std::uint64_t id : group_->peers().known()) level_news_->tell(id);
   if (const auto next = home_->next(report, io_.clock.monotonic())) {
     io_.notice(
         fmt::format("leadership moves home to replica {} in {}", *next, config_.group->home));

@@ -18,6 +18,7 @@ enum class PeerTag : Byte {
   pong = 9,
   members_request = 10,  ///< member_news.h
   members_answer = 11,
+  levels = 12,  ///< level_news.h
   keeper = 13,  ///< cell/key_message.h
 };
 

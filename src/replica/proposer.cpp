@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "ledger/describe.h"
 
 namespace meridian::replica {
 
@@ -27,6 +28,20 @@ bool finishes_pendings(const ledger::Request& request) {
     if ((transfer.flags & finishing) == 0) return false;
   }
   return true;
+}
+
+/// A version that runs the cell's level only may not know such a command at all.
+Status check_level(const ledger::Request& request, std::uint32_t level) {
+  for (const ledger::Run& run : request.runs) {
+    const std::uint32_t needed = ledger::level_needed(run.kind);
+    if (needed > std::max<std::uint32_t>(level, 1))
+      return fail(Code::failed_precondition,
+                  fmt::format("the cell is at feature level {}, and {} needs level {}: nothing was "
+                              "done. once all replicas run that level, `meridian upgrade activate` "
+                              "it",
+                              level, ledger::kind_name(run.kind), needed));
+  }
+  return {};
 }
 
 Error leadership_moved() {
@@ -178,6 +193,8 @@ void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answere
   } else if (Status sound = ledger::check_request(*request); !sound) {
     // A bad one in the log, where it is too late, would stop every replica.
     refused = sound.error();
+  } else if (Status known = check_level(*request, feature_level_); !known) {
+    refused = known.error();
   } else {
     const std::lock_guard lock(mutex_);
     if (failed_) {

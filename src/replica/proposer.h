@@ -5,6 +5,7 @@
 // what does not fit is refused at once, nothing done.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -52,6 +53,10 @@ class Proposer {
   void refuse_clients(std::string why);
   /// As refuse_clients, but all of them: whether this replica's records are right is in doubt.
   void doubt(std::string why);
+  /// Of the cell, as of what is applied: commands that have no effect below a newer one are refused
+  /// from all. Any thread.
+  void set_feature_level(std::uint32_t level) { feature_level_ = level; }
+  std::uint32_t feature_level() const { return feature_level_; }
 
   struct Waiting {
     Replica::Answered answered;
@@ -113,6 +118,7 @@ class Proposer {
   OrderedLog& log_;
   const ReplicaLimits limits_;
   StageMetrics& metrics_;
+  std::atomic<std::uint32_t> feature_level_{ledger::feature_level_newest};
   std::uint64_t term_ = 0;  ///< Changes on executor_, under mutex_.
 
   std::mutex mutex_;

@@ -188,7 +188,10 @@ void RaftLog::start(Handler handler) {
     if (!news_->turn_away(from)) node_->receive(io::PeerId{from}, std::move(message));
   });
   answer_log_requests();
-  peers_->on_link_down([this](std::uint64_t peer) { node_->link_down(peer); });
+  peers_->on_link_down([this](std::uint64_t peer) {
+    if (link_down_) link_down_(peer);
+    node_->link_down(peer);
+  });
   make_news();
   if (Status listening = peers_->start(config_.listen, config_.client_address, parts_.raft);
       !listening)

@@ -89,6 +89,9 @@ class RaftLog final : public OrderedLog {
   /// Before start(): what to do as this replica's standing changes; first told when it starts.
   void on_standing(std::function<void(Standing)> told) { standing_ = std::move(told); }
 
+  /// Before start(): the link to a peer broke.
+  void on_link_down(std::function<void(std::uint64_t peer)> call) { link_down_ = std::move(call); }
+
   void start(Handler handler) override;
   void stop() override;
   void propose(std::uint64_t term, std::vector<EntryBytes> entries) override;
@@ -120,6 +123,7 @@ class RaftLog final : public OrderedLog {
   MakeOffer make_offer_;
   Behind behind_;
   std::function<void(Standing)> standing_;
+  std::function<void(std::uint64_t peer)> link_down_;
 
   // raft executor: the group as of the entry handed out last
   GroupState group_;

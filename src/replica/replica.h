@@ -34,6 +34,7 @@
 #include "replica/canary.h"
 #include "replica/group_report.h"
 #include "replica/group_state.h"
+#include "replica/level_news.h"
 #include "replica/member_news.h"
 #include "replica/ordered_log.h"
 #include "storage/key_store.h"
@@ -56,6 +57,9 @@ struct ReplicaConfig {
   /// Records between state checkpoints, the same on every replica and for ever; 0: as many as the
   /// ledger's size calls for (Ledger::next_checkpoint_at). Other values are for tests.
   std::uint64_t checkpoint_interval = 0;
+  /// The newest feature level that this replica runs; lower: as a version before would. A new cell
+  /// begins at that of who leads it first.
+  std::uint32_t feature_level = ledger::feature_level_newest;
   std::uint64_t wal_file_size = 64 << 20;  ///< storage::WalOptions::file_size
 
   ReplicaLimits limits;
@@ -175,6 +179,13 @@ class Replica {
   /// behind, another change under way); unavailable (not the leader). deadline_exceeded: the
   /// outcome is unknown.
   virtual void change_members(std::vector<MemberStep> steps, std::function<void(Status)> done) = 0;
+
+  /// Which feature levels the members run, and which is active. Comes as group() does.
+  virtual void levels(std::function<void(const LevelReport&)> ready) = 0;
+  /// Makes `level` the cell's, for good. `done` once that is applied here. Errors, nothing was done
+  /// then: failed_precondition (check_activation); unavailable (not the leader).
+  /// deadline_exceeded: the outcome is unknown; levels() tells it.
+  virtual void activate_level(std::uint32_t level, std::function<void(Status)> done) = 0;
 
   // --- state, read where it is changed: linearizable on a leader or after catch_up() ---
   using Reader = std::function<void(const ledger::Ledger&)>;

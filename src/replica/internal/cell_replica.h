@@ -131,6 +131,8 @@ class CellReplica final : public Replica {
   void group(std::function<void(const GroupState&)> ready) override;
   void change_members(std::vector<MemberStep> steps,
                       std::function<void(meridian::Status)> done) override;
+  void levels(std::function<void(const LevelReport&)> ready) override;
+  void activate_level(std::uint32_t level, std::function<void(meridian::Status)> done) override;
   void transfer_leadership(std::uint64_t to) override {
     if (group_ != nullptr) group_->node().transfer_leadership(to);
   }
@@ -149,6 +151,11 @@ class CellReplica final : public Replica {
   Status join_group();
   meridian::Status make_exchange();
   void make_cell_keys();
+  void make_level_news();
+  LevelReport level_report() const;
+  ledger::FeatureLevels own_levels() const {
+    return ledger::feature_levels_up_to(config_.feature_level);
+  }
   OrderedLog::Handler log_handler();
   void follow(const Leadership& now);
   std::optional<consensus::SnapshotOffer> make_offer();
@@ -201,6 +208,7 @@ class CellReplica final : public Replica {
   std::optional<LeaderHome> home_;             // raft executor
   std::optional<RoundTrips> round_trips_;      // raft executor
   io::Duration round_trip_told_{};             // raft executor
+  std::optional<LevelNews> level_news_;        // raft executor
   std::optional<StoredTiles> compared_tiles_;
   std::optional<Cosigner> tree_signer_;
   std::unique_ptr<CosignerExchange> exchange_;
