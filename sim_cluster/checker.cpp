@@ -119,12 +119,30 @@ void Checker::add_record(const ledger::Header& header, const crypto::Digest& dig
     if (event.revision != streams_[event.stream]++)
       violate(fmt::format("record {} has revision {} of its stream", record, event.revision));
   }
+  if (is_created) note_level(header, record);
   if (const auto wrong = books_.add(header)) violate(fmt::format("record {}: {}", record, *wrong));
   headers_.push_back(digest);
   ids_.push_back(id);
   outcomes_.push_back(header.outcome);
   tree_.append(proof::leaf_hash(bytes));
   roots_.push_back(tree_.root());
+}
+
+/// What a level brings stands in no record before the level is active.
+void Checker::note_level(const ledger::Header& header, std::uint64_t record) {
+  const auto* body = std::get_if<ledger::SystemBody>(&header.body);
+  if (body == nullptr) return;
+  const Byte* command = body->command.data();
+  if (header.kind == ledger::CommandKind::open_generation)
+    feature_level_ = ledger::load_command<ledger::OpenGeneration>(command).feature_level;
+  if (header.kind == ledger::CommandKind::set_feature_level) {
+    const auto level = ledger::load_command<ledger::SetFeatureLevel>(command).feature_level;
+    if (level <= feature_level_) violate(fmt::format("record {} takes a level back", record));
+    feature_level_ = level;
+  }
+  if (ledger::level_needed(header.kind) > feature_level_)
+    violate(
+        fmt::format("record {} is of a kind that level {} does not have", record, feature_level_));
 }
 
 std::string Checker::what_is_unchecked() const {

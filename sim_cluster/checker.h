@@ -59,6 +59,7 @@ class Checker {
   std::string what_is_unchecked() const;
   /// Of the newest record anybody has shown.
   std::uint64_t records() const { return headers_.size(); }
+  std::uint32_t feature_level() const { return feature_level_; }  ///< As of records().
 
   struct Counts {
     std::uint64_t records, reads, states, digests, checkpoints, receipts;
@@ -96,6 +97,7 @@ class Checker {
   };
   void check_records(Node& node, std::uint64_t& seen);
   void add_record(const ledger::Header& header, const crypto::Digest& digest, Bytes bytes);
+  void note_level(const ledger::Header& header, std::uint64_t record);
   void check_acknowledged();
   void check_states();
   void check_checkpoints();
@@ -119,6 +121,7 @@ class Checker {
   std::map<u128, std::uint64_t> streams_;  // next revision
   std::set<std::pair<int, u128>> created_;
   std::set<u128> refused_;
+  std::uint32_t feature_level_ = 0;
 
   std::vector<Acknowledged> unchecked_;
   std::uint64_t newest_known_ = 0;  // records acknowledged, or seen by a linearizable read

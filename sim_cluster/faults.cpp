@@ -151,6 +151,25 @@ void replace_machine(Group& group) {
   group.op().replace(*old);
 }
 
+// --- versions ---
+
+/// A machine gets another version, which runs feature level 2 or does not: forth and back. Now and
+/// then the operator activates the level, whether or not everybody runs it, and somebody tries what
+/// only that level has.
+void upgrade(Group& group) {
+  Node& node = group.any_node();
+  if (node.is_running()) node.kill();
+  node.install(group.random().chance(0.7) ? 2 : 1);
+  group.start(node);
+  Node* leads = group.leader();
+  if (leads == nullptr) return;
+  if (group.random().chance(0.5)) leads->replica().activate_level(2, [](const Status&) {});
+  auto request = std::make_unique<ledger::Request>();
+  request->attester = ledger::Attester::replica;
+  request->add(ledger::CommandKind::turn_epoch, ledger::TurnEpoch{});  // 0: turns nothing
+  leads->replica().submit(std::move(request), [](const Result<replica::Answer>&) {});
+}
+
 // --- clocks ---
 
 void clock_jump(Group& group) {
@@ -182,6 +201,7 @@ constexpr std::array all{
     Fault{"bit_rot", bit_rot},
     Fault{"emptied_disk", emptied_disk},
     Fault{"replace_machine", replace_machine},
+    Fault{upgrade_fault, upgrade},
     Fault{"clock_jump", clock_jump},
     Fault{"clock_drift", clock_drift},
 };

@@ -14,6 +14,8 @@ struct Fault {
   void (*strike)(Group&);
 };
 
+/// Its cell begins with a version that runs level 1 only.
+inline constexpr std::string_view upgrade_fault = "upgrade";
 std::span<const Fault> faults();
 /// Names with commas between them; none if one is unknown.
 std::vector<const Fault*> find_faults(std::string_view names);

@@ -273,4 +273,26 @@ void Group::require_progress(std::int64_t ms) {
                       describe()));
 }
 
+void Group::finish_upgrade(std::int64_t ms) {
+  constexpr std::uint32_t newest = ledger::feature_level_newest;
+  if (std::ranges::any_of(nodes_, [](const auto& node) { return node->lost().has_value(); }))
+    return;
+  for (const auto& node : nodes_) {
+    if (node->is_retired() || node->feature_level() == newest) continue;
+    if (node->is_running()) node->kill();
+    node->install(newest);
+    start(*node);
+  }
+  std::string why;
+  for (std::int64_t passed = 0; passed < ms; passed += 500) {
+    if (checker_.feature_level() == newest) return;
+    const auto said = std::make_shared<std::string>("no answer");
+    leader_within(20'000).replica().activate_level(
+        newest, [said](const Status& done) { *said = done ? "done" : done.error().message; });
+    run(500);
+    why = *said;
+  }
+  violate(fmt::format("the newest level is not activated: {}; {}", why, describe()));
+}
+
 }  // namespace meridian::sim_cluster

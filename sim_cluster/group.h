@@ -77,6 +77,9 @@ class Group {
   /// Heals everything, starts whoever is down. Violation if nothing can be committed, somebody who
   /// is not lost does not catch up, or the operator does not get done, within `ms`.
   void require_progress(std::int64_t ms);
+  /// Every machine gets the newest version, then its level is activated. Violation if that does not
+  /// come about within `ms`. Nothing if a member is lost, which cannot say what it runs.
+  void finish_upgrade(std::int64_t ms);
 
  private:
   sim::NetOptions net_options();

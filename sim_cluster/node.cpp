@@ -100,6 +100,12 @@ Status Node::bury(const Error& why) {
     kill();
     return {};
   }
+  if (why.code == Code::unimplemented && feature_level() < ledger::feature_level_newest) {
+    kill();
+    install(ledger::feature_level_newest);
+    ++outdated_;
+    return {};
+  }
   if (is_rotten_) {  // whatever the flipped bit looks like: damage, or the number of another key
     lose(why.message);
     return {};

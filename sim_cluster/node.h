@@ -88,7 +88,12 @@ class Node {
   void lose(std::string why);
   /// No member any more: the machine is switched off.
   void retire();
-  bool is_retired() const { return retired_; }
+  /// From its next start on it is a version that runs feature levels up to `level`. A stopped node.
+  void install(std::uint32_t level) { config_.feature_level = level; }
+  std::uint32_t feature_level() const { return config_.feature_level; }
+  /// How often it stopped as the cell was at a newer level, and was given the version that it
+  /// named.
+  std::uint64_t outdated() const { return outdated_; }
   /// How it stands, for people.
   std::string describe() const;
 
@@ -122,6 +127,7 @@ class Node {
   std::optional<replica::MemberInfo> behind_;     ///< The peer to copy from.
   std::optional<Status> copied_;
   std::uint64_t copies_ = 0, resupplies_ = 0;
+  std::uint64_t outdated_ = 0;
   std::uint64_t power_seed_ = 1;
   bool power_fails_after_copy_ = false;
   bool is_full_ = false;

@@ -100,7 +100,11 @@ RunResult run(const Plan& plan, const std::function<void(const std::string&)>& t
   sim::Random random(plan.seed * 0x9E3779B97F4A7C15U + 1);
   const Workload& workload = choose_workload(plan, random);
   const std::vector<const Fault*> chosen = choose_faults(plan, random);
-  Group group(setup_of(plan, random));
+  GroupSetup setup = setup_of(plan, random);
+  const bool upgrades =
+      std::ranges::any_of(chosen, [](const Fault* fault) { return fault->name == upgrade_fault; });
+  if (upgrades) setup.adjust = [](replica::ReplicaConfig& config) { config.feature_level = 1; };
+  Group group(setup);
   result.workload = workload.name;
   for (const Fault* fault : chosen) result.faults.emplace_back(fault->name);
   const auto tell = [&](std::string_view what) {
@@ -126,6 +130,10 @@ RunResult run(const Plan& plan, const std::function<void(const std::string&)>& t
     }
     tell("faults end");
     group.require_progress(patience_ms);
+    if (upgrades) {
+      group.finish_upgrade(patience_ms);
+      group.require_progress(patience_ms);
+    }
   } catch (const Violation& violation) {
     result.violation = violation.what();
     tell(violation.what());
@@ -136,10 +144,12 @@ RunResult run(const Plan& plan, const std::function<void(const std::string&)>& t
   for (const auto& node : group.nodes()) {
     result.copies += node->copies();
     result.resupplies += node->resupplies();
+    result.outdated += node->outdated();
     if (node->lost()) ++result.lost_nodes;
     if (trace && node->lost()) tell(node->name() + " is lost: " + *node->lost());
   }
   result.replaced = group.op().replaced();
+  result.upgrades = upgrades && group.checker().feature_level() > 1 ? 1 : 0;
   result.clients = group.clients().counts();
   result.checks = group.checker().counts();
   return result;

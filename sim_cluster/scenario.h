@@ -33,6 +33,8 @@ struct RunResult {
   std::uint64_t copies = 0;      ///< States copied from a peer.
   std::uint64_t resupplies = 0;  ///< Logs whose end was in doubt.
   std::uint64_t replaced = 0;    ///< Machines, by the operator.
+  std::uint64_t upgrades = 0;    ///< Cells that began at level 1 and ended at the newest.
+  std::uint64_t outdated = 0;    ///< Replicas that stopped as the cell's level was newer.
   std::uint64_t lost_nodes = 0;
   std::uint64_t simulated_ms = 0;
   Clients::Counts clients{};

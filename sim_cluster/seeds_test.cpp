@@ -53,11 +53,12 @@ TEST(sim_seeds, a_seed_lives_the_same_life_twice) {
 
 TEST(sim_seeds, the_faults_happen_and_the_checks_see_something) {
   Checker::Counts checks{};
-  std::uint64_t strikes = 0, copies = 0;
+  std::uint64_t strikes = 0, copies = 0, upgrades = 0;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const RunResult life = run({.seed = seed});
     strikes += life.strikes;
     copies += life.copies;
+    upgrades += life.upgrades;
     checks.records += life.checks.records;
     checks.reads += life.checks.reads;
     checks.states += life.checks.states;
@@ -66,6 +67,7 @@ TEST(sim_seeds, the_faults_happen_and_the_checks_see_something) {
   }
   EXPECT_GE(strikes, 20u * 10);
   EXPECT_GE(copies, 1u);
+  EXPECT_GE(upgrades, 1u);
   EXPECT_GE(checks.records, 20u * 50);
   EXPECT_GE(checks.reads, 20u);
   EXPECT_GE(checks.states, 20u * 20);

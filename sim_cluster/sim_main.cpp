@@ -19,7 +19,7 @@ using namespace meridian::sim_cluster;
 
 struct Totals {
   std::uint64_t seeds = 0, violations = 0, strikes = 0, copies = 0;
-  std::uint64_t resupplies = 0, replaced = 0, lost_nodes = 0;
+  std::uint64_t resupplies = 0, replaced = 0, lost_nodes = 0, upgrades = 0, outdated = 0;
   std::uint64_t simulated_ms = 0, acknowledged = 0, refused = 0, unknown = 0, repeated = 0;
   std::uint64_t records = 0, reads = 0, states = 0, digests = 0, checkpoints = 0, receipts = 0;
 
@@ -31,6 +31,8 @@ struct Totals {
     resupplies += run.resupplies;
     replaced += run.replaced;
     lost_nodes += run.lost_nodes;
+    upgrades += run.upgrades;
+    outdated += run.outdated;
     simulated_ms += run.simulated_ms;
     acknowledged += run.clients.acknowledged;
     refused += run.clients.refused;
@@ -52,6 +54,8 @@ struct Totals {
             {"logs_supplied_again", resupplies},
             {"machines_replaced", replaced},
             {"nodes_lost", lost_nodes},
+            {"cells_upgraded", upgrades},
+            {"outdated_versions_stopped", outdated},
             {"simulated_seconds", simulated_ms / 1'000},
             {"requests_acknowledged", acknowledged},
             {"requests_refused", refused},
