@@ -303,6 +303,7 @@ void LedgerVerifier::visit(std::uint64_t record, Bytes bytes, const Bytes* paylo
 void LedgerVerifier::fold_key(const ledger::Header& header) {
   const auto* body = std::get_if<ledger::SystemBody>(&header.body);
   if (body == nullptr || !replica::is_of_keys(header.kind) ||
+      header.outcome != ledger::Outcome::created ||
       raw(header.record_index) < cell_key_table_->place().records)
     return;
   if (header.kind == ledger::CommandKind::turn_epoch) {

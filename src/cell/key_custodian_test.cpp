@@ -157,6 +157,18 @@ TEST_F(KeyCustodianTest, a_key_that_is_not_here_yet_is_not_said_to_be_destroyed)
   EXPECT_EQ(reads(3, bert), well);
 }
 
+TEST_F(KeyCustodianTest, below_the_level_that_has_keys_it_says_what_to_do) {
+  cell.level = 1;
+  cell.lead(1);
+  const auto refused = cell.append(1, 1, "anna");
+  ASSERT_TRUE(refused && !*refused);
+  EXPECT_EQ(refused->error().code, Code::failed_precondition);
+  EXPECT_EQ(cell.forget(1, "anna")->error().code, Code::failed_precondition);
+  cell.level = 2;
+  cell.run(io::seconds(1));
+  must_append(1, 2, "anna");
+}
+
 /// Leaders come and go, replicas crash, messages are lost; what was answered stays true.
 class ManySeeds : public testing::TestWithParam<std::uint64_t> {};
 

@@ -13,10 +13,6 @@ namespace meridian::cell {
 
 namespace {
 
-const Error leadership_moved{Code::unavailable,
-                             "leadership moved while keys of persons were made: nothing was done, "
-                             "send it again"};
-
 std::vector<std::uint64_t> members_of(const consensus::Membership& membership) {
   std::set<std::uint64_t> all;
   for (const auto* part :
@@ -276,7 +272,9 @@ void KeyMaker::turn_answered(std::uint32_t number, const Result<replica::Answer>
   parts_.table.release_subjects();
   for (const Forget& waiting : forgets_) parts_.table.refuse_subject(waiting.subject);
   for (const Forget& forget : lost.forgets) forget.done(answer.error());
-  go_on(0, {});
+  // Below the feature level that has keys of persons: so it will be said again and again.
+  const bool is_refused = answer.error().code == Code::failed_precondition;
+  go_on(0, is_refused ? Status(answer.error()) : Status());
   pump();
 }
 

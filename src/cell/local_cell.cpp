@@ -24,7 +24,8 @@ Result<std::vector<replica::KeyRecord>> key_records(replica::Replica& replica, s
           return false;
         }
         if (const auto* body = std::get_if<ledger::SystemBody>(&header->body);
-            body != nullptr && replica::is_of_keys(header->kind))
+            body != nullptr && replica::is_of_keys(header->kind) &&
+            header->outcome == ledger::Outcome::created)
           found.push_back({raw(record), header->kind, body->command});
         return true;
       });

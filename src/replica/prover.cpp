@@ -56,7 +56,8 @@ void Prover::encode_headers(const AppliedEntry& entry) {
     if (kind == ledger::CommandKind::append_event &&
         entry.applied.effects[number].outcome == ledger::Outcome::created)
       index_event(entry, number);
-    if (is_of_keys(kind) && next_.key_records) {
+    if (is_of_keys(kind) && next_.key_records &&
+        entry.applied.effects[number].outcome == ledger::Outcome::created) {
       KeyRecord record{entry.first_record() + number, kind, {}};
       std::copy_n(entry.view.command(number), ledger::command_size, record.command.begin());
       key_records_.push_back(record);

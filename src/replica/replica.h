@@ -99,7 +99,8 @@ struct RecoveryProgress {
 
 class StateSource;
 
-/// A record that the keys of persons are folded from (docs/formats/keys.md).
+/// A record that the keys of persons are folded from (docs/formats/keys.md): one that had an
+/// effect.
 struct KeyRecord {
   std::uint64_t record;
   ledger::CommandKind kind;

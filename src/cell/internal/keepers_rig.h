@@ -85,6 +85,7 @@ class Keepers {
   std::map<std::uint64_t, Member> members;
   replica::GroupState group;
   int percent_lost = 0;
+  std::uint32_t level = ledger::feature_level_newest;
   std::vector<std::string> notices;
   std::vector<std::string> fatal;
 
@@ -224,6 +225,9 @@ inline void Keepers::order(std::uint64_t from, const ledger::Request& request,
       answered(fail(Code::unavailable, "another leads: nothing was done"));
     return;
   }
+  for (const ledger::Run& run : request.runs)
+    if (ledger::level_needed(run.kind) > level)
+      return answered(fail(Code::failed_precondition, "the cell is at a feature level below"));
   replica::Answer answer{};
   answer.first_record = ledger::RecordIndex{log_.size()};
   std::size_t at = 0;
