@@ -103,6 +103,7 @@ void NetLink::connect() {
 }
 
 void NetLink::reach() {
+  if (to_.empty()) to_ = wire_.name_at(address_);  // it listens only by now
   if (!wire_.is_open(from_.name(), to_)) return;
   NetNode* node = wire_.listener(address_);
   if (node == nullptr) {
