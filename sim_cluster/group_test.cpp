@@ -25,6 +25,26 @@ TEST(sim_group, three_nodes_elect_a_leader_and_answer) {
   group.require_progress(5'000);
 }
 
+/// One of two that never met could lose its disk, and let the other have what a third never saw.
+TEST(sim_group, a_cell_begins_once_all_founders_have_let_each_other_in) {
+  Group group({.seed = 23});
+  group.net().block_both_ways("node-2", "node-3");
+  group.run(3'000);
+  EXPECT_EQ(group.leader(), nullptr);
+  const std::vector<std::string>& said = group.node(2).notices();
+  EXPECT_TRUE(std::any_of(said.begin(), said.end(), [](const std::string& line) {
+    return line.find("let it in. missing: 2") != std::string::npos;
+  }));
+  EXPECT_EQ(group.node(0).notices().size(), 0u);
+  group.net().heal();
+  group.leader_within(2'000);
+  // From then on two suffice.
+  group.node(0).kill();
+  group.node(1).kill();
+  group.start(group.node(1));
+  group.leader_within(2'000);
+}
+
 TEST(sim_group, the_death_of_the_leader_loses_nothing) {
   Group group({.seed = 2});
   group.open_accounts(5, mix());

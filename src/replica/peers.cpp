@@ -24,6 +24,13 @@ constexpr storage::SlotFormat pins_format{"MERPEERS", 8 + pins_max* pin_size,
                                           "(`meridian node replace`)"};
 static_assert(pins_format.value_size <= storage::SlotFile::value_size_max);
 
+/// What is said of the members, and an introduction: also by and to one that takes no part.
+bool is_about_members(PeerTag tag) {
+  constexpr PeerTag introduction{0};
+  return tag == PeerTag::members_request || tag == PeerTag::members_answer || tag == introduction;
+}
+PeerTag tag_of(const io::Parts& parts) { return static_cast<PeerTag>(parts[0]->front()); }
+
 std::string cell_text(u128 cell) {
   Byte bytes[16];
   store_le(bytes, cell);
@@ -109,11 +116,12 @@ Status Peers::start(const std::string& listen, const std::string& client_address
       {[this](Bytes bytes) { return admit(bytes); },
        [this, let_us_in](io::PeerId from, io::Channel, io::Parts parts) {
          if (parts.empty() || parts[0]->empty()) return;
-         const auto tag = static_cast<PeerTag>(parts[0]->front());
+         const PeerTag tag = tag_of(parts);
          // Who does not let us in says why; and where to answer one that is no member, it says.
-         if (!let_us_in->contains(from) && tag != PeerTag::members_answer &&
-             tag != PeerTag::members_request)
-           return introduce_ourselves(from);
+         if (!is_about_members(tag)) {
+           if (!let_us_in->contains(from)) return introduce_ourselves(from);
+           if (!takes_part_) return;
+         }
          const auto found = receivers_.find(tag);
          if (found != receivers_.end() && found->second)
            found->second(static_cast<std::uint64_t>(from), std::move(parts));
@@ -121,14 +129,36 @@ Status Peers::start(const std::string& listen, const std::string& client_address
        [this, let_us_in](io::PeerId peer, io::Channel channel, bool is_up, const std::string& why) {
          if (is_up) {
            let_us_in->insert(peer);
-           return;
+           return let_in_by(static_cast<std::uint64_t>(peer));
          }
          if (channel == io::Channel::control)
            notice_(fmt::format("no link to replica {}: {}", static_cast<std::uint64_t>(peer), why));
          if (link_down_) link_down_(static_cast<std::uint64_t>(peer));
        }}));
   is_started_ = true;
+  ask_to_be_let_in();
   return {};
+}
+
+void Peers::wait_for(const std::set<std::uint64_t>& founders) {
+  const std::lock_guard lock(mutex_);
+  waits_for_ = founders;
+  takes_part_ = waits_for_.empty();
+}
+
+std::set<std::uint64_t> Peers::waits_for() const {
+  const std::lock_guard lock(mutex_);
+  return waits_for_;
+}
+
+void Peers::ask_to_be_let_in() {
+  for (const std::uint64_t founder : waits_for()) introduce_ourselves(io::PeerId{founder});
+}
+
+void Peers::let_in_by(std::uint64_t peer) {
+  const std::lock_guard lock(mutex_);
+  waits_for_.erase(peer);
+  takes_part_ = waits_for_.empty();
 }
 
 /// A link is made when something is sent: this, which nobody listens to.
@@ -149,7 +179,7 @@ void Peers::stop() {
 }
 
 bool Peers::send(std::uint64_t to, io::Channel channel, io::Parts parts) {
-  if (!is_started_) return false;
+  if (!is_started_ || (!takes_part_ && !is_about_members(tag_of(parts)))) return false;
   const std::shared_ptr<io::Network> net = network();
   return net && net->send(io::PeerId{to}, channel, std::move(parts));
 }

@@ -4,6 +4,8 @@
 // another storage is refused for good (M2, L8): its disk was emptied or exchanged, and it would
 // vote away what was acknowledged. Which storage a member's id has is remembered durably at first
 // contact; that of an id that is no member's is not, as whoever has it may yet be given up.
+// A founder whose disk is new cannot know whether it is the first one: it takes no part until every
+// other founder has let it in, which one that met another disk does not.
 // The hello also says where clients reach the replica: whom they are sent to if it leads.
 // Handlers run on the executor given to start().
 #pragma once
@@ -58,6 +60,13 @@ class Peers {
   void on_link_down(LinkDown call) { link_down_ = std::move(call); }
   /// Canary::admit_any_disk. Before start().
   void admit_any_disk() { admits_any_disk_ = true; }
+  /// A founder with a new disk: until each of `founders` has let it in, it is deaf and mute but for
+  /// who takes part in the cell. Before start().
+  void wait_for(const std::set<std::uint64_t>& founders);
+  /// Those that have not let it in yet.
+  std::set<std::uint64_t> waits_for() const;
+  /// Those are asked to let it in; links do not make themselves.
+  void ask_to_be_let_in();
   /// Somebody was refused whose storage is not the one that its id belongs to.
   void on_stranger(std::function<void(std::uint64_t id)> call) { stranger_ = std::move(call); }
   /// `client_address`: of this replica, told to the others.
@@ -91,6 +100,7 @@ class Peers {
   Status pin(std::uint64_t id, u128 storage);
   Status save_pin(std::uint64_t id, u128 storage);  // mutex_ held
   void introduce_ourselves(io::PeerId to);
+  void let_in_by(std::uint64_t peer);
 
   std::shared_ptr<io::Network> network() const;  ///< Null once stopped.
 
@@ -100,6 +110,7 @@ class Peers {
   LinkDown link_down_;
   std::function<void(std::uint64_t id)> stranger_;
   std::atomic<bool> is_started_{false};
+  std::atomic<bool> takes_part_{true};  ///< Nobody is waited for.
   bool admits_any_disk_ = false;
 
   mutable std::mutex mutex_;
@@ -110,6 +121,7 @@ class Peers {
   std::map<std::uint64_t, u128> met_;  ///< Storage of who said hello and is no member.
   std::set<std::uint64_t> guests_;
   std::set<std::uint64_t> retired_;
+  std::set<std::uint64_t> waits_for_;
   std::map<std::uint64_t, std::string> client_addresses_;
 };
 

@@ -45,7 +45,7 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(
   return log;
 }
 
-RaftLog::~RaftLog() = default;
+RaftLog::~RaftLog() { lifetime_.end(); }
 
 Result<RaftLog::Begin> RaftLog::begin_at(const GroupConfig& config, const Start& start) {
   if (!start.group.empty()) return Begin{start.applied, TRY(decode_group_state(start.group))};
@@ -193,6 +193,7 @@ void RaftLog::start(Handler handler) {
     node_->link_down(peer);
   });
   make_news();
+  wait_for_founders();
   if (Status listening = peers_->start(config_.listen, config_.client_address, parts_.raft);
       !listening)
     return handler_.failed(listening.error());
@@ -223,6 +224,34 @@ void RaftLog::make_news() {
       [this](Standing standing) {
         if (standing_) standing_(standing);
       });
+}
+
+/// A founder that has done nothing yet may have done much on a disk that was there before: then
+/// those that met that one do not let it in. A vote, or an entry, came after all had let it in.
+void RaftLog::wait_for_founders() {
+  const bool is_new = node_start_.hard_state.term <= founding.term && node_start_.log.empty();
+  if (config_.joins || applied_ != founding || !is_new) return;
+  std::set<std::uint64_t> others;
+  for (const MemberInfo& founder : config_.founders)
+    if (founder.id != config_.id) others.insert(founder.id);
+  peers_->wait_for(others);
+  parts_.raft.post_after(MemberNews::ask_period, [this, alive = lifetime_.token()] {
+    if (*alive) ask_founders(false);
+  });
+}
+
+void RaftLog::ask_founders(bool is_told) {
+  const std::set<std::uint64_t> missing = peers_->waits_for();
+  if (missing.empty()) return;
+  if (!is_told)
+    parts_.notice(
+        fmt::format("this replica's disk is new: it takes no part until every founder of "
+                    "the cell has let it in. missing: {}",
+                    fmt::join(missing, ", ")));
+  peers_->ask_to_be_let_in();
+  parts_.raft.post_after(MemberNews::ask_period, [this, alive = lifetime_.token()] {
+    if (*alive) ask_founders(true);
+  });
 }
 
 void RaftLog::stop() {

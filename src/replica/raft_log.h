@@ -109,6 +109,8 @@ class RaftLog final : public OrderedLog {
   void set_peers();
   void answer_log_requests();
   void make_news();
+  void wait_for_founders();
+  void ask_founders(bool is_told);
 
   Parts parts_;
   const GroupConfig config_;
@@ -124,6 +126,7 @@ class RaftLog final : public OrderedLog {
   Behind behind_;
   std::function<void(Standing)> standing_;
   std::function<void(std::uint64_t peer)> link_down_;
+  Lifetime lifetime_;
 
   // raft executor: the group as of the entry handed out last
   GroupState group_;

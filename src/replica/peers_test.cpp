@@ -1,0 +1,81 @@
+#include "replica/peers.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "sim/disk.h"
+#include "sim/executor.h"
+#include "sim/network.h"
+#include "sim/world.h"
+
+namespace meridian::replica {
+namespace {
+
+/// One replica's links, on a machine of its own.
+class Machine {
+ public:
+  Machine(sim::World& world, sim::Net& net, std::uint64_t id, std::uint64_t storage)
+      : id_(id), executor_(world.make_executor(fmt::format("raft-{}", id))) {
+    const storage::ReplicaIdentity self{{"test", 7, 1, id, "region"}, storage};
+    peers_ = *Peers::open(disk_, net.make_network(fmt::format("node-{}", id)), self,
+                          [](const std::string&) {});
+    peers_->on(PeerTag::raft, [this](std::uint64_t from, const io::Parts&) { heard_ = from; });
+  }
+  ~Machine() { peers_->stop(); }
+
+  Peers& peers() { return *peers_; }
+  void start() { ASSERT_TRUE(peers_->start(info().address, "", *executor_)); }
+  MemberInfo info() const { return {id_, "region", fmt::format("node-{}:1", id_)}; }
+  bool send(const Machine& to) {
+    const auto message = std::make_shared<const Buffer>(1, static_cast<Byte>(PeerTag::raft));
+    return peers_->send(to.id_, io::Channel::control, {message});
+  }
+  /// Who sent something to this machine since the last call; 0: nobody.
+  std::uint64_t heard() { return std::exchange(heard_, 0); }
+
+ private:
+  std::uint64_t id_;
+  sim::Disk disk_{sim::DiskOptions{.seed = 1}};
+  std::unique_ptr<io::Executor> executor_;
+  std::unique_ptr<Peers> peers_;
+  std::uint64_t heard_ = 0;
+};
+
+class PeersTest : public ::testing::Test {
+ protected:
+  void run() { world_.advance(io::seconds(1)); }
+  /// Links are made by what is sent first.
+  bool talks(Machine& from, Machine& to) {
+    for (int i = 0; i < 3; ++i) {
+      from.send(to);
+      run();
+    }
+    return to.heard() != 0;
+  }
+
+  sim::World world_{1};
+  sim::Net net_{world_, {}};
+};
+
+TEST_F(PeersTest, a_founder_with_a_new_disk_waits_until_all_have_let_it_in) {
+  Machine one(world_, net_, 1, 11);
+  Machine two(world_, net_, 2, 22);
+  Machine three(world_, net_, 3, 33);
+  for (Machine* machine : {&one, &two, &three})
+    for (const Machine* other : {&one, &two, &three}) machine->peers().set(other->info());
+  one.peers().wait_for({2, 3});
+  one.start();
+  two.start();
+  EXPECT_FALSE(talks(one, two));
+  EXPECT_FALSE(talks(two, one));
+  EXPECT_EQ(one.peers().waits_for(), std::set<std::uint64_t>{3});
+  three.start();
+  one.peers().ask_to_be_let_in();
+  run();
+  EXPECT_TRUE(one.peers().waits_for().empty());
+  EXPECT_TRUE(talks(one, two));
+  EXPECT_TRUE(talks(two, one));
+}
+
+}  // namespace
+}  // namespace meridian::replica
