@@ -158,6 +158,42 @@ TEST(sim_group, an_emptied_disk_under_its_old_id_does_not_vote_for_a_new_member)
   EXPECT_EQ(three.replica().visible_records(), 0u);
 }
 
+/// The same among members that joined later: which disk is whose says the record that let it vote.
+TEST(sim_group, an_emptied_disk_of_a_member_does_not_vote_for_one_that_never_met_it) {
+  Group group({.seed = 22});
+  group.open_accounts(5, mix());
+  const auto replace = [&](Node& old) {
+    group.op().replace(old);
+    for (int i = 0; i < 200 && group.op().is_busy(); ++i) group.run(50);
+    ASSERT_FALSE(group.op().is_busy());
+  };
+  replace(group.node(0));
+  group.net().block_both_ways("node-4", "node-5");
+  replace(group.node(2));
+  Node& two = group.node(1);
+  Node& four = group.node(3);
+  Node& five = group.node(4);
+  for (int i = 0; i < 50 && group.leader() != &two; ++i) {
+    group.leader_within(5'000).replica().transfer_leadership(two.id());
+    group.run(200);
+  }
+  ASSERT_EQ(group.leader(), &two);
+  // What is acknowledged now is on 2 and 4 alone; then 4 loses it, and 2 is cut off.
+  group.net().hold(two.name(), five.name(), io::Channel::entries);
+  for (int i = 0; i < 10; ++i) {
+    group.clients().send(two);
+    group.run(20);
+  }
+  group.run(300);
+  four.empty_disk(99);
+  group.net().heal();
+  group.net().isolate(two.name());
+  group.start(four);
+  group.run(5'000);
+  EXPECT_NE(group.leader(), &five);
+  EXPECT_EQ(four.replica().visible_records(), 0u);
+}
+
 /// Writes that do not fit are refused, with nothing done; reads go on, and writes once there is
 /// room.
 TEST(sim_group, a_leader_whose_disk_is_nearly_full_refuses_writes_and_serves_reads) {

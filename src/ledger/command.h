@@ -199,7 +199,7 @@ struct MemberChange {
   std::array<Byte, 4> zero_a;
   std::array<char, 32> region;   ///< Padded with zeros, as is `address`.
   std::array<char, 64> address;  ///< "host:port" for its peers.
-  std::array<Byte, 16> zero;
+  u128 storage;  ///< Of the disk that the id belongs to; 0: not said, as in logs of before.
 };
 
 /// The cell's key, sealed for one replica (crypto/sealed_box.h). The first one names the key of the

@@ -254,7 +254,9 @@ void BodyDescriber::operator()(const SystemBody& body) {
           out_.bytes(name, as_bytes(padded));
       };
       add("region", {command.region.data(), command.region.size()});
-      return add("address", {command.address.data(), command.address.size()});
+      add("address", {command.address.data(), command.address.size()});
+      if (command.storage != 0) out_.opaque("storage", command.storage);
+      return;
     }
     case CommandKind::cell_key_grant: {
       auto command = load_command<CellKeyGrant>(bytes);

@@ -389,6 +389,7 @@ void CellReplica::propose_change(const std::vector<MemberStep>& steps,
     command.change = static_cast<std::uint32_t>(step.change);
     std::copy(step.member.region.begin(), step.member.region.end(), command.region.begin());
     std::copy(step.member.address.begin(), step.member.address.end(), command.address.begin());
+    command.storage = group_->peers().storage_met(step.member.id).value_or(0);
     request->add(ledger::CommandKind::member_change, command);
     change.changes.push_back({step.member.id, step.change});
   }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/u128.h"
 #include "consensus/raft_node.h"
 #include "io/network.h"
 
@@ -14,6 +15,7 @@ struct MemberInfo {
   std::uint64_t id = 0;  ///< Raft id: of one disk, for ever.
   std::string region;
   std::string address;  ///< "host:port" where its peers reach it.
+  u128 storage = 0;     ///< Of the disk that the id belongs to, if a record says so; else 0.
   bool operator==(const MemberInfo&) const = default;
 };
 

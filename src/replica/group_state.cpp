@@ -15,6 +15,8 @@ namespace {
 using Kind = consensus::MemberChange::Kind;
 
 constexpr std::uint32_t format_version = 1;
+/// With the storage of each member: only if one is known, so that there is one encoding.
+constexpr std::uint32_t storage_version = 2;
 constexpr std::size_t members_max = 256;
 constexpr std::size_t region_size_max = sizeof(ledger::MemberChange::region);
 constexpr std::size_t address_size_max = sizeof(ledger::MemberChange::address);
@@ -83,6 +85,11 @@ void GroupState::set(const MemberInfo& member) {
     members.insert(at, member);
 }
 
+void GroupState::bind(std::uint64_t id, u128 storage) {
+  for (MemberInfo& member : members)
+    if (member.id == id && member.storage == 0) member.storage = storage;
+}
+
 std::string GroupState::region_of(std::uint64_t id) const {
   const MemberInfo* member = find(id);
   return member != nullptr ? member->region : std::string();
@@ -91,7 +98,10 @@ std::string GroupState::region_of(std::uint64_t id) const {
 Buffer encode_group_state(const GroupState& state) {
   Buffer bytes;
   ByteWriter out(bytes);
-  out.u32(format_version);
+  const bool has_storage =
+      std::any_of(state.members.begin(), state.members.end(),
+                  [](const MemberInfo& member) { return member.storage != 0; });
+  out.u32(has_storage ? storage_version : format_version);
   const Buffer membership = consensus::encode_membership(state.membership);
   out.u32(static_cast<std::uint32_t>(membership.size()));
   out.bytes(membership);
@@ -103,31 +113,38 @@ Buffer encode_group_state(const GroupState& state) {
     out.bytes(as_bytes(member.region));
     out.u8(static_cast<std::uint8_t>(member.address.size()));
     out.bytes(as_bytes(member.address));
+    if (has_storage) out.id(member.storage);
   }
   return bytes;
 }
 
 Result<GroupState> decode_group_state(Bytes bytes) {
   ByteReader in(bytes);
-  if (const std::uint32_t version = in.u32(); !in.ok() || version != format_version)
+  const std::uint32_t version = in.u32();
+  if (!in.ok() || (version != format_version && version != storage_version))
     return fail(Code::data_loss, fmt::format("group state: version {}, this program knows {}",
-                                             version, format_version));
+                                             version, storage_version));
   GroupState state;
   state.membership = TRY(consensus::decode_membership(in.take(in.u32())));
   const std::uint32_t count = in.u32();
   if (!in.ok() || count > members_max)
     return fail(Code::data_loss, fmt::format("group state: {} members", count));
+  std::uint64_t last_id = 0;
+  bool has_storage = false;
   for (std::uint32_t i = 0; i < count; ++i) {
-    MemberInfo member;
+    MemberInfo& member = state.members.emplace_back();
     member.id = in.u64();
     member.region = as_text(in.take(in.u8()));
     member.address = as_text(in.take(in.u8()));
+    if (version == storage_version) member.storage = in.id();
+    has_storage = has_storage || member.storage != 0;
     if (!in.ok() || member.region.size() > region_size_max ||
-        member.address.size() > address_size_max ||
-        member.id <= (state.members.empty() ? 0 : state.members.back().id))
+        member.address.size() > address_size_max || member.id <= last_id)
       return fail(Code::data_loss, fmt::format("group state: member {} is malformed", i));
-    state.members.push_back(std::move(member));
+    last_id = member.id;
   }
+  if (has_storage != (version == storage_version))
+    return fail(Code::data_loss, "group state: it names no storage in the version that does");
   if (!in.done()) return fail(Code::data_loss, "group state: bytes are left over");
   return state;
 }

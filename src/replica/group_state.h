@@ -24,6 +24,8 @@ struct GroupState {
   /// It was a member and is none any more. For good, as ids are never used again.
   bool has_left(std::uint64_t id) const { return find(id) != nullptr && !membership.has(id); }
   void set(const MemberInfo& member);
+  /// The id belongs to this disk; unless it is 0 or one is known.
+  void bind(std::uint64_t id, u128 storage);
   /// Empty if it is not known.
   std::string region_of(std::uint64_t id) const;
 };

@@ -28,6 +28,26 @@ TEST(group_state, every_cut_and_every_extension_is_refused) {
   EXPECT_FALSE(decode_group_state(bytes));
 }
 
+TEST(group_state, storages_are_kept_and_never_change) {
+  GroupState state = *after_steps(three(), {{{4, "us-east", "d:1"}, Kind::learner}});
+  const Buffer without = encode_group_state(state);
+  state.bind(4, 0);
+  EXPECT_EQ(encode_group_state(state), without);  // as it was before storages were kept
+  state.bind(4, 77);
+  state.bind(4, 78);
+  EXPECT_EQ(state.find(4)->storage, 77u);
+  const Buffer bytes = encode_group_state(state);
+  EXPECT_EQ(bytes.size(), without.size() + 4 * sizeof(u128));
+  EXPECT_EQ(*decode_group_state(bytes), state);
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(decode_group_state(Bytes(bytes).first(size))) << size;
+  Buffer unknown = bytes;
+  const auto at = std::find(unknown.begin(), unknown.end(), Byte{77});
+  ASSERT_NE(at, unknown.end());
+  *at = 0;  // a second encoding of the state without
+  EXPECT_FALSE(decode_group_state(unknown));
+}
+
 TEST(group_state, an_id_is_never_used_again) {
   GroupState state = three();
   Result<GroupState> added = after_steps(state, {{{4, "us-east", "d:1"}, Kind::learner}});

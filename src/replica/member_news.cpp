@@ -109,7 +109,12 @@ void MemberNews::start() {
   });
 }
 
-void MemberNews::look() { stand(standing_in(parts_.group(), parts_.self.id)); }
+void MemberNews::look() {
+  const GroupState& group = parts_.group();
+  const MemberInfo* self = group.find(parts_.self.id);
+  const bool is_other = self != nullptr && self->storage != 0 && self->storage != parts_.storage;
+  stand(is_other ? Standing::other_disk : standing_in(group, parts_.self.id));
+}
 
 /// Another disk stays another disk, whatever the log that it still gets may say.
 void MemberNews::stand(Standing standing) {

@@ -121,6 +121,10 @@ Status Peers::start(const std::string& listen, const std::string& client_address
          if (!is_about_members(tag)) {
            if (!let_us_in->contains(from)) return introduce_ourselves(from);
            if (!takes_part_) return;
+           if (is_cut_off(static_cast<std::uint64_t>(from))) {
+             if (stranger_) stranger_(static_cast<std::uint64_t>(from));
+             return;
+           }
          }
          const auto found = receivers_.find(tag);
          if (found != receivers_.end() && found->second)
@@ -179,7 +183,8 @@ void Peers::stop() {
 }
 
 bool Peers::send(std::uint64_t to, io::Channel channel, io::Parts parts) {
-  if (!is_started_ || (!takes_part_ && !is_about_members(tag_of(parts)))) return false;
+  if (!is_started_) return false;
+  if (!is_about_members(tag_of(parts)) && (!takes_part_ || is_cut_off(to))) return false;
   const std::shared_ptr<io::Network> net = network();
   return net && net->send(io::PeerId{to}, channel, std::move(parts));
 }
@@ -212,7 +217,10 @@ Result<io::PeerId> Peers::admit(Bytes bytes) {
 Status Peers::pin(std::uint64_t id, u128 storage) {
   const std::lock_guard lock(mutex_);
   if (const auto found = pins_.find(id); found != pins_.end()) {
-    if (found->second == storage) return {};
+    if (found->second == storage) {
+      cut_off_.erase(id);
+      return {};
+    }
     return fail(
         Code::permission_denied,
         fmt::format("replica {} had another disk: an emptied or exchanged one joins under a "
@@ -253,14 +261,38 @@ void Peers::set(const MemberInfo& member) {
     if (const auto found = members_.find(member.id);
         found != members_.end() && found->second == member)
       return;
-    members_[member.id] = member;
+    MemberInfo& known = members_[member.id];
+    const u128 storage = member.storage != 0 ? member.storage : known.storage;
+    known = member;
+    known.storage = storage;
     guests_.erase(member.id);
+    if (storage != 0) bind(member.id, storage);
     if (const auto met = met_.extract(member.id); met && !pins_.contains(member.id))
       if (const Status pinned = save_pin(member.id, met.mapped()); !pinned)
         notice_(fmt::format("the storage of replica {} cannot be remembered: {}", member.id,
                             pinned.error().message));
   }
   if (const auto net = network()) net->set_peer(io::PeerId{member.id}, member.address);
+}
+
+/// As the records say it.
+void Peers::bind(std::uint64_t id, u128 storage) {
+  const std::optional<u128> had = met_locked(id);
+  const bool is_pinned = pins_.contains(id);
+  met_.erase(id);
+  if (is_pinned && had == storage) return;
+  if (had && had != storage && !admits_any_disk_) {
+    cut_off_.insert(id);
+    notice_(fmt::format("replica {} was let in with another disk than its own: it is cut off", id));
+  }
+  if (const Status pinned = save_pin(id, storage); !pinned)
+    notice_(fmt::format("the storage of replica {} cannot be remembered: {}", id,
+                        pinned.error().message));
+}
+
+bool Peers::is_cut_off(std::uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  return cut_off_.contains(id);
 }
 
 void Peers::set_guest(std::uint64_t id, const std::string& address) {
@@ -289,6 +321,17 @@ std::optional<u128> Peers::storage_of(std::uint64_t id) const {
   const auto found = pins_.find(id);
   if (found == pins_.end()) return std::nullopt;
   return found->second;
+}
+
+std::optional<u128> Peers::storage_met(std::uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  return met_locked(id);
+}
+
+std::optional<u128> Peers::met_locked(std::uint64_t id) const {
+  if (const auto found = pins_.find(id); found != pins_.end()) return found->second;
+  if (const auto found = met_.find(id); found != met_.end()) return found->second;
+  return std::nullopt;
 }
 
 std::optional<MemberInfo> Peers::find(std::uint64_t id) const {

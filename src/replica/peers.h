@@ -2,8 +2,9 @@
 //
 // Every link begins with a hello that names cell, generation, Raft id and storage; a known id with
 // another storage is refused for good (M2, L8): its disk was emptied or exchanged, and it would
-// vote away what was acknowledged. Which storage a member's id has is remembered durably at first
-// contact; that of an id that is no member's is not, as whoever has it may yet be given up.
+// vote away what was acknowledged. Which storage the id of a member has says the record that gave
+// it a vote; of a founder, and until then, it is remembered durably at first contact. That of an id
+// that is no member's is not, as whoever has it may yet be given up.
 // A founder whose disk is new cannot know whether it is the first one: it takes no part until every
 // other founder has let it in, which one that met another disk does not.
 // The hello also says where clients reach the replica: whom they are sent to if it leads.
@@ -75,6 +76,8 @@ class Peers {
   /// No handler is called any more, nothing is sent.
   void stop();
 
+  /// A storage that it names counts more than that of the first contact: who was let in with
+  /// another one is cut off.
   void set(const MemberInfo& member);
   /// One that is no member asks: it is answered at `address`. Nothing if it is a member, or if
   /// there are guests_max already.
@@ -86,6 +89,8 @@ class Peers {
   std::vector<std::uint64_t> known() const;
   /// The storage that an id belongs to; none: not known yet.
   std::optional<u128> storage_of(std::uint64_t id) const;
+  /// The same, or of an id that is no member's the one that introduced itself last.
+  std::optional<u128> storage_met(std::uint64_t id) const;
   std::optional<MemberInfo> find(std::uint64_t id) const;
   /// False if it was not queued: no link, no room, or not started yet (another thread was quicker).
   bool send(std::uint64_t to, io::Channel channel, io::Parts parts);
@@ -99,6 +104,9 @@ class Peers {
   Result<io::PeerId> admit(Bytes bytes);
   Status pin(std::uint64_t id, u128 storage);
   Status save_pin(std::uint64_t id, u128 storage);  // mutex_ held
+  void bind(std::uint64_t id, u128 storage);        // mutex_ held
+  bool is_cut_off(std::uint64_t id) const;
+  std::optional<u128> met_locked(std::uint64_t id) const;  // mutex_ held
   void introduce_ourselves(io::PeerId to);
   void let_in_by(std::uint64_t peer);
 
@@ -119,6 +127,7 @@ class Peers {
   std::map<std::uint64_t, u128> pins_;
   std::map<std::uint64_t, MemberInfo> members_;
   std::map<std::uint64_t, u128> met_;  ///< Storage of who said hello and is no member.
+  std::set<std::uint64_t> cut_off_;    ///< Let in with another storage than theirs.
   std::set<std::uint64_t> guests_;
   std::set<std::uint64_t> retired_;
   std::set<std::uint64_t> waits_for_;

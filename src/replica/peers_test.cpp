@@ -20,25 +20,29 @@ class Machine {
     peers_ = *Peers::open(disk_, net.make_network(fmt::format("node-{}", id)), self,
                           [](const std::string&) {});
     peers_->on(PeerTag::raft, [this](std::uint64_t from, const io::Parts&) { heard_ = from; });
+    peers_->on_stranger([this](std::uint64_t stranger) { stranger_ = stranger; });
   }
   ~Machine() { peers_->stop(); }
 
   Peers& peers() { return *peers_; }
   void start() { ASSERT_TRUE(peers_->start(info().address, "", *executor_)); }
-  MemberInfo info() const { return {id_, "region", fmt::format("node-{}:1", id_)}; }
+  MemberInfo info(u128 storage = 0) const {
+    return {id_, "region", fmt::format("node-{}:1", id_), storage};
+  }
   bool send(const Machine& to) {
     const auto message = std::make_shared<const Buffer>(1, static_cast<Byte>(PeerTag::raft));
     return peers_->send(to.id_, io::Channel::control, {message});
   }
   /// Who sent something to this machine since the last call; 0: nobody.
   std::uint64_t heard() { return std::exchange(heard_, 0); }
+  std::uint64_t stranger() { return std::exchange(stranger_, 0); }
 
  private:
   std::uint64_t id_;
   sim::Disk disk_{sim::DiskOptions{.seed = 1}};
   std::unique_ptr<io::Executor> executor_;
   std::unique_ptr<Peers> peers_;
-  std::uint64_t heard_ = 0;
+  std::uint64_t heard_ = 0, stranger_ = 0;
 };
 
 class PeersTest : public ::testing::Test {
@@ -56,6 +60,29 @@ class PeersTest : public ::testing::Test {
   sim::World world_{1};
   sim::Net net_{world_, {}};
 };
+
+TEST_F(PeersTest, who_was_let_in_with_another_disk_than_the_records_say_is_cut_off) {
+  Machine five(world_, net_, 5, 55);
+  {
+    Machine emptied(world_, net_, 4, 99);
+    five.start();
+    emptied.start();
+    five.peers().set_guest(4, emptied.info().address);
+    emptied.peers().set(five.info());
+    ASSERT_TRUE(talks(emptied, five));
+    five.peers().set(emptied.info(77));  // as a record says
+    EXPECT_FALSE(talks(emptied, five));
+    EXPECT_EQ(five.stranger(), 4u);
+    EXPECT_FALSE(five.send(emptied));
+    EXPECT_EQ(five.peers().storage_of(4), u128{77});
+  }
+  Machine true_one(world_, net_, 4, 77);
+  true_one.start();
+  true_one.peers().set(five.info());
+  EXPECT_TRUE(talks(true_one, five));
+  EXPECT_EQ(five.stranger(), 0u);
+  EXPECT_TRUE(five.send(true_one));
+}
 
 TEST_F(PeersTest, a_founder_with_a_new_disk_waits_until_all_have_let_it_in) {
   Machine one(world_, net_, 1, 11);

@@ -132,7 +132,8 @@ void RaftLog::hand_out(std::vector<consensus::CommittedEntry> entries) {
   handler_.committed(std::move(out));
 }
 
-/// Where new members are stands in the records of the entry that makes them members.
+/// Where new members are stands in the records of the entry that makes them members, and which disk
+/// is theirs at the latest in the one that lets them vote.
 void RaftLog::take_members(const consensus::CommittedEntry& entry) {
   group_.membership = *entry.membership;
   if (entry.entry.kind != consensus::EntryKind::membership || !entry.entry.bytes) return;
@@ -147,10 +148,10 @@ void RaftLog::take_members(const consensus::CommittedEntry& entry) {
     for (std::uint32_t j = 0; j < run.count; ++j, ++number) {
       if (run.kind != ledger::CommandKind::member_change) continue;
       const auto command = ledger::load_command<ledger::MemberChange>(view->command(number));
-      if (command.change != static_cast<std::uint32_t>(consensus::MemberChange::Kind::learner))
-        continue;
-      const MemberInfo member{command.member, text(command.region), text(command.address)};
-      group_.set(member);
+      if (command.change == static_cast<std::uint32_t>(consensus::MemberChange::Kind::learner))
+        group_.set({command.member, text(command.region), text(command.address), command.storage});
+      else
+        group_.bind(command.member, command.storage);
     }
   }
 }

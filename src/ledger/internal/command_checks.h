@@ -41,7 +41,6 @@ constexpr std::size_t fields_end(CommandKind kind) {
     case CommandKind::erase_subject: return offsetof(EraseSubject, zero);
     case CommandKind::door_refusals: return offsetof(DoorRefusals, zero);
     case CommandKind::dropped_tail: return offsetof(DroppedTail, zero);
-    case CommandKind::member_change: return offsetof(MemberChange, zero);
     case CommandKind::cell_key_grant: return offsetof(CellKeyGrant, zero);
     case CommandKind::subject_key: return offsetof(SubjectKey, zero);
     case CommandKind::turn_epoch: return offsetof(TurnEpoch, zero);
@@ -49,6 +48,7 @@ constexpr std::size_t fields_end(CommandKind kind) {
     case CommandKind::create_transfer:
     case CommandKind::append_event:
     case CommandKind::delete_stream: return command_size;  // a client's: apply judges and records
+    case CommandKind::member_change: return command_size;
   }
   return command_size;
 }
