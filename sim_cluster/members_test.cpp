@@ -75,6 +75,29 @@ TEST(sim_members, an_emptied_disk_that_knows_one_member_alone_is_told_by_the_oth
   EXPECT_TRUE(was_told(group.node(2), "meridian node replace 3 NEW=region-3@HOST:PORT"));
 }
 
+/// What is committed of its log it hears from a leader only; and that one joined by a part of it.
+TEST(sim_members, a_restarted_member_is_found_by_a_leader_that_joined_after_its_checkpoint) {
+  Group group({.seed = 24, .checkpoint_interval = 100'000});
+  group.open_accounts(5, *find_workload("mix"));
+  work(group, 10);
+  group.op().replace(group.node(2));
+  for (int i = 0; i < 200 && group.op().is_busy(); ++i) group.run(50);
+  ASSERT_FALSE(group.op().is_busy());
+  Node& one = group.node(0);
+  Node& joiner = group.node(3);
+  for (int i = 0; i < 50 && group.leader() != &joiner; ++i) {
+    group.leader_within(5'000).replica().transfer_leadership(joiner.id());
+    group.run(200);
+  }
+  ASSERT_EQ(group.leader(), &joiner);
+  one.kill();
+  group.run(200);
+  group.start(one);
+  group.run(3'000);
+  EXPECT_EQ(group.leader(), &joiner);
+  EXPECT_EQ(one.replica().visible_records(), joiner.replica().visible_records());
+}
+
 TEST(sim_members, one_that_waits_is_told_how_it_is_added) {
   Group group({.seed = 13});
   group.open_accounts(5, *find_workload("mix"));

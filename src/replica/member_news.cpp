@@ -99,6 +99,9 @@ MemberNews::MemberNews(Parts parts, std::function<void(Standing)> told)
   parts_.peers.on(PeerTag::members_answer,
                   [this](std::uint64_t from, const io::Parts& message) { receive(from, message); });
   parts_.peers.on_stranger([this](std::uint64_t id) { answer(id); });
+  parts_.peers.on_link_up([this](std::uint64_t peer) {
+    if (standing_ == Standing::learner || standing_ == Standing::voter) answer(peer);
+  });
 }
 
 void MemberNews::start() {
@@ -165,7 +168,15 @@ void MemberNews::receive(std::uint64_t from, const io::Parts& parts) {
   if (answer->storage != 0 && answer->storage != parts_.storage)
     return disowned(from, answer->group);
   if (answer->group.has_left(parts_.self.id)) return stand(Standing::removed);
+  meet(answer->group);
   if (standing_ == Standing::outsider) learn(*answer);
+}
+
+/// After a restart a member does not know what of its log is committed, so not who joined by that:
+/// if that is who leads now, it would never hear it.
+void MemberNews::meet(const GroupState& group) {
+  for (const MemberInfo& member : group.members)
+    if (group.membership.has(member.id) && !parts_.peers.find(member.id)) parts_.peers.set(member);
 }
 
 /// Those that refuse our hello answer it (on_stranger).

@@ -4,6 +4,8 @@
 //   not a member yet  --asks those it was told of--> answer: whom to talk to; and it can be added
 //   was removed       --a message of raft----------> answer: it left, its message is dropped (M2)
 //   another disk      --its hello is refused-------> answer: the storage that its id belongs to
+//   a member that cannot tell what is committed yet <--every link begins with an answer: who else
+//                     takes part by now, as only those it knows reach it
 //
 // Having left is for good, as ids are never used again, so that one word suffices. Another disk
 // counts once more than half of the other members say so: one of them may have met an emptied disk
@@ -79,6 +81,7 @@ class MemberNews {
   void asked(std::uint64_t by, const io::Parts& question);
   void receive(std::uint64_t from, const io::Parts& parts);
   void disowned(std::uint64_t by, const GroupState& group);
+  void meet(const GroupState& group);
   void learn(const MembersAnswer& answer);
   void question_all();
   void stand(Standing standing);

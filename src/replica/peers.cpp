@@ -133,7 +133,10 @@ Status Peers::start(const std::string& listen, const std::string& client_address
        [this, let_us_in](io::PeerId peer, io::Channel channel, bool is_up, const std::string& why) {
          if (is_up) {
            let_us_in->insert(peer);
-           return let_in_by(static_cast<std::uint64_t>(peer));
+           let_in_by(static_cast<std::uint64_t>(peer));
+           if (channel == io::Channel::control && link_up_)
+             link_up_(static_cast<std::uint64_t>(peer));
+           return;
          }
          if (channel == io::Channel::control)
            notice_(fmt::format("no link to replica {}: {}", static_cast<std::uint64_t>(peer), why));

@@ -59,6 +59,8 @@ class Peers {
   /// Who gets messages of a kind; null: nobody any more. Before start(), or on its executor.
   void on(PeerTag tag, Receive receive) { receivers_[tag] = std::move(receive); }
   void on_link_down(LinkDown call) { link_down_ = std::move(call); }
+  /// It let this replica in. Before start().
+  void on_link_up(std::function<void(std::uint64_t peer)> call) { link_up_ = std::move(call); }
   /// Canary::admit_any_disk. Before start().
   void admit_any_disk() { admits_any_disk_ = true; }
   /// A founder with a new disk: until each of `founders` has let it in, it is deaf and mute but for
@@ -116,6 +118,7 @@ class Peers {
   std::function<void(const std::string&)> notice_;
   std::map<PeerTag, Receive> receivers_;
   LinkDown link_down_;
+  std::function<void(std::uint64_t peer)> link_up_;
   std::function<void(std::uint64_t id)> stranger_;
   std::atomic<bool> is_started_{false};
   std::atomic<bool> takes_part_{true};  ///< Nobody is waited for.
