@@ -223,6 +223,55 @@ TEST(sim_group, a_leader_whose_disk_is_nearly_full_refuses_writes_and_serves_rea
   group.require_progress(10'000);
 }
 
+/// The others go on; it stays, says why, and goes on once there is room.
+TEST(sim_group, a_follower_whose_disk_is_full_waits_and_goes_on_by_itself) {
+  Group group({.seed = 25, .checkpoint_interval = 100'000});
+  group.open_accounts(5, mix());
+  Node& leader = group.leader_within(5'000);
+  Node& full = group.node(leader.id() % 3);
+  full.limit_disk(400'000);  // less than its log leaves
+  const std::uint64_t before = group.clients().counts().acknowledged;
+  for (int i = 0; i < 60; ++i) {
+    group.clients().send(leader);
+    group.run(50);
+    ASSERT_TRUE(full.is_up());
+  }
+  EXPECT_GE(group.clients().counts().acknowledged, before + 50);
+  EXPECT_EQ(group.leader(), &leader);
+  EXPECT_LT(full.replica().visible_records(), leader.replica().visible_records());
+  const auto said = [&](const std::string& what) {
+    return std::ranges::any_of(full.notices(), [&](const std::string& line) {
+      return line.find(what) != std::string::npos;
+    });
+  };
+  EXPECT_TRUE(said("below 0 the log takes nothing: no entry is taken until there is room"));
+  EXPECT_FALSE(said("there is room again for the log"));
+  full.limit_disk(std::nullopt);
+  group.run(2'000);
+  EXPECT_TRUE(full.is_up());
+  EXPECT_TRUE(said("there is room again for the log"));
+  EXPECT_EQ(full.replica().visible_records(), leader.replica().visible_records());
+  EXPECT_EQ(group.leader(), &leader);
+  EXPECT_EQ(full.copies(), 0u);
+}
+
+/// A leader like that hands over, as with a disk that hangs.
+TEST(sim_group, a_leader_whose_disk_is_full_hands_over) {
+  Group group({.seed = 26, .checkpoint_interval = 100'000});
+  group.open_accounts(5, mix());
+  Node& full = group.leader_within(5'000);
+  full.limit_disk(400'000);
+  for (int i = 0; i < 100; ++i) {
+    send_everywhere(group);
+    group.run(50);
+    ASSERT_TRUE(full.is_up());
+  }
+  Node* next = group.leader();
+  ASSERT_NE(next, nullptr);
+  EXPECT_NE(next, &full);
+  group.require_progress(10'000);
+}
+
 TEST(sim_group, a_machine_that_lost_its_disk_comes_back_under_a_new_id) {
   Group group({.seed = 8, .distances_differ = true});
   group.open_accounts(5, mix());

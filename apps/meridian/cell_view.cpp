@@ -187,8 +187,13 @@ void CellObserver::alarm_disks(const std::vector<ReplicaSample>& samples, CellVi
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const ReplicaRow& row = view.rows[i];
     if (!row.answers) continue;
-    // 0: it did not say.
-    if (row.disk_free_bytes != 0 && row.disk_free_bytes < disk_free_min)
+    // Free bytes of 0: it did not say.
+    if (samples[i].status.group().lacks_room())
+      view.alarms.push_back(
+          fmt::format("the disk of {} is full: it takes no entries until there is room; the others "
+                      "go on",
+                      row.region));
+    else if (row.disk_free_bytes != 0 && row.disk_free_bytes < disk_free_min)
       view.alarms.push_back(
           fmt::format("the disk of {} is full: {} MiB are free, and below {} "
                       "writes are refused",

@@ -184,6 +184,9 @@ TEST(CellView, full_disks_and_checkpoints_put_off_are_alarms) {
   EXPECT_THAT(cell.shown_by(observer).alarms,
               ElementsAre(HasSubstr("eu-west puts checkpoints off"),
                           HasSubstr("the disk of ap-south is full: 200 MiB")));
+  cell.samples[2].status.mutable_group()->set_lacks_room(true);
+  EXPECT_THAT(cell.shown_by(observer).alarms,
+              ElementsAre(HasSubstr("the disk of ap-south is full: it takes no entries")));
 }
 
 TEST(CellView, a_replica_of_another_cell_is_an_alarm) {

@@ -1,11 +1,13 @@
-// What one of several replicas tells while it is open: that it has to copy a state, and how it
-// stands in its cell. Told on its own threads, looked at by the main thread, which is woken.
+// What one of several replicas tells while it is open: that it has to copy a state, or met a full
+// disk, and how it stands in its cell. Told on its own threads, looked at by the main thread, which
+// is woken.
 #pragma once
 
 #include <spdlog/spdlog.h>
 
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "replica/member_news.h"
@@ -19,6 +21,11 @@ class ReplicaWords {
   explicit ReplicaWords(ServeSetting& setting) {
     setting.behind = [this](const replica::MemberInfo& peer) { keep(behind_, peer); };
     setting.standing = [this](replica::Standing standing) { keep(standing_, standing); };
+    if (!setting.config.group) return;
+    setting.on_fatal = [this, stop = setting.on_fatal](const Error& error) {
+      if (error.code != Code::resource_exhausted) stop(error);
+      keep(full_, error.message);
+    };
   }
   std::optional<replica::MemberInfo> behind() {
     const std::lock_guard lock(mutex_);
@@ -28,9 +35,15 @@ class ReplicaWords {
     const std::lock_guard lock(mutex_);
     return standing_;
   }
+  /// It met a full disk where it cannot wait: why it has to close until there is room.
+  std::optional<std::string> full() {
+    const std::lock_guard lock(mutex_);
+    return full_;
+  }
   /// Before the replica is opened.
   void forget() {
     const std::lock_guard lock(mutex_);
+    full_.reset();
     behind_.reset();
     standing_.reset();
   }
@@ -46,6 +59,7 @@ class ReplicaWords {
   std::mutex mutex_;
   std::optional<replica::MemberInfo> behind_;
   std::optional<replica::Standing> standing_;
+  std::optional<std::string> full_;
 };
 
 /// Tells how a replica stands in its cell whenever that changes. Of a founder, which votes, it says

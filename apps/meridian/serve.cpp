@@ -176,6 +176,20 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting,
   }
 }
 
+/// The others go on without it; what it was writing is looked at when it opens again, as after a
+/// kill. Returns the signal that came meanwhile, if one did.
+Result<std::optional<int>> wait_for_room(const ServeSetting& setting, const std::string& why,
+                                         const StopSignals& signals) {
+  const std::uint64_t needed = setting.config.limits.bytes_reserve;
+  spdlog::error("{}: closed until {} MiB of the disk are free", why, needed >> 20);
+  for (;;) {
+    if (TRY(setting.node.disk->free_bytes()) >= needed) break;
+    if (const std::optional<int> signal = signals.wait(1)) return signal;
+  }
+  spdlog::info("the disk has room again: this replica opens");
+  return std::optional<int>();
+}
+
 /// Not while the end of the log is in doubt.
 Result<std::unique_ptr<Serving>> open_if_sound(const ServeSetting& setting) {
   if (setting.config.group && TRY(replica::CatchUp::is_needed(*setting.node.disk)))
@@ -213,7 +227,7 @@ Result<std::optional<int>> serve_open(Serving& serving, const ServeSetting& sett
                        now.value_or(replica::Standing::outsider) == replica::Standing::outsider;
     if (!waits && !std::exchange(is_ready, true))
       log_ready(serving, !std::exchange(told.is_ready, true));
-    if (told.words.behind()) return std::optional<int>();
+    if (told.words.behind() || told.words.full()) return std::optional<int>();
     if (const std::optional<int> signal = signals.wait()) return signal;
   }
 }
@@ -224,6 +238,12 @@ Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signal
   for (;;) {
     told.words.forget();
     Result<std::unique_ptr<Serving>> opened = open_if_sound(setting);
+    if (!opened && setting.config.group && opened.error().code == Code::resource_exhausted) {
+      if (const std::optional<int> signal =
+              TRY(wait_for_room(setting, opened.error().message, signals)))
+        return stopped(*signal);
+      continue;
+    }
     if (!opened && !TRY(replica::CatchUp::is_needed(*setting.node.disk))) return opened.error();
     if (!opened) {
       if (const std::optional<int> signal = TRY(catch_up(setting, std::nullopt, signals)))
@@ -236,7 +256,11 @@ Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signal
     Result<std::optional<int>> signal = serve_open(*serving, setting, told, signals);
     if (signal && *signal) spdlog::info("signal {}: finishing what is under way", **signal);
     serving.reset();
-    if (signal && !*signal) signal = catch_up(setting, told.words.behind(), signals);
+    if (signal && !*signal) {
+      const std::optional<std::string> full = told.words.full();
+      signal = full ? wait_for_room(setting, *full, signals)
+                    : catch_up(setting, told.words.behind(), signals);
+    }
     if (!signal) return signal.error();
     if (*signal) return stopped(**signal);
   }

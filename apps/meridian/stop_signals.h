@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <ctime>
 #include <optional>
 
 namespace meridian::app {
@@ -23,6 +24,13 @@ class StopSignals {
     while (sigwait(&signals_, &signal) != 0) {
     }
     if (signal == wake_signal) return std::nullopt;
+    return signal;
+  }
+  /// The same, for at most `seconds`.
+  std::optional<int> wait(time_t seconds) const {
+    const timespec patience{seconds, 0};
+    const int signal = sigtimedwait(&signals_, nullptr, &patience);
+    if (signal <= 0 || signal == wake_signal) return std::nullopt;
     return signal;
   }
   static void wake() { ::kill(::getpid(), wake_signal); }

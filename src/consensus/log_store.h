@@ -1,8 +1,8 @@
 // Where a replica keeps consensus's log and hard state: what a power failure leaves (S2).
 //
 // replica/ implements it with the write-ahead log; tests with memory that loses what was not
-// synced. Called on the log executor only, one call at a time. After any error but
-// resource_exhausted the node stops: a sync is never tried again.
+// synced. Called on the log executor only, one call at a time. After any error the node stops, as a
+// sync is never tried again; but for resource_exhausted from append(): there is no room now.
 #pragma once
 
 #include <span>
@@ -18,7 +18,7 @@ class LogStore {
   virtual ~LogStore() = default;
   /// Durable when it returns: first `hard_state` (if not null: its term or vote are new), then
   /// `entries` (S5). They follow one another; from the first one's index on they replace what is
-  /// there (S4).
+  /// there (S4). resource_exhausted: not all is durable, and the same call may be made again later.
   virtual Status append(const HardState* hard_state, std::span<const LogEntry> entries) = 0;
   /// Entries from `first` on, complete, at least one and up to `bytes_max`, none past `last`.
   virtual Result<std::vector<LogEntry>> read(std::uint64_t first, std::uint64_t last,

@@ -169,6 +169,7 @@ class RaftNode {
     std::uint64_t cached_bytes = 0;
     std::uint64_t elections = 0;
     io::Duration longest_write{};  ///< To this member's log, of late.
+    bool lacks_room = false;       ///< Its disk is full: it acknowledges nothing new meanwhile.
   };
   /// On the raft executor.
   Report report() const;

@@ -3,9 +3,10 @@
 // Calls block. Paths are relative to the disk's root and use '/'; ".." is refused
 // (invalid_argument). Errors carry path and errno text: not_found (no such file), already_exists,
 // resource_exhausted (disk full, quota: nothing or a prefix may have been written), internal
-// (anything else: EIO …). After a failed write or sync the caller must stop using the file: the
-// kernel may have dropped dirty pages, so a sync is never tried again.
-// Thread-safe across files; one File may be read by several threads while one writes elsewhere.
+// (anything else: EIO …; all that fails a sync, also for want of space). After a failed write or
+// sync the caller must stop using the file: the kernel may have dropped dirty pages, so a sync is
+// never tried again. Thread-safe across files; one File may be read by several threads while one
+// writes elsewhere.
 #pragma once
 
 #include <cstdint>

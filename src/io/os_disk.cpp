@@ -37,6 +37,14 @@ Error os_error(std::string_view action, std::string_view path, int error_number)
                                 std::error_code(error_number, std::generic_category()).message()));
 }
 
+/// Also a sync that fails for want of space has lost what was written: it is no full disk, after
+/// which one may go on once there is room.
+Error sync_error(std::string_view path, int error_number) {
+  Error error = os_error("sync", path, error_number);
+  if (error.code == Code::resource_exhausted) error.code = Code::internal;
+  return error;
+}
+
 /// Owns a file descriptor.
 class Descriptor {
  public:
@@ -107,7 +115,7 @@ class OsFile final : public File {
 
   Status sync() override {
     // Not repeated on any error, EINTR included: pages may have been dropped and marked clean.
-    if (::fdatasync(descriptor_.get()) != 0) return os_error("sync", path_, errno);
+    if (::fdatasync(descriptor_.get()) != 0) return sync_error(path_, errno);
     return {};
   }
 
@@ -265,7 +273,7 @@ class OsDisk final : public Disk {
 
   Status sync_directory(std::string_view directory) override {
     Descriptor descriptor = TRY(open_directory("sync", directory));
-    if (::fsync(descriptor.get()) != 0) return os_error("sync", display(directory), errno);
+    if (::fsync(descriptor.get()) != 0) return sync_error(display(directory), errno);
     return {};
   }
 
@@ -355,7 +363,7 @@ Status make_root(const std::string& root) {
   if (parent.empty()) parent = root.front() == '/' ? "/" : ".";
   Descriptor directory = open_retrying(AT_FDCWD, parent.c_str(), O_RDONLY | O_DIRECTORY);
   if (!directory.valid()) return os_error("open", parent, errno);
-  if (::fsync(directory.get()) != 0) return os_error("sync", parent, errno);
+  if (::fsync(directory.get()) != 0) return sync_error(parent, errno);
   return {};
 }
 

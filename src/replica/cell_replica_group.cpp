@@ -16,6 +16,10 @@ namespace {
 
 constexpr io::Duration metrics_period = io::milliseconds(500);
 
+/// Clients are refused below the whole of it; what goes on by itself, and what a leader with more
+/// room orders, has half of it, so that what is in the log can always be applied.
+std::uint64_t log_reserve(const ReplicaLimits& limits) { return limits.bytes_reserve / 2; }
+
 /// A change has no id to ask for: its outcome shows in who takes part.
 Error change_error(const Error& error) {
   const bool is_open = error.code == Code::deadline_exceeded ||
@@ -41,7 +45,7 @@ Status CellReplica::open_log() {
          executors_.propose != nullptr);
   std::unique_ptr<RaftLog> group =
       TRY(RaftLog::open({*executors_.raft, executors_.log, io_.clock, io_.entropy, metrics_,
-                         io_.notice, config_.canary},
+                         io_.notice, config_.canary, log_reserve(config_.limits)},
                         context_, {config_.wal_file_size}, replica_name_of(config_), *config_.group,
                         io_.make_network(), {stores_.applied, stores_.membership}));
   group_ = group.get();
@@ -261,6 +265,7 @@ GroupReport CellReplica::group_report() const {
   out.applied_index = applied_index_;
   out.last_index = raft.core.last_index;
   out.elections = raft.elections;
+  out.lacks_room = raft.lacks_room;
   out.failover_bound_ms = static_cast<std::uint64_t>(
       static_cast<std::int64_t>(config.timing.failover_bound(
           std::max(config.round_trip, longest_round_trip(raft.membership)),

@@ -18,6 +18,8 @@ GroupMetrics::GroupMetrics(metrics::Registry& registry)
       failover_bound_ms_(registry.gauge(
           "meridian_raft_failover_bound_ms",
           "Longest time from the death of a leader to the next commit, with a healthy quorum.")),
+      lacks_room_(registry.gauge("meridian_raft_lacks_room",
+                                 "1 if the disk is so full that the log takes nothing, else 0.")),
       elections_(registry.counter("meridian_raft_elections_total",
                                   "Elections that this replica stood for since it was opened.")) {}
 
@@ -31,6 +33,7 @@ void GroupMetrics::show(const GroupReport& report) {
   set(applied_index_, report.applied_index);
   set(global_index_, report.global_index);
   set(failover_bound_ms_, report.failover_bound_ms);
+  set(lacks_room_, report.lacks_room ? 1 : 0);
   elections_.increment(report.elections - elections_shown_);
   elections_shown_ = report.elections;
   for (const GroupReport::Peer& peer : report.peers) {

@@ -36,6 +36,7 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(
   log->store_ =
       TRY(RaftStore::open(context, wal, from.applied, config.limits.cached_bytes_max,
                           std::move(directory.hard_state), parts.clock, parts.metrics, from.log));
+  log->store_->keep_free(parts.bytes_reserve);
   from.hard_state = log->store_->hard_state();
   TRY(drop_doubtful_tail(*log->store_, directory.in_doubt, parts.notice));
   if (directory.in_doubt.after_index())

@@ -37,6 +37,7 @@ class RaftLog final : public OrderedLog {
     StageMetrics& metrics;
     std::function<void(const std::string&)> notice;
     Canary canary{};
+    std::uint64_t bytes_reserve = 0;  ///< Free disk that the log leaves.
   };
   /// What a founder's log begins after: an entry that nobody has, so that who joins later, with an
   /// empty configuration, is always given a state first.

@@ -1,5 +1,7 @@
 #include "replica/raft_store.h"
 
+#include <fmt/format.h>
+
 #include "base/assert.h"
 
 namespace meridian::replica {
@@ -40,7 +42,8 @@ Result<std::unique_ptr<RaftStore>> RaftStore::open(const storage::SealedContext&
                                                    storage::HardStateFile hard_state,
                                                    io::Clock& clock, StageMetrics& metrics,
                                                    std::vector<LogEntry>& log) {
-  std::unique_ptr<RaftStore> store(new RaftStore(std::move(hard_state), clock, metrics));
+  std::unique_ptr<RaftStore> store(
+      new RaftStore(context.disk, std::move(hard_state), clock, metrics));
   std::uint64_t cached = 0;
   std::size_t oldest = 0;  // whose bytes are kept
   const auto visit = [&](const storage::WalEntry& entry) -> Status {
@@ -74,8 +77,11 @@ Status RaftStore::append(const consensus::HardState* hard_state,
                          std::span<const LogEntry> entries) {
   const StageTimer timer(clock_, metrics_.log_write_us);
   if (hard_state != nullptr)
-    TRY(hard_state_.save({hard_state->term, hard_state->vote, hard_state->commit}));
+    if (Status saved = hard_state_.save({hard_state->term, hard_state->vote, hard_state->commit});
+        !saved)
+      return fail(Code::internal, saved.error().message);  // no full disk: it is not tried again
   if (entries.empty()) return {};
+  TRY(check_room());
   std::vector<storage::WalEntry> records;
   records.reserve(entries.size());
   for (const LogEntry& entry : entries) {
@@ -86,6 +92,14 @@ Status RaftStore::append(const consensus::HardState* hard_state,
   TRY(wal_->append(records));
   file_count_ = wal_->file_count();
   return {};
+}
+
+Status RaftStore::check_room() const {
+  const std::uint64_t free = TRY(disk_.free_bytes());
+  if (free >= bytes_reserve_) return {};
+  return fail(Code::resource_exhausted,
+              fmt::format("only {} MiB of the disk are free, and below {} the log takes nothing",
+                          free >> 20, bytes_reserve_ >> 20));
 }
 
 Result<std::vector<LogEntry>> RaftStore::read(std::uint64_t first, std::uint64_t last,

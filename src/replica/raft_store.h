@@ -16,6 +16,10 @@ namespace meridian::replica {
 
 class RaftStore final : public consensus::LogStore {
  public:
+  /// A log that is nearly full must not take the room that its entries need where they are applied:
+  /// nothing is appended below this free disk.
+  void keep_free(std::uint64_t bytes) { bytes_reserve_ = bytes; }
+
   /// Opens `wal/` and fills `log` with what it holds after `applied`; the oldest lack their bytes
   /// once `cached_bytes_max` is passed. Errors: data_loss.
   static Result<std::unique_ptr<RaftStore>> open(const storage::SealedContext& context,
@@ -40,14 +44,18 @@ class RaftStore final : public consensus::LogStore {
   Status release_before(std::uint64_t index) override;
 
  private:
-  RaftStore(storage::HardStateFile hard_state, io::Clock& clock, StageMetrics& metrics)
-      : hard_state_(std::move(hard_state)), clock_(clock), metrics_(metrics) {}
+  RaftStore(io::Disk& disk, storage::HardStateFile hard_state, io::Clock& clock,
+            StageMetrics& metrics)
+      : disk_(disk), hard_state_(std::move(hard_state)), clock_(clock), metrics_(metrics) {}
+  Status check_room() const;
 
+  io::Disk& disk_;
   storage::HardStateFile hard_state_;
   std::unique_ptr<storage::Wal> wal_;
   io::Clock& clock_;
   StageMetrics& metrics_;
   std::atomic<std::uint64_t> file_count_{0};
+  std::uint64_t bytes_reserve_ = 0;
 };
 
 }  // namespace meridian::replica

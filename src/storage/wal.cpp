@@ -75,8 +75,8 @@ class FileWal final : public Wal {
     TRY(check_usable());
     if (entries.empty()) return {};
     check(entries);
-    bool wrote = false;
     while (!entries.empty()) {
+      bool wrote = false;
       const std::size_t count = wal_group_extent(entries);
       encode_wal_group(wal_sequence_after(sequence_), entries.first(count), plain_);
       TRY(note_failure(write_group(entries.front().index, count, wrote), wrote));
@@ -141,10 +141,13 @@ class FileWal final : public Wal {
                 "the write-ahead log stopped after an error; restart the process");
   }
 
-  /// A full disk that was met before anything was written leaves the log usable.
+  /// A full disk that was met before anything was written leaves the log usable, and no other error
+  /// may look like that.
   Status note_failure(Status done, bool wrote) {
-    if (!done) failed_ = wrote || done.error().code != Code::resource_exhausted;
-    return done;
+    if (done) return done;
+    failed_ = wrote || done.error().code != Code::resource_exhausted;
+    if (!failed_ || done.error().code != Code::resource_exhausted) return done;
+    return fail(Code::internal, done.error().message);
   }
 
   std::uint64_t next_index_min() const {

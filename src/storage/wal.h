@@ -80,9 +80,9 @@ class Wal {
   /// Durable when it returns. Indexes follow one another; the first is at most last_index() + 1,
   /// and if lower, the entries replace those from there on, in one step with the first 4 MiB. It is
   /// never below first_index(). Each has at most wal_entry_size_max bytes and a head of at most
-  /// wal_entry_head_size_max (all asserted). Errors: resource_exhausted before anything was
-  /// written: the log may be used again once there is room; any other (and failed_precondition
-  /// after one): stop.
+  /// wal_entry_head_size_max (all asserted). Errors: resource_exhausted before anything of a
+  /// group was written (those before it stay: last_index() tells): the log may be used again, also
+  /// with the same entries, once there is room; any other (failed_precondition after one): stop.
   virtual Status append(std::span<const WalEntry> entries) = 0;
   /// Drops the entries with index >= `index` for good: last_index() is `index` - 1 then. Durable
   /// when it returns; nothing is written if there are none. Asserts that `index` is not below

@@ -1,8 +1,9 @@
 """Disks run full under load, first the leader's, then a follower's: nothing acknowledged is lost.
 
 Each replica has a small file system of its own, which a file fills. The leader then refuses writes
-while it still has room for what goes on by itself, and takes them again once there is room. What a
-follower does is its own affair: the others go on, and once it has room it is even with them again.
+while it still has room for what goes on by itself, and takes them again once there is room. A
+follower's log takes nothing below half of that: it says so, the others go on, and once it has room
+it is even with them again. With no room at all it closes, and opens by itself once there is some.
 """
 
 import subprocess
@@ -30,6 +31,25 @@ def wait_refused(node, log):
         time.sleep(0.05)
 
 
+def group_of(node):
+    status = history.get(node, "/v1/status")
+    return status and status["group"]
+
+
+def wait_until(what, condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        check(time.monotonic() < end, what)
+        time.sleep(0.1)
+
+
+def is_even(node, leader):
+    """Whether `node` has applied what `leader` had committed just before."""
+    committed = int(group_of(leader)["commit_index"])
+    group = group_of(node)
+    return group is not None and int(group["applied_index"]) >= committed
+
+
 def test(binary, work):
     with volumes.Volumes(work, ["node-1", "node-2", "node-3"], mebibytes=1024) as disks, \
             Load(binary, work, "disk_full", "--test-wal-file-size", str(1 << 20)) as load:
@@ -42,14 +62,23 @@ def test(binary, work):
 
         leader = load.cell.node(load.log.wait_for(50))
         follower = next(node for node in load.cell.nodes if node is not leader)
+        disks.fill(follower.data.name, leave_mebibytes=100)
+        wait_until("the follower does not say that its disk is full",
+                   lambda: group_of(follower)["lacks_room"])
+        load.log.wait_for(500)
+        check(not is_even(follower, leader), "its log takes entries without room")
+        check(group_of(follower)["role"] == "follower", f"{group_of(follower)}")
+        disks.free(follower.data.name)
+        wait_until("a follower with room again stays behind", lambda: is_even(follower, leader))
+        check(not group_of(follower)["lacks_room"], "it still says that its disk is full")
+
         disks.fill(follower.data.name, leave_mebibytes=0)
         load.log.wait_for(500)
         disks.free(follower.data.name)
-        if follower.process.poll() is not None:
-            print("the follower stopped:", follower.log().splitlines()[-1], flush=True)
-            follower.end()
-            follower.start()
-        load.log.wait_for(50)
+        wait_until("a follower with room again stays behind", lambda: is_even(follower, leader))
+        check(follower.process.poll() is None, "a full disk ended the process of a follower")
+        closed = [line for line in follower.log().splitlines() if "closed until" in line]
+        print("with no room at all:", closed[-1] if closed else "it waited", flush=True)
     print(load.summary())
 
 

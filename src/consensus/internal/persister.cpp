@@ -1,6 +1,8 @@
 #include "consensus/internal/persister.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -20,48 +22,68 @@ void Persister::add(Job job) {
 }
 
 void Persister::write_waiting() {
-  std::vector<Job> jobs;
+  std::vector<Waiting> jobs;
   {
     const std::lock_guard lock(mutex_);
     posted_ = false;
     if (stopped_ || waiting_.empty()) return;
     writing_since_ = waiting_.front().since;
-    jobs.reserve(waiting_.size());
-    for (Waiting& one : waiting_) jobs.push_back(std::move(one.job));
-    waiting_.clear();
+    jobs.swap(waiting_);
   }
   if (failed_) return;
-  const std::uint64_t last = jobs.back().ready;
+  const std::uint64_t last = jobs.back().job.ready;
   const io::MonotonicTime began = clock_.monotonic();
   const Status written = write(jobs);
+  if (!written && written.error().code == Code::resource_exhausted)
+    return wait_for_room(std::move(jobs), written.error());
+  bool has_room_again = false;
   {
     const std::lock_guard lock(mutex_);
     writing_since_.reset();
     durable_at_ = clock_.monotonic();
     longest_.add(durable_at_ - began, durable_at_);
+    has_room_again = std::exchange(lacks_room_, false);
   }
   if (!written) {
     failed_ = true;
     next_.failed(with_context(written.error(), "the write-ahead log failed"));
     return;
   }
+  if (has_room_again) next_.room({});
   next_.durable(last);
+}
+
+/// The jobs go back to where they were, before what came meanwhile.
+void Persister::wait_for_room(std::vector<Waiting> jobs, const Error& error) {
+  bool is_new = false;
+  {
+    const std::lock_guard lock(mutex_);
+    writing_since_.reset();
+    if (stopped_) return;
+    jobs.insert(jobs.end(), std::make_move_iterator(waiting_.begin()),
+                std::make_move_iterator(waiting_.end()));
+    waiting_ = std::move(jobs);
+    is_new = !std::exchange(lacks_room_, true);
+    posted_ = true;
+  }
+  if (is_new) next_.room(error);
+  log_.post_after(room_period, [this] { write_waiting(); });
 }
 
 /// One append for all jobs, but for a suffix that a later job replaces: that is written apart, as
 /// an append holds entries that follow one another.
-Status Persister::write(std::vector<Job>& jobs) {
+Status Persister::write(const std::vector<Waiting>& jobs) {
   std::optional<HardState> hard_state;
   std::vector<LogEntry> entries;
-  for (Job& job : jobs) {
+  for (const auto& [job, since] : jobs) {
     if (job.hard_state) hard_state = job.hard_state;
-    for (LogEntry& entry : job.entries) {
+    for (const LogEntry& entry : job.entries) {
       if (!entries.empty() && entry.index != entries.back().index + 1) {
         TRY(store_.append(hard_state ? &*hard_state : nullptr, entries));
         hard_state.reset();
         entries.clear();
       }
-      entries.push_back(std::move(entry));
+      entries.push_back(entry);
     }
   }
   if (!hard_state && entries.empty()) return {};
@@ -78,6 +100,11 @@ std::optional<io::MonotonicTime> Persister::waiting_since() const {
 io::Duration Persister::longest_write() const {
   const std::lock_guard lock(mutex_);
   return longest_.get(clock_.monotonic());
+}
+
+bool Persister::lacks_room() const {
+  const std::lock_guard lock(mutex_);
+  return lacks_room_;
 }
 
 void Persister::stop() {

@@ -1,7 +1,8 @@
 // Makes Readies durable in the order of their numbers (S3), many with one sync (group commit).
 //
 // add() on the raft executor; the store is used, and what comes of it told, on the log executor.
-// What waits while a sync is under way goes out together in the next.
+// What waits while a sync is under way goes out together in the next. A full disk is no end:
+// nothing more becomes durable, so nothing is acknowledged, until there is room.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,11 @@ class Persister {
   struct Next {
     std::function<void(std::uint64_t ready)> durable;  ///< All up to it. On the log executor.
     std::function<void(Error)> failed;                 ///< Once. On the log executor.
+    /// There is no room, or there is again. On the log executor.
+    std::function<void(const Status&)> room;
   };
+  static constexpr io::Duration room_period = io::milliseconds(250);  ///< Between two tries.
+
   Persister(io::Executor& log, io::Clock& clock, LogStore& store, Next next);
 
   void add(Job job);
@@ -39,12 +44,18 @@ class Persister {
   std::optional<io::MonotonicTime> waiting_since() const;
   /// The longest write and sync of late. Any thread.
   io::Duration longest_write() const;
+  bool lacks_room() const;  ///< Any thread.
   /// No job begins from now on.
   void stop();
 
  private:
+  struct Waiting {
+    Job job;
+    io::MonotonicTime since;
+  };
   void write_waiting();
-  Status write(std::vector<Job>& jobs);
+  void wait_for_room(std::vector<Waiting> jobs, const Error& error);
+  Status write(const std::vector<Waiting>& jobs);
 
   io::Executor& log_;
   io::Clock& clock_;
@@ -53,15 +64,12 @@ class Persister {
   bool failed_ = false;  // log executor
 
   mutable std::mutex mutex_;
-  struct Waiting {
-    Job job;
-    io::MonotonicTime since;
-  };
   std::vector<Waiting> waiting_;
   std::optional<io::MonotonicTime> writing_since_;
   io::MonotonicTime durable_at_{};  ///< The newest write.
   io::RecentMax longest_{io::seconds(30)};
   bool posted_ = false;
+  bool lacks_room_ = false;
   bool stopped_ = false;
 };
 

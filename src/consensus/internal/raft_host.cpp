@@ -86,7 +86,8 @@ RaftHost::RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
             start.membership, handler_.log),
       persister_(parts.log, parts.clock, parts.store,
                  {[this](std::uint64_t ready) { post([this, ready] { durable(ready); }); },
-                  [this](const Error& error) { post([this, error] { fatal(error); }); }}),
+                  [this](const Error& error) { post([this, error] { fatal(error); }); },
+                  [this](const Status& room) { post([this, room] { tell_room(room); }); }}),
       outbox_({parts.raft, parts.log, parts.store, visible_},
               {[this](std::uint64_t to, io::Channel channel, io::Parts message) {
                  return handler_.send(to, channel, std::move(message));
@@ -118,9 +119,15 @@ void RaftHost::schedule_tick() {
   });
 }
 
+/// Without room, a member that does not lead can neither vote nor acknowledge, and its answers to
+/// heartbeats would pile up behind what it cannot make durable. One that leads hands over (L3).
+bool RaftHost::is_frozen() const {
+  return persister_.lacks_room() && core_.status().role != Role::leader;
+}
+
 void RaftHost::tick() {
   ++ticks_;
-  core_.tick();
+  if (!is_frozen()) core_.tick();
   const CoreStatus status = core_.status();
   ask_again();
   give_up_snapshots();
@@ -147,6 +154,7 @@ void RaftHost::receive(std::uint64_t from, io::Parts parts) {
     return;
   }
   heard_[from] = ticks_;
+  if (is_frozen()) return;
   std::vector<Handle> handles(decoded->entry_count());
   std::size_t next = 1;
   for (std::size_t i = 0; i < handles.size(); ++i) {
@@ -367,6 +375,13 @@ void RaftHost::release_before(std::uint64_t index) {
   });
 }
 
+void RaftHost::tell_room(const Status& room) {
+  handler_.log(2, room ? std::string("there is room again for the log: entries are taken")
+                       : fmt::format("{}: no entry is taken until there is room, which is looked "
+                                     "for all the time",
+                                     room.error().message));
+}
+
 void RaftHost::fatal(const Error& error) {
   if (std::exchange(fatal_told_, true)) return;
   handler_.fatal(error);
@@ -388,6 +403,7 @@ RaftNode::Report RaftHost::report() const {
   report.cached_bytes = visible_.cached_bytes();
   report.elections = elections_;
   report.longest_write = persister_.longest_write();
+  report.lacks_room = persister_.lacks_room();
   return report;
 }
 

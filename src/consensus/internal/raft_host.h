@@ -97,6 +97,8 @@ class RaftHost {
   void leave_joint(const CoreStatus& status);
   void hand_over_if_stuck(const CoreStatus& status);
   void hand_over(std::string_view why);
+  bool is_frozen() const;
+  void tell_room(const Status& room);
   void fatal(const Error& error);
 
   const RaftNode::Config config_;
