@@ -37,6 +37,7 @@ OrderedJson group_json(const v1::GroupStatus& group) {
   if (is_leader(group)) out["global_index"] = group.global_index();
   out["elections"] = group.elections();
   out["failover_bound_ms"] = group.failover_bound_ms();
+  out["election_timeout_ms"] = group.election_timeout_ms();
   if (group.lacks_room()) out["lacks_room"] = true;
   return out;
 }

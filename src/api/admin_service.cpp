@@ -25,6 +25,7 @@ void fill(const replica::GroupReport& group, v1::GroupStatus& out) {
   out.set_global_index(group.global_index);
   out.set_elections(group.elections);
   out.set_failover_bound_ms(group.failover_bound_ms);
+  out.set_election_timeout_ms(group.election_timeout_ms);
   out.set_lacks_room(group.lacks_room);
   for (const replica::GroupReport::Peer& peer : group.peers) {
     v1::GroupStatus::Peer& to = *out.add_peers();

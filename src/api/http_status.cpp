@@ -38,6 +38,7 @@ Json group_json(const replica::GroupReport& group) {
           {"global_index", std::to_string(group.global_index)},
           {"elections", std::to_string(group.elections)},
           {"failover_bound_ms", std::to_string(group.failover_bound_ms)},
+          {"election_timeout_ms", std::to_string(group.election_timeout_ms)},
           {"lacks_room", group.lacks_room},
           {"peers", std::move(peers)}};
 }

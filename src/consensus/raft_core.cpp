@@ -160,6 +160,7 @@ RaftCore::RaftCore(const Options& options, Storage& storage, const HardState& ha
 RaftCore::~RaftCore() { rc_destroy(host_->core); }
 
 void RaftCore::tick() { rc_tick(host_->core); }
+void RaftCore::ping() { rc_ping(host_->core); }
 void RaftCore::set_election_ticks(std::size_t ticks) { rc_set_election_ticks(host_->core, ticks); }
 
 bool RaftCore::propose(std::span<const Handle> entries) {

@@ -179,6 +179,7 @@ class RaftCore {
   RaftCore& operator=(const RaftCore&) = delete;
 
   void tick();
+  void ping();  ///< A leader sends its heartbeats now.
   void set_election_ticks(std::size_t ticks);
 
   /// False: dropped (not the leader, or handing over); nothing was done.

@@ -130,6 +130,7 @@ void rc_sink_push(void* sink, const RcEntry* entry);
 RcCore* rc_create(const RcConfig*, const RcHost*, const RcHardState*, const RcConfState*);
 void rc_destroy(RcCore*);
 void rc_tick(RcCore*);
+void rc_ping(RcCore*);
 void rc_set_election_ticks(RcCore*, std::size_t ticks);
 // 0 taken, 1 dropped (not leader, too much uncommitted, leadership is being handed over), 2 error.
 std::int32_t rc_propose(RcCore*, const RcHandle*, std::size_t count);

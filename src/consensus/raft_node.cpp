@@ -22,13 +22,24 @@ Timing Timing::measured(io::Duration round_trip, io::Duration sync) {
   return timing;
 }
 
-io::Duration Timing::failover_bound(io::Duration round_trip, io::Duration sync) const {
+io::Duration Timing::failover_bound(io::Duration round_trip, io::Duration sync,
+                                    io::Duration delay) const {
   const auto ns = [](io::Duration d) { return static_cast<std::int64_t>(d); };
-  const std::int64_t detect = 2 * ns(election) + ns(tick);
-  const std::int64_t split_vote = 2 * ns(election);
-  // Pre-vote, vote, the new leader's first entry: each a round trip; two syncs on each side.
-  const std::int64_t win = 3 * ns(round_trip) + 4 * ns(sync);
+  const std::int64_t detect = ns(round_trip) + 2 * ns(election) + ns(tick) + ns(delay);
+  const std::int64_t split_vote = 2 * ns(election) + ns(tick) + ns(delay);
+  // Pre-vote, vote, the new leader's first entry: each a round trip, in which the delay of who
+  // answers is counted, and one of who asked; two syncs on each side.
+  const std::int64_t win = 3 * ns(round_trip) + 3 * ns(delay) + 4 * ns(sync);
   return io::Duration{detect + split_vote + win};
+}
+
+Timing Timing::stretched(io::Duration election_wanted) const {
+  const auto ns = [](io::Duration d) { return static_cast<std::int64_t>(d); };
+  if (election_wanted <= election) return *this;
+  Timing timing = *this;
+  timing.election = election_wanted;
+  timing.tick = io::Duration{ns(tick) * ns(election_wanted) / ns(election)};
+  return timing;
 }
 
 RaftNode::RaftNode(const Config& config, const Parts& parts, const Start& start, Handler handler)
@@ -64,6 +75,9 @@ void RaftNode::read_index(std::function<void(Result<std::uint64_t>)> done) {
 }
 void RaftNode::transfer_leadership(std::uint64_t to) {
   host_->post([host = host_.get(), to] { host->transfer_leadership(to); });
+}
+void RaftNode::set_election_timeout(io::Duration election) {
+  host_->post([host = host_.get(), election] { host->set_election_timeout(election); });
 }
 void RaftNode::link_down(std::uint64_t peer) {
   host_->post([host = host_.get(), peer] { host->link_down(peer); });

@@ -36,9 +36,12 @@ struct Timing {
 
   /// For members with these round trips and syncs (worst of both): DESIGN section 6.
   static Timing measured(io::Duration round_trip, io::Duration sync);
-  /// From the death of a leader to the first commit of the next, if a quorum is healthy: detection,
-  /// one split vote, votes and the new leader's first entry, each within a round trip and a sync.
-  io::Duration failover_bound(io::Duration round_trip, io::Duration sync) const;
+  /// From the death of a leader to the first commit of the next, if a quorum is healthy: its last
+  /// heartbeat, detection, one split vote, votes and the new leader's first entry, each within a
+  /// round trip, a sync, and the delay with which a thread that has something to do gets to it.
+  io::Duration failover_bound(io::Duration round_trip, io::Duration sync, io::Duration delay) const;
+  /// With another election timeout, not shorter than this one: ticks are longer in proportion.
+  Timing stretched(io::Duration election_wanted) const;
 };
 
 struct RaftLimits {
@@ -137,6 +140,9 @@ class RaftNode {
   /// unavailable after a few tries without a leader.
   void read_index(std::function<void(Result<std::uint64_t>)> done);
   void transfer_leadership(std::uint64_t to);
+  /// From now on; at least that of Config::timing. All that raft counts in ticks goes with it, but
+  /// heartbeats stay as they are: other members may have a shorter timeout.
+  void set_election_timeout(io::Duration election);
   void link_down(std::uint64_t peer);
   /// A member is copying our state; without a sign for twenty election timeouts, or with an
   /// outcome, the core goes on.
@@ -168,8 +174,12 @@ class RaftNode {
     std::uint64_t handed_out = 0;
     std::uint64_t cached_bytes = 0;
     std::uint64_t elections = 0;
+    Timing timing;                 ///< As of now.
     io::Duration longest_write{};  ///< To this member's log, of late.
-    bool lacks_room = false;       ///< Its disk is full: it acknowledges nothing new meanwhile.
+    io::Duration usual_write{};    ///< io::RecentUsual
+    io::Duration longest_delay{};  ///< Of a tick, behind its time.
+    io::Duration usual_delay{};
+    bool lacks_room = false;  ///< Its disk is full: it acknowledges nothing new meanwhile.
   };
   /// On the raft executor.
   Report report() const;

@@ -188,6 +188,11 @@ Status CellReplica::join_group() {
       if (message.size() == 2) io_.keeper_message(from, to_buffer(*message[1]));
     });
   make_level_news();
+  timing_.emplace(config_.group->timing);
+  peers.on(PeerTag::timing, [this](std::uint64_t from, const io::Parts& message) {
+    if (const Result<TimingWord> word = decode_timing_word(*message[0]))
+      timing_->heard(from, *word);
+  });
   log_->start(log_handler());
   applier_->start_watching();
   make_cell_keys();
@@ -201,8 +206,8 @@ Status CellReplica::join_group() {
 void CellReplica::keep_metrics() {
   const GroupReport report = group_report();
   group_metrics_->show(report);
-  measure_round_trips(report);
   for (const std::uint64_t id : group_->peers().known()) level_news_->tell(id);
+  keep_timing(report);
   if (const auto next = home_->next(report, io_.clock.monotonic())) {
     io_.notice(
         fmt::format("leadership moves home to replica {} in {}", *next, config_.group->home));
@@ -213,29 +218,47 @@ void CellReplica::keep_metrics() {
   });
 }
 
-void CellReplica::measure_round_trips(const GroupReport& report) {
-  io::Duration longest{};
+/// Measures how far the others are, tells them of our own pace, and lets elections wait for as long
+/// as the slowest voter usually needs.
+void CellReplica::keep_timing(const GroupReport& report) {
+  const auto ms = [](io::Duration time) { return static_cast<std::int64_t>(time) / 1'000'000; };
+  const consensus::RaftNode::Report raft = group_->node().report();
+  const auto word = std::make_shared<const Buffer>(encode_timing_word(own_timing()));
+  io::Duration round_trip{};
   for (const GroupReport::Peer& peer : report.peers) {
     round_trips_->ask(peer.member.id);
-    if (peer.votes) longest = std::max(longest, round_trips_->longest(peer.member.id));
+    group_->peers().send(peer.member.id, io::Channel::control, {word});
+    if (peer.votes) round_trip = std::max(round_trip, round_trips_->usual(peer.member.id));
   }
-  // Elections begin after a silence of one timeout: a round trip near it calls them for nothing.
-  const GroupConfig& config = *config_.group;
-  if (longest <= config.timing.election || longest <= round_trip_told_) return;
-  round_trip_told_ = longest;
-  const auto ms = [](io::Duration time) { return static_cast<std::int64_t>(time) / 1'000'000; };
-  io_.notice(
-      fmt::format("a message to another replica and back took {} ms, longer than the election "
-                  "timeout of {} ms: if that lasts, start all replicas with --round-trip {}",
-                  ms(longest), ms(config.timing.election), ms(longest)));
+  const io::Duration election = timing_->next({round_trip, raft.usual_write, raft.usual_delay});
+  if (election != raft.timing.election) group_->node().set_election_timeout(election);
+  if (timing_->wanted_too_much() <= too_slow_told_) return;
+  too_slow_told_ = timing_->wanted_too_much();
+  io_.notice(fmt::format(
+      "round trips of {} ms, writes to the log of {} ms and threads that wait {} ms ask for an "
+      "election timeout of {} ms, and it may be {} ms: if that lasts, start all replicas with "
+      "--round-trip {}",
+      ms(round_trip), ms(raft.usual_write), ms(raft.usual_delay), ms(too_slow_told_), ms(election),
+      ms(too_slow_told_) / 5 + 1));
 }
 
-/// On the raft executor: to any voter, of late.
-io::Duration CellReplica::longest_round_trip(const consensus::Membership& membership) const {
-  io::Duration longest{};
+TimingWord CellReplica::own_timing() const {
+  const consensus::RaftNode::Report raft = group_->node().report();
+  return {raft.timing.election, raft.longest_write, raft.longest_delay};
+}
+
+/// The worst of late, whichever voters make the next leader.
+std::uint64_t CellReplica::failover_bound_ms(const consensus::Membership& membership) const {
+  const GroupConfig& config = *config_.group;
+  io::Duration round_trip = config.round_trip;
   for (const auto* voters : {&membership.voters, &membership.outgoing})
-    for (const std::uint64_t id : *voters) longest = std::max(longest, round_trips_->longest(id));
-  return longest;
+    for (const std::uint64_t id : *voters)
+      round_trip = std::max(round_trip, round_trips_->longest(id));
+  const TimingWord worst = timing_->worst(own_timing(), membership);
+  const io::Duration bound =
+      config.timing.stretched(worst.election)
+          .failover_bound(round_trip, std::max(config.sync, worst.write), worst.delay);
+  return static_cast<std::uint64_t>(bound) / 1'000'000;
 }
 
 /// On the raft executor.
@@ -266,11 +289,8 @@ GroupReport CellReplica::group_report() const {
   out.last_index = raft.core.last_index;
   out.elections = raft.elections;
   out.lacks_room = raft.lacks_room;
-  out.failover_bound_ms = static_cast<std::uint64_t>(
-      static_cast<std::int64_t>(config.timing.failover_bound(
-          std::max(config.round_trip, longest_round_trip(raft.membership)),
-          std::max(config.sync, raft.longest_write))) /
-      1'000'000);
+  out.failover_bound_ms = failover_bound_ms(raft.membership);
+  out.election_timeout_ms = static_cast<std::uint64_t>(raft.timing.election) / 1'000'000;
   const bool leads = out.role == consensus::Role::leader;
   std::map<std::uint64_t, std::uint64_t> matched;
   for (const consensus::PeerProgress& one : raft.peers) matched[one.id] = one.matched;

@@ -18,6 +18,9 @@ GroupMetrics::GroupMetrics(metrics::Registry& registry)
       failover_bound_ms_(registry.gauge(
           "meridian_raft_failover_bound_ms",
           "Longest time from the death of a leader to the next commit, with a healthy quorum.")),
+      election_timeout_ms_(
+          registry.gauge("meridian_raft_election_timeout_ms",
+                         "Silence of a leader after which this replica may stand for election.")),
       lacks_room_(registry.gauge("meridian_raft_lacks_room",
                                  "1 if the disk is so full that the log takes nothing, else 0.")),
       elections_(registry.counter("meridian_raft_elections_total",
@@ -33,6 +36,7 @@ void GroupMetrics::show(const GroupReport& report) {
   set(applied_index_, report.applied_index);
   set(global_index_, report.global_index);
   set(failover_bound_ms_, report.failover_bound_ms);
+  set(election_timeout_ms_, report.election_timeout_ms);
   set(lacks_room_, report.lacks_room ? 1 : 0);
   elections_.increment(report.elections - elections_shown_);
   elections_shown_ = report.elections;

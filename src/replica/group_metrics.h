@@ -22,6 +22,7 @@ class GroupMetrics {
   metrics::Gauge& applied_index_;
   metrics::Gauge& global_index_;
   metrics::Gauge& failover_bound_ms_;
+  metrics::Gauge& election_timeout_ms_;
   metrics::Gauge& lacks_room_;
   metrics::Counter& elections_;
   std::uint64_t elections_shown_ = 0;

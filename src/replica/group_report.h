@@ -50,6 +50,7 @@ struct GroupReport {
   std::uint64_t global_index = 0;  ///< Entries known to be in two regions; 0 if it does not lead.
   std::uint64_t elections = 0;     ///< That it stood for since it was opened.
   std::uint64_t failover_bound_ms = 0;
+  std::uint64_t election_timeout_ms = 0;
   bool lacks_room = false;  ///< Its disk is full: its log takes nothing until there is room.
   std::vector<Peer> peers;  ///< By id.
 };

@@ -20,6 +20,7 @@ enum class PeerTag : Byte {
   members_answer = 11,
   levels = 12,  ///< level_news.h
   keeper = 13,  ///< cell/key_message.h
+  timing = 14,  ///< election_timing.h
 };
 
 }  // namespace meridian::replica

@@ -26,13 +26,20 @@ void RoundTrips::receive(std::uint64_t from, const io::Parts& parts) {
   const io::MonotonicTime now = clock_.monotonic();
   const auto since_start = static_cast<std::uint64_t>(now - io::MonotonicTime{});
   if (time > since_start) return;  // none of ours: a peer may send anything
-  seen_.try_emplace(from, window)
-      .first->second.add(io::Duration{static_cast<std::int64_t>(since_start - time)}, now);
+  const io::Duration took{static_cast<std::int64_t>(since_start - time)};
+  Seen& seen = seen_[from];
+  seen.longest.add(took, now);
+  seen.usual.add(took, now);
 }
 
 io::Duration RoundTrips::longest(std::uint64_t peer) const {
   const auto found = seen_.find(peer);
-  return found == seen_.end() ? io::Duration{} : found->second.get(clock_.monotonic());
+  return found == seen_.end() ? io::Duration{} : found->second.longest.get(clock_.monotonic());
+}
+
+io::Duration RoundTrips::usual(std::uint64_t peer) const {
+  const auto found = seen_.find(peer);
+  return found == seen_.end() ? io::Duration{} : found->second.usual.get(clock_.monotonic());
 }
 
 }  // namespace meridian::replica

@@ -14,6 +14,7 @@
 #include "io/clock.h"
 #include "io/network.h"
 #include "io/recent_max.h"
+#include "io/recent_usual.h"
 #include "replica/peer_message.h"
 
 namespace meridian::replica {
@@ -30,11 +31,16 @@ class RoundTrips {
   void receive(std::uint64_t from, const io::Parts& message);
   /// The longest of late; zero if it never answered.
   io::Duration longest(std::uint64_t peer) const;
+  io::Duration usual(std::uint64_t peer) const;  ///< io::RecentUsual
 
  private:
   io::Clock& clock_;
   Send send_;
-  std::map<std::uint64_t, io::RecentMax> seen_;
+  struct Seen {
+    io::RecentMax longest{window};
+    io::RecentUsual usual;
+  };
+  std::map<std::uint64_t, Seen> seen_;
 };
 
 }  // namespace meridian::replica

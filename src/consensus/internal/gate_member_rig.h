@@ -135,6 +135,7 @@ class Member {
   const State& applied() const { return state_; }
   const Leadership& leadership() const { return leadership_; }
   MemberDisk& disk() { return disk_; }
+  void hold_thread(bool held) { static_cast<sim::Executor&>(*raft_executor_).hold(held); }
   void hold_disk(bool held) { static_cast<sim::Executor&>(*log_executor_).hold(held); }
 
   void start() {

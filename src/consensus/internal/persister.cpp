@@ -42,6 +42,7 @@ void Persister::write_waiting() {
     writing_since_.reset();
     durable_at_ = clock_.monotonic();
     longest_.add(durable_at_ - began, durable_at_);
+    usual_.add(durable_at_ - began, durable_at_);
     has_room_again = std::exchange(lacks_room_, false);
   }
   if (!written) {
@@ -105,6 +106,11 @@ io::Duration Persister::longest_write() const {
 bool Persister::lacks_room() const {
   const std::lock_guard lock(mutex_);
   return lacks_room_;
+}
+
+io::Duration Persister::usual_write() const {
+  const std::lock_guard lock(mutex_);
+  return usual_.get(clock_.monotonic());
 }
 
 void Persister::stop() {

@@ -18,6 +18,7 @@
 #include "io/clock.h"
 #include "io/executor.h"
 #include "io/recent_max.h"
+#include "io/recent_usual.h"
 
 namespace meridian::consensus {
 
@@ -44,7 +45,8 @@ class Persister {
   std::optional<io::MonotonicTime> waiting_since() const;
   /// The longest write and sync of late. Any thread.
   io::Duration longest_write() const;
-  bool lacks_room() const;  ///< Any thread.
+  io::Duration usual_write() const;  ///< io::RecentUsual; any thread.
+  bool lacks_room() const;           ///< Any thread.
   /// No job begins from now on.
   void stop();
 
@@ -68,6 +70,7 @@ class Persister {
   std::optional<io::MonotonicTime> writing_since_;
   io::MonotonicTime durable_at_{};  ///< The newest write.
   io::RecentMax longest_{io::seconds(30)};
+  io::RecentUsual usual_;
   bool posted_ = false;
   bool lacks_room_ = false;
   bool stopped_ = false;

@@ -94,6 +94,7 @@ RaftHost::RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
                },
                [this](const Error& error) { fatal(error); }}),
       random_(config.seed * 0x9E3779B97F4A7C15U + config.id),
+      timing_(config.timing),
       hard_state_(sound(start.hard_state, start)),
       committed_(start.applied.index),
       handed_out_(start.applied.index),
@@ -103,7 +104,11 @@ RaftHost::RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
 
 void RaftHost::start() {
   post([this] { pump(); });
-  schedule_tick();
+  post([this] {
+    tick_due_ = parts_.clock.monotonic() + timing_.tick;
+    schedule_tick();
+    schedule_beat();
+  });
 }
 
 void RaftHost::stop() {
@@ -111,11 +116,32 @@ void RaftHost::stop() {
   persister_.stop();
 }
 
+/// By the clock: on a busy machine each one comes late, and timeouts must not grow by that.
 void RaftHost::schedule_tick() {
-  parts_.raft.post_after(config_.timing.tick, [this] {
+  const io::Duration wait = tick_due_ - parts_.clock.monotonic();
+  parts_.raft.post_after(std::max(wait, io::Duration{}), [this] {
     if (stopped_) return;
-    tick();
+    const io::MonotonicTime now = parts_.clock.monotonic();
+    const io::Duration delay = std::max(now - tick_due_, io::Duration{});
+    longest_delay_.add(delay, now);
+    usual_delay_.add(delay, now);
+    const auto step = static_cast<std::int64_t>(timing_.tick);
+    const std::int64_t due = 1 + static_cast<std::int64_t>(delay) / step;
+    for (std::int64_t i = 0; i < std::min(due, late_ticks_max) && !stopped_; ++i) tick();
+    tick_due_ = tick_due_ + io::Duration{due * step};
     schedule_tick();
+  });
+}
+
+/// While ticks are stretched, the core's own heartbeats are too: these come as always.
+void RaftHost::schedule_beat() {
+  parts_.raft.post_after(config_.timing.heartbeat, [this] {
+    if (stopped_) return;
+    if (timing_.tick != config_.timing.tick && core_.status().role == Role::leader) {
+      core_.ping();
+      pump();
+    }
+    schedule_beat();
   });
 }
 
@@ -298,7 +324,7 @@ void RaftHost::hand_over_if_stuck(const CoreStatus& status) {
     return;
   const io::MonotonicTime now = parts_.clock.monotonic();
   const auto elections = [&](std::int64_t count) {
-    return io::Duration{count * static_cast<std::int64_t>(config_.timing.election)};
+    return io::Duration{count * static_cast<std::int64_t>(timing_.election)};
   };
   if (hang_factor_ > 1 && now - hung_at_ > elections(hang_calm * hang_factor_)) hang_factor_ = 1;
   const auto is_stuck = [&](std::optional<io::MonotonicTime> since, std::int64_t patience) {
@@ -402,7 +428,12 @@ RaftNode::Report RaftHost::report() const {
   report.handed_out = handed_out_;
   report.cached_bytes = visible_.cached_bytes();
   report.elections = elections_;
+  const io::MonotonicTime now = parts_.clock.monotonic();
+  report.timing = timing_;
   report.longest_write = persister_.longest_write();
+  report.usual_write = persister_.usual_write();
+  report.longest_delay = longest_delay_.get(now);
+  report.usual_delay = usual_delay_.get(now);
   report.lacks_room = persister_.lacks_room();
   return report;
 }

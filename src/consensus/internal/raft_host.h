@@ -14,6 +14,8 @@
 #include "consensus/internal/persister.h"
 #include "consensus/internal/visible_log.h"
 #include "consensus/raft_node.h"
+#include "io/recent_max.h"
+#include "io/recent_usual.h"
 
 namespace meridian::consensus {
 
@@ -35,6 +37,9 @@ class RaftHost {
   static constexpr std::int64_t hang_apply = 16;
   static constexpr std::int64_t hang_factor_max = 16;
   static constexpr std::int64_t hang_calm = 64;
+  /// Ticks that are late are made up for, but not more at once: after a pause, what came meanwhile
+  /// is looked at before anybody is taken for dead.
+  static constexpr std::int64_t late_ticks_max = 3;
 
   RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
            const RaftNode::Start& start, RaftNode::Handler handler);
@@ -54,6 +59,7 @@ class RaftHost {
   void applied(std::uint64_t index);
   void read_index(std::function<void(Result<std::uint64_t>)> done);
   void transfer_leadership(std::uint64_t to);
+  void set_election_timeout(io::Duration election) { timing_ = config_.timing.stretched(election); }
   void link_down(std::uint64_t peer);
   void snapshot_sent(std::uint64_t to, bool succeeded);
   void snapshot_active(std::uint64_t to);
@@ -75,6 +81,7 @@ class RaftHost {
 
   void tick();
   void schedule_tick();
+  void schedule_beat();
   Handle stage(EntryBytes bytes);
 
   // raft_host_ready.cpp: what the core wants done
@@ -88,7 +95,7 @@ class RaftHost {
   void load_unapplied(std::uint64_t first);
   void notice_leadership();
   std::uint64_t first_index_of(std::uint64_t term);
-  void set_election_timeout(const CoreStatus& status);
+  void draw_election_timeout(const CoreStatus& status);
 
   void take_reads(const std::vector<ReadState>& reads);
   void serve_reads();
@@ -114,6 +121,10 @@ class RaftHost {
   Outbox outbox_;
   std::uint64_t random_;
 
+  Timing timing_;                 ///< As of now.
+  io::MonotonicTime tick_due_{};  ///< The next one.
+  io::RecentMax longest_delay_{io::seconds(30)};
+  io::RecentUsual usual_delay_;
   std::uint64_t ticks_ = 0;
   bool pumping_ = false;
   std::uint64_t next_handle_ = 1;

@@ -151,7 +151,7 @@ void RaftHost::load_unapplied(std::uint64_t first) {
 
 void RaftHost::notice_leadership() {
   const CoreStatus status = core_.status();
-  set_election_timeout(status);
+  draw_election_timeout(status);
   const bool may_propose = status.role == Role::leader && status.transferee == 0 &&
                            membership_->votes(config_.id) && status.committed_in_term &&
                            applied_ >= first_index_of(status.term);
@@ -175,7 +175,7 @@ std::uint64_t RaftHost::first_index_of(std::uint64_t term) {
 }
 
 /// L2: the core drew from the thread's generator; ours makes a seed replay.
-void RaftHost::set_election_timeout(const CoreStatus& status) {
+void RaftHost::draw_election_timeout(const CoreStatus& status) {
   const std::pair<std::uint64_t, Role> now{status.term, status.role};
   if (now != timeout_for_) {
     timeout_for_ = now;

@@ -16,6 +16,7 @@
 #include "replica/cell_keys.h"
 #include "replica/checkpointer.h"
 #include "replica/cosigned_head.h"
+#include "replica/election_timing.h"
 #include "replica/group_metrics.h"
 #include "replica/leader_home.h"
 #include "replica/local_log.h"
@@ -165,8 +166,9 @@ class CellReplica final : public Replica {
   std::string not_leading(const Leadership& now) const;
   GroupReport group_report() const;
   void keep_metrics();
-  void measure_round_trips(const GroupReport& report);
-  io::Duration longest_round_trip(const consensus::Membership& membership) const;
+  void keep_timing(const GroupReport& report);
+  TimingWord own_timing() const;
+  std::uint64_t failover_bound_ms(const consensus::Membership& membership) const;
   void report_heads(Report report, std::function<void(Report)> ready);
   Proposer::Requests first_requests();
   Status replay(const Progress& progress);
@@ -207,8 +209,9 @@ class CellReplica final : public Replica {
   std::optional<GroupMetrics> group_metrics_;  // raft executor
   std::optional<LeaderHome> home_;             // raft executor
   std::optional<RoundTrips> round_trips_;      // raft executor
-  io::Duration round_trip_told_{};             // raft executor
   std::optional<LevelNews> level_news_;        // raft executor
+  std::optional<ElectionTiming> timing_;       // raft executor
+  io::Duration too_slow_told_{};               // raft executor
   std::optional<StoredTiles> compared_tiles_;
   std::optional<Cosigner> tree_signer_;
   std::unique_ptr<CosignerExchange> exchange_;

@@ -102,6 +102,15 @@ pub unsafe extern "C" fn rc_tick(core: *mut Core) {
     (*core).node.tick();
 }
 
+/// A leader sends its heartbeats now.
+///
+/// # Safety
+/// `core` is valid.
+#[no_mangle]
+pub unsafe extern "C" fn rc_ping(core: *mut Core) {
+    (*core).node.ping();
+}
+
 /// # Safety
 /// `core` is valid; min <= ticks < max of the configuration.
 #[no_mangle]
