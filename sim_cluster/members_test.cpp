@@ -98,6 +98,28 @@ TEST(sim_members, a_restarted_member_is_found_by_a_leader_that_joined_after_its_
   EXPECT_EQ(one.replica().visible_records(), joiner.replica().visible_records());
 }
 
+TEST(sim_members, one_that_copies_a_state_hears_that_it_was_removed) {
+  Group group({.seed = 27, .checkpoint_interval = 40});
+  group.open_accounts(5, *find_workload("mix"));
+  group.add_node("region-2");
+  group.change_members({{{4, "region-2", "node-4:7001"}, Kind::learner}});
+  group.run(2'000);
+  Node& late = group.node(1);
+  group.net().isolate(late.name());
+  for (int i = 0; i < 100; ++i) {
+    group.clients().send(group.leader_within(5'000));
+    group.run(20);
+  }
+  group.net().heal();
+  for (const char* from : {"node-1", "node-3"})  // the copy does not end
+    group.net().hold(from, late.name(), io::Channel::bulk);
+  for (int i = 0; i < 100 && !late.is_copying(); ++i) group.run(50);
+  ASSERT_TRUE(late.is_copying());
+  group.change_members({{{4, "", ""}, Kind::voter}, {{2, "", ""}, Kind::remove}});
+  for (int i = 0; i < 60 && late.is_copying(); ++i) group.run(50);
+  EXPECT_TRUE(was_told(late, "the copy ended: replica 2 was removed from its cell"));
+}
+
 TEST(sim_members, one_that_waits_is_told_how_it_is_added) {
   Group group({.seed = 13});
   group.open_accounts(5, *find_workload("mix"));

@@ -211,6 +211,13 @@ struct Told {
   explicit Told(ServeSetting& setting) : words(setting) {
     if (setting.config.group) standing.emplace(*setting.config.group);
   }
+  /// Errors: failed_precondition: it is out.
+  Status check_standing() {
+    const auto now = words.standing();
+    if (now && replica::is_out(*now))
+      return fail(Code::failed_precondition, standing->describe(*now));
+    return {};
+  }
 };
 
 /// Until a signal comes (which it returns), or the replica has to copy a state, or is out. One that
@@ -221,8 +228,7 @@ Result<std::optional<int>> serve_open(Serving& serving, const ServeSetting& sett
   for (;;) {
     const auto now = told.words.standing();
     if (now && told.standing) told.standing->show(*now);
-    if (now && replica::is_out(*now))
-      return fail(Code::failed_precondition, told.standing->describe(*now));
+    TRY(told.check_standing());
     const bool waits = setting.config.group && setting.config.group->joins &&
                        now.value_or(replica::Standing::outsider) == replica::Standing::outsider;
     if (!waits && !std::exchange(is_ready, true))
@@ -248,6 +254,7 @@ Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signal
     if (!opened) {
       if (const std::optional<int> signal = TRY(catch_up(setting, std::nullopt, signals)))
         return stopped(*signal);
+      TRY(told.check_standing());
       continue;
     }
     std::unique_ptr<Serving> serving = std::move(*opened);
@@ -263,6 +270,7 @@ Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signal
     }
     if (!signal) return signal.error();
     if (*signal) return stopped(**signal);
+    TRY(told.check_standing());
   }
 }
 

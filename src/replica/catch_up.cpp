@@ -54,9 +54,20 @@ Status CatchUp::listen() {
       TRY(RaftLog::open_directory(io_.disk, io_.entropy, replica_name_of(config_)));
   peers_ = TRY(Peers::open(io_.disk, io_.make_network(), directory.identity, io_.notice));
   if (config_.canary.admit_any_disk) peers_->admit_any_disk();
+  peers_->on(PeerTag::members_answer, [this](std::uint64_t, const io::Parts& message) {
+    if (const Result<MembersAnswer> answer = decode_members_answer(*message[0])) take_news(*answer);
+  });
   TRY(peers_->start(group.listen, group.client_address, executors_.log));
   for (const MemberInfo& founder : group.founders) peers_->set(founder);
   return {};
+}
+
+void CatchUp::take_news(const MembersAnswer& answer) {
+  const GroupConfig& group = *config_.group;
+  if (!answer.group.has_left(group.id)) return meet(answer.group, *peers_);
+  if (io_.standing) io_.standing(Standing::removed);
+  end(fail(Code::failed_precondition,
+           describe(Standing::removed, {group.id, group.region, group.listen})));
 }
 
 void CatchUp::copy(std::uint64_t peer) {

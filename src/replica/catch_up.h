@@ -1,6 +1,7 @@
 // What a replica of a group does while it is closed: takes the state of a peer when its own log
 // cannot catch up, or when it is new and empty (M6); has its log supplied again when the end of it
-// is in doubt (resupply.h). The caller opens it afterwards.
+// is in doubt (resupply.h). The caller opens it afterwards. Also then it hears who takes part, and
+// ends at once if it does not any more (Replica::Io::standing).
 //
 // Asynchronous: everything happens on the log executor, which blocks on the disk; `done` comes
 // there, once.
@@ -33,6 +34,7 @@ class CatchUp {
   CatchUp(const Replica::Io& io, const ReplicaConfig& config, ReplicaExecutors executors,
           Progress progress, std::function<void(Status)> done);
   Status listen();
+  void take_news(const MembersAnswer& answer);
   void copy(std::uint64_t peer);
   Status cut_log(LogPosition before, const StateOffer& offer);
   void resupply();

@@ -92,6 +92,11 @@ Result<MembersAnswer> decode_members_answer(Bytes bytes) {
   return answer;
 }
 
+void meet(const GroupState& group, Peers& peers) {
+  for (const MemberInfo& member : group.members)
+    if (group.membership.has(member.id) && !peers.find(member.id)) peers.set(member);
+}
+
 MemberNews::MemberNews(Parts parts, std::function<void(Standing)> told)
     : parts_(std::move(parts)), told_(std::move(told)) {
   parts_.peers.on(PeerTag::members_request,
@@ -128,12 +133,6 @@ void MemberNews::stand(Standing standing) {
   told_(standing);
 }
 
-bool MemberNews::turn_away(std::uint64_t from) {
-  if (!parts_.group().has_left(from)) return false;
-  answer(from);
-  return true;
-}
-
 void MemberNews::ask() {
   if (standing_ != Standing::outsider) return;
   question_all();
@@ -168,15 +167,10 @@ void MemberNews::receive(std::uint64_t from, const io::Parts& parts) {
   if (answer->storage != 0 && answer->storage != parts_.storage)
     return disowned(from, answer->group);
   if (answer->group.has_left(parts_.self.id)) return stand(Standing::removed);
-  meet(answer->group);
+  // After a restart a member does not know what of its log is committed, so not who joined by that:
+  // if that is who leads now, it would never hear it.
+  meet(answer->group, parts_.peers);
   if (standing_ == Standing::outsider) learn(*answer);
-}
-
-/// After a restart a member does not know what of its log is committed, so not who joined by that:
-/// if that is who leads now, it would never hear it.
-void MemberNews::meet(const GroupState& group) {
-  for (const MemberInfo& member : group.members)
-    if (group.membership.has(member.id) && !parts_.peers.find(member.id)) parts_.peers.set(member);
 }
 
 /// Those that refuse our hello answer it (on_stranger).

@@ -2,7 +2,7 @@
 // one that was removed, one whose disk is not the one that its id belongs to.
 //
 //   not a member yet  --asks those it was told of--> answer: whom to talk to; and it can be added
-//   was removed       --a message of raft----------> answer: it left, its message is dropped (M2)
+//   was removed       --any message----------------> answer: it left, its message is dropped (M2)
 //   another disk      --its hello is refused-------> answer: the storage that its id belongs to
 //   a member that cannot tell what is committed yet <--every link begins with an answer: who else
 //                     takes part by now, as only those it knows reach it
@@ -52,6 +52,9 @@ Buffer encode_members_answer(const MembersAnswer& answer);
 /// Errors: invalid_argument; data_loss naming the field of the group.
 Result<MembersAnswer> decode_members_answer(Bytes bytes);
 
+/// Members of `group` that `peers` did not know are reached from now on.
+void meet(const GroupState& group, Peers& peers);
+
 class MemberNews {
  public:
   static constexpr io::Duration ask_period = io::seconds(1);
@@ -72,8 +75,6 @@ class MemberNews {
   void start();
   /// The group is another one now.
   void look();
-  /// Whether `from` has left, and is told so: then nothing it sends is for us.
-  bool turn_away(std::uint64_t from);
 
  private:
   void ask();
@@ -81,7 +82,6 @@ class MemberNews {
   void asked(std::uint64_t by, const io::Parts& question);
   void receive(std::uint64_t from, const io::Parts& parts);
   void disowned(std::uint64_t by, const GroupState& group);
-  void meet(const GroupState& group);
   void learn(const MembersAnswer& answer);
   void question_all();
   void stand(Standing standing);

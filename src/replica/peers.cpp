@@ -121,7 +121,7 @@ Status Peers::start(const std::string& listen, const std::string& client_address
          if (!is_about_members(tag)) {
            if (!let_us_in->contains(from)) return introduce_ourselves(from);
            if (!takes_part_) return;
-           if (is_cut_off(static_cast<std::uint64_t>(from))) {
+           if (!is_heard(static_cast<std::uint64_t>(from))) {
              if (stranger_) stranger_(static_cast<std::uint64_t>(from));
              return;
            }
@@ -291,6 +291,11 @@ void Peers::bind(std::uint64_t id, u128 storage) {
   if (const Status pinned = save_pin(id, storage); !pinned)
     notice_(fmt::format("the storage of replica {} cannot be remembered: {}", id,
                         pinned.error().message));
+}
+
+bool Peers::is_heard(std::uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  return !cut_off_.contains(id) && !retired_.contains(id);
 }
 
 bool Peers::is_cut_off(std::uint64_t id) const {

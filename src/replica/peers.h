@@ -70,7 +70,8 @@ class Peers {
   std::set<std::uint64_t> waits_for() const;
   /// Those are asked to let it in; links do not make themselves.
   void ask_to_be_let_in();
-  /// Somebody was refused whose storage is not the one that its id belongs to.
+  /// Somebody speaks who is no member any more, or whose storage is not the one that its id belongs
+  /// to: nothing it says counts, and it should be told.
   void on_stranger(std::function<void(std::uint64_t id)> call) { stranger_ = std::move(call); }
   /// `client_address`: of this replica, told to the others.
   Status start(const std::string& listen, const std::string& client_address,
@@ -85,7 +86,8 @@ class Peers {
   /// there are guests_max already.
   void set_guest(std::uint64_t id, const std::string& address);
   static constexpr std::size_t guests_max = 16;
-  /// It has left: it is still told so, but what is known of it goes first when room is needed.
+  /// It has left: nothing of it counts any more (M2), but it is told so. What is known of it goes
+  /// first when room is needed.
   void retire(std::uint64_t id);
   /// Those that were set, guests left out.
   std::vector<std::uint64_t> known() const;
@@ -108,6 +110,7 @@ class Peers {
   Status save_pin(std::uint64_t id, u128 storage);  // mutex_ held
   void bind(std::uint64_t id, u128 storage);        // mutex_ held
   bool is_cut_off(std::uint64_t id) const;
+  bool is_heard(std::uint64_t id) const;
   std::optional<u128> met_locked(std::uint64_t id) const;  // mutex_ held
   void introduce_ourselves(io::PeerId to);
   void let_in_by(std::uint64_t peer);

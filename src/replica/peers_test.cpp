@@ -84,6 +84,21 @@ TEST_F(PeersTest, who_was_let_in_with_another_disk_than_the_records_say_is_cut_o
   EXPECT_TRUE(five.send(true_one));
 }
 
+TEST_F(PeersTest, a_member_that_was_met_first_keeps_its_disk_and_one_that_left_is_not_heard) {
+  Machine one(world_, net_, 1, 11);
+  Machine two(world_, net_, 2, 22);
+  one.start();
+  two.start();
+  one.peers().set(two.info());
+  two.peers().set(one.info());
+  ASSERT_TRUE(talks(two, one));
+  one.peers().set(two.info(22));  // the record says the same
+  EXPECT_TRUE(talks(two, one));
+  one.peers().retire(2);
+  EXPECT_FALSE(talks(two, one));
+  EXPECT_EQ(one.stranger(), 2u);
+}
+
 TEST_F(PeersTest, a_founder_with_a_new_disk_waits_until_all_have_let_it_in) {
   Machine one(world_, net_, 1, 11);
   Machine two(world_, net_, 2, 22);

@@ -187,7 +187,7 @@ void RaftLog::start(Handler handler) {
       config, consensus::RaftNode::Parts{parts_.raft, parts_.log, parts_.clock, *store_},
       node_start_, node_handler());
   peers_->on(PeerTag::raft, [this](std::uint64_t from, io::Parts message) {
-    if (!news_->turn_away(from)) node_->receive(io::PeerId{from}, std::move(message));
+    node_->receive(io::PeerId{from}, std::move(message));
   });
   answer_log_requests();
   peers_->on_link_down([this](std::uint64_t peer) {
