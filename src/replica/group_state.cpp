@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "base/assert.h"
@@ -27,6 +28,18 @@ void erase(std::vector<std::uint64_t>& ids, std::uint64_t id) {
 void insert(std::vector<std::uint64_t>& ids, std::uint64_t id) {
   erase(ids, id);
   ids.insert(std::upper_bound(ids.begin(), ids.end(), id), id);
+}
+
+/// A host, which is looked up when it is needed, and a port.
+bool is_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view digits = text.substr(colon + 1);
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  const bool is_plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127; });
+  return is_plain && error == std::errc() && end == digits.data() + digits.size() && port != 0;
 }
 
 Status check_step(const GroupState& state, const MemberStep& step) {
@@ -160,10 +173,11 @@ Status check_member(const MemberInfo& member) {
         Code::invalid_argument,
         fmt::format("replica {} needs a region of 1 to {} letters, digits, '-', '_' and '.'",
                     member.id, region_size_max));
-  if (member.address.empty() || member.address.size() > address_size_max ||
-      member.address.find('\0') != std::string::npos)
-    return fail(Code::invalid_argument, fmt::format("replica {} needs an address of 1 to {} bytes",
-                                                    member.id, address_size_max));
+  if (member.address.size() > address_size_max || !is_address(member.address))
+    return fail(Code::invalid_argument,
+                fmt::format("replica {} needs an address HOST:PORT of at most {} bytes, where its "
+                            "peers reach it",
+                            member.id, address_size_max));
   return {};
 }
 

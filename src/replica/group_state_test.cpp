@@ -1,5 +1,6 @@
 #include "replica/group_state.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace meridian::replica {
@@ -109,8 +110,11 @@ TEST(group_state, what_a_record_cannot_hold_is_refused) {
   const auto with = [](const std::string& region, const std::string& address) {
     return after_steps(three(), {{{4, region, address}, Kind::learner}});
   };
-  EXPECT_TRUE(with("us-east", std::string(64, 'a')));
-  EXPECT_FALSE(with("us-east", std::string(65, 'a')));
+  EXPECT_TRUE(with("us-east", fmt::format("{}:1", std::string(62, 'a'))));
+  EXPECT_FALSE(with("us-east", fmt::format("{}:1", std::string(63, 'a'))));
+  EXPECT_TRUE(with("us-east", "[::1]:65535"));
+  for (const char* address : {"d", "d:", ":1", "d:0", "d:65536", "d:-1", "d:1x", "d e:1"})
+    EXPECT_FALSE(with("us-east", address)) << address;
   EXPECT_FALSE(with("us-east", ""));
   EXPECT_FALSE(with("us-east", std::string("d:1\0", 4)));
   EXPECT_FALSE(with("", "d:1"));
