@@ -302,6 +302,7 @@ void CellReplica::report_heads(Report report, std::function<void(Report)> ready)
     if (group_ == nullptr) return ready(std::move(report));
     executors_.raft->post([this, report = std::move(report), ready = std::move(ready)]() mutable {
       report.group = group_report();
+      report.group->applied_index = report.last_entry_index;  // of the moment of the counts
       ready(std::move(report));
     });
   });
