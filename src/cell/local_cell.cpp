@@ -306,7 +306,9 @@ void OneCell::record_owed_erasures() {
 void OneCell::record_refusals() {
   executors_.reads.post_after(refusals_period, [this, alive = alive_] {
     if (!*alive) return;
-    if (auto request = door_->take_refusals())
+    // Whoever does not lead keeps them until it does: what it submits is refused.
+    const bool may_record = replica_->is_alone() || replica_->leadership().is_ours;
+    if (auto request = may_record ? door_->take_refusals() : nullptr)
       replica_->submit(std::move(request), [](const Result<replica::Answer>&) {});
     record_refusals();
   });
