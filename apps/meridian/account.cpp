@@ -206,12 +206,14 @@ void add_account(CLI::App& app, Invocation& invocation) {
 
   auto create = std::make_shared<CreateOptions>();
   CLI::App& creation = *account.add_subcommand("create", "Make an account");
-  creation.add_option("--id", create->id, "128-bit id; a time-ordered one if not given");
+  creation.add_option("--id", create->id, "128-bit id; a time-ordered one if not given")
+      ->check(check_id);
   creation.add_option("--ledger", create->ledger, "Ledger (currency) number, not 0")->required();
   creation.add_option("--code", create->code, "What kind of account: a number of yours, not 0")
       ->required();
   creation.add_option("--flag", create->flags, flag_help(true));
-  creation.add_option("--user-data", create->user_data, "128 bits of yours; never personal data");
+  creation.add_option("--user-data", create->user_data, "128 bits of yours; never personal data")
+      ->check(check_id);
   creation.add_flag("--json", create->json, "Print the result as JSON");
   creation.footer(
       "Transfers are between accounts of one ledger. Repeating it with the same --id and fields "

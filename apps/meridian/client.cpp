@@ -71,15 +71,16 @@ Error to_error(const grpc::Status& status) {
   return {to_code(status.error_code()), status.error_message()};
 }
 
-Result<u128> parse_id(std::string_view text, std::string_view what) {
+namespace {
+
+Result<u128> read_id(std::string_view text) {
   if (!text.starts_with("0x")) {
     Result<u128> id = parse_decimal(text);
     if (!id)
       return fail(
           Code::invalid_argument,
-          fmt::format("{}: '{}' is no 128-bit number. write it in decimal, or in hexadecimal "
-                      "after 0x",
-                      what, text));
+          fmt::format("'{}' is no 128-bit number. write it in decimal, or in hexadecimal after 0x",
+                      text));
     return id;
   }
   u128 id = 0;
@@ -90,12 +91,24 @@ Result<u128> parse_id(std::string_view text, std::string_view what) {
         hex.find(static_cast<char>(digit | ('A' <= digit && digit <= 'F' ? 0x20 : 0)));
     if (value == std::string_view::npos || digits.size() > 32)
       return fail(Code::invalid_argument,
-                  fmt::format("{}: '{}' is not 1 to 32 hexadecimal digits after 0x", what, text));
+                  fmt::format("'{}' is not 1 to 32 hexadecimal digits after 0x", text));
     id = (id << 4) | value;
   }
-  if (digits.empty())
-    return fail(Code::invalid_argument, fmt::format("{}: there are no digits after 0x", what));
+  if (digits.empty()) return fail(Code::invalid_argument, "there are no digits after 0x");
   return id;
+}
+
+}  // namespace
+
+Result<u128> parse_id(std::string_view text, std::string_view what) {
+  Result<u128> id = read_id(text);
+  if (!id) return with_context(id.error(), what);
+  return id;
+}
+
+std::string check_id(const std::string& text) {
+  const Result<u128> id = read_id(text);
+  return id ? std::string() : id.error().message;
 }
 
 Connection::Connection(const std::string& address) : address_(address) {

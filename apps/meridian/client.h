@@ -37,6 +37,8 @@ void add_client_options(CLI::App& command, ClientOptions& options);
 Error to_error(const grpc::Status& status);
 /// "0x"-hexadecimal or decimal. Errors: invalid_argument naming `what`.
 Result<u128> parse_id(std::string_view text, std::string_view what);
+/// The same as a check of CLI11, before anything is done: what is wrong with `text`, or nothing.
+std::string check_id(const std::string& text);
 
 /// One server, with a connection of its own.
 class Connection {

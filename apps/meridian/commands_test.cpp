@@ -34,6 +34,13 @@ TEST(ParseId, what_is_no_id_is_refused_by_name) {
   }
 }
 
+TEST(ParseId, the_check_of_the_command_line_says_the_same) {
+  EXPECT_EQ(check_id("255"), "");
+  EXPECT_EQ(check_id("0xff"), "");
+  for (const char* text : {"", "x", "0x", "0xg", "-1", "1 "})
+    EXPECT_EQ("--debit: " + check_id(text), parse_id(text, "--debit").error().message) << text;
+}
+
 TEST(Ids, later_ids_are_greater_and_never_the_reserved_ones) {
   const auto clock = io::os_clock();
   const auto entropy = io::os_entropy();

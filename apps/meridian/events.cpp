@@ -185,7 +185,8 @@ void add_events(CLI::App& app, Invocation& invocation) {
   appending.add_option("--subject", append->subject,
                        "The person it is about: `subject forget` makes it unreadable");
   appending.add_option("--retention", append->retention, "Retention class, 0 to 254");
-  appending.add_option("--id", append->id, "128-bit event id; a time-ordered one if not given");
+  appending.add_option("--id", append->id, "128-bit event id; a time-ordered one if not given")
+      ->check(check_id);
   appending
       .add_option("--expect", append->expect, "any, none, exists, or the stream's last revision")
       ->capture_default_str();

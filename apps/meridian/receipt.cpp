@@ -122,9 +122,9 @@ void add_receipt(CLI::App& app, Invocation& invocation) {
   auto get = std::make_shared<GetOptions>();
   CLI::App& getting = *receipt.add_subcommand("get", "Fetch the receipt of a record");
   CLI::Option_group& which = *getting.add_option_group("which", "The record, one of");
-  which.add_option("--transfer", get->transfer, "The one that made this transfer");
-  which.add_option("--event", get->event, "The one that appended this event");
-  which.add_option("--account", get->account, "The one that made this account");
+  which.add_option("--transfer", get->transfer, "The one that made this transfer")->check(check_id);
+  which.add_option("--event", get->event, "The one that appended this event")->check(check_id);
+  which.add_option("--account", get->account, "The one that made this account")->check(check_id);
   which.add_option("--record", get->record, "By its index");
   which.require_option(1);
   getting.add_flag("--witnessed", get->witnessed,

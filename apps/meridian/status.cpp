@@ -152,9 +152,9 @@ void add_status(CLI::App& app, Invocation& invocation) {
   CLI::App& outcomes =
       *app.add_subcommand("outcome", "Tell what became of a command whose answer got lost");
   CLI::Option_group& which = *outcomes.add_option_group("which", "The command, one of");
-  which.add_option("--transfer", outcome->transfer, "Id of a transfer");
-  which.add_option("--event", outcome->event, "Id of an event");
-  which.add_option("--account", outcome->account, "Id of an account");
+  which.add_option("--transfer", outcome->transfer, "Id of a transfer")->check(check_id);
+  which.add_option("--event", outcome->event, "Id of an event")->check(check_id);
+  which.add_option("--account", outcome->account, "Id of an account")->check(check_id);
   which.require_option(1);
   outcomes.add_flag("--json", outcome->json, "Print JSON");
   outcomes.footer(

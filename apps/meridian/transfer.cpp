@@ -109,10 +109,12 @@ void add_transfer(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   CLI::App& transfer = *app.add_subcommand(
       "transfer", "Move an amount from a credit to a debit account, or show it");
-  transfer.add_option("--id", options->id, "128-bit id; a time-ordered one if not given");
-  transfer.add_option("--debit", options->debit, "Account to debit");
-  transfer.add_option("--credit", options->credit, "Account to credit");
-  transfer.add_option("--amount", options->amount, "In the ledger's smallest units");
+  transfer.add_option("--id", options->id, "128-bit id; a time-ordered one if not given")
+      ->check(check_id);
+  transfer.add_option("--debit", options->debit, "Account to debit")->check(check_id);
+  transfer.add_option("--credit", options->credit, "Account to credit")->check(check_id);
+  transfer.add_option("--amount", options->amount, "In the ledger's smallest units")
+      ->check(check_id);
   transfer.add_option("--ledger", options->ledger, "Ledger of both accounts");
   transfer.add_option("--code", options->code, "Why: a number of yours, not 0");
   auto* pending =
@@ -121,13 +123,16 @@ void add_transfer(CLI::App& app, Invocation& invocation) {
       .add_option("--timeout-pending", options->timeout,
                   "Seconds after which a pending transfer is voided")
       ->needs(pending);
-  auto* post = transfer.add_option("--post", options->post, "Post this pending transfer");
-  auto* cancel = transfer.add_option("--void", options->cancel, "Void this pending transfer");
-  auto* shown = transfer.add_option("--show", options->show, "Show this transfer");
+  auto* post =
+      transfer.add_option("--post", options->post, "Post this pending transfer")->check(check_id);
+  auto* cancel =
+      transfer.add_option("--void", options->cancel, "Void this pending transfer")->check(check_id);
+  auto* shown = transfer.add_option("--show", options->show, "Show this transfer")->check(check_id);
   post->excludes(pending)->excludes(cancel)->excludes(shown);
   cancel->excludes(pending)->excludes(shown);
   transfer.add_option("--flag", options->flags, flag_help(false));
-  transfer.add_option("--user-data", options->user_data, "128 bits of yours; never personal data");
+  transfer.add_option("--user-data", options->user_data, "128 bits of yours; never personal data")
+      ->check(check_id);
   transfer.add_flag("--json", options->json, "Print the result as JSON");
   transfer.footer(
       "Answers when the transfer is durable. If the answer gets lost, the ledger is asked what "

@@ -28,6 +28,9 @@ def accounts_and_transfers(server):
     check(server.json("outcome", "--transfer", 7)["known"], "outcome")
     check(not server.json("outcome", "--transfer", 999, expect=1)["known"], "outcome")
     server.run("transfer", "--debit", 1, expect=2)
+    for malformed in ("x", "0x", "-1", "1.5"):
+        server.run("transfer", f"--show={malformed}", expect=2)
+        server.run("outcome", f"--event={malformed}", expect=2)
 
 
 def events(server):
