@@ -88,6 +88,7 @@ class Node {
   void lose(std::string why);
   /// No member any more: the machine is switched off.
   void retire();
+  bool is_retired() const { return retired_; }
   /// From its next start on it is a version that runs feature levels up to `level`. A stopped node.
   void install(std::uint32_t level) { config_.feature_level = level; }
   std::uint32_t feature_level() const { return config_.feature_level; }
