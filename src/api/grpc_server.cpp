@@ -30,6 +30,7 @@ class Server final : public GrpcServer {
     services_.push_back(make_subjects_service(backend));
     services_.push_back(make_admin_service(backend));
     services_.push_back(make_members_service(backend));
+    services_.push_back(make_upgrade_service(backend));
   }
   ~Server() override { stop(io::seconds(0)); }
 

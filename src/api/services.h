@@ -22,5 +22,6 @@ std::unique_ptr<grpc::Service> make_feed_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_subjects_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_admin_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_members_service(Backend& backend);
+std::unique_ptr<grpc::Service> make_upgrade_service(Backend& backend);
 
 }  // namespace meridian::api
