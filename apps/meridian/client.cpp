@@ -124,7 +124,7 @@ Connection::Connection(const std::string& address) : address_(address) {
             v1::Streams::NewStub(channel_),  v1::Transactions::NewStub(channel_),
             v1::Proofs::NewStub(channel_),   v1::Feed::NewStub(channel_),
             v1::Subjects::NewStub(channel_), v1::Admin::NewStub(channel_),
-            v1::Members::NewStub(channel_)};
+            v1::Members::NewStub(channel_),  v1::Upgrade::NewStub(channel_)};
 }
 
 bool Connection::wait(io::Duration patience) const {

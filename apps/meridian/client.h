@@ -60,7 +60,7 @@ class Connection {
   std::string address_;
   std::shared_ptr<grpc::Channel> channel_;
   StubsOf<v1::Accounts, v1::Transfers, v1::Streams, v1::Transactions, v1::Proofs, v1::Feed,
-          v1::Subjects, v1::Admin, v1::Members>
+          v1::Subjects, v1::Admin, v1::Members, v1::Upgrade>
       stubs_;
 };
 

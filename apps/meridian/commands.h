@@ -54,8 +54,9 @@ void add_import(CLI::App& app, Invocation& invocation);
 void add_receipt(CLI::App& app, Invocation& invocation);
 void add_log(CLI::App& app, Invocation& invocation);
 void add_subject(CLI::App& app, Invocation& invocation);
-void add_status(CLI::App& app, Invocation& invocation);  ///< status, outcome
-void add_node(CLI::App& app, Invocation& invocation);    ///< list, add, promote, remove, replace
+void add_status(CLI::App& app, Invocation& invocation);   ///< status, outcome
+void add_node(CLI::App& app, Invocation& invocation);     ///< list, add, promote, remove, replace
+void add_upgrade(CLI::App& app, Invocation& invocation);  ///< status, activate
 void add_top(CLI::App& app, Invocation& invocation);
 void add_bench(CLI::App& app, Invocation& invocation);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "leader_call.h"
 #include "ledger/describe.h"
 #include "replica/member_checks.h"
 
@@ -13,43 +14,12 @@ namespace {
 
 constexpr io::Duration leader_patience = io::seconds(5);
 constexpr io::Duration ask_period = io::milliseconds(500);
-/// A leader that stopped just now is left for the next after this.
-constexpr io::Duration leader_connect = io::milliseconds(500);
 constexpr io::Duration tell_period = io::seconds(2);
 
-enum class Repeat : std::uint8_t { always, only_undone };
-
-/// One call to whoever leads. A change that may have been made is not sent again: a second one
-/// would be refused, or judged against other members.
-template <typename Request, typename Reply>
-Result<Reply> call_members(Client& client, io::MonotonicTime end, Repeat repeat,
-                           grpc::Status (v1::Members::Stub::*method)(grpc::ClientContext*,
-                                                                     const Request&, Reply*),
-                           const Request& request) {
-  Client::Attempts attempts{end};
-  for (;;) {
-    Connection& at = client.connection();
-    grpc::ClientContext context;
-    client.set_deadline(context,
-                        repeat == Repeat::always ? client.attempt_deadline(attempts) : end);
-    Reply reply;
-    // Who is not connected gets nothing, so that nothing is unknown.
-    const grpc::Status status =
-        at.wait(leader_connect)
-            ? (at.stub<v1::Members::Stub>().*method)(&context, request, &reply)
-            : grpc::Status(grpc::StatusCode::UNAVAILABLE,
-                           fmt::format("no server answers at {}: nothing was done", at.address()));
-    if (status.ok()) return reply;
-    const std::optional<io::Duration> wait = client.may_repeat(attempts, at, context, status);
-    if (repeat == Repeat::only_undone && attempts.may_be_done)
-      return fail(Code::deadline_exceeded,
-                  fmt::format("it is unknown whether the members were changed ({}). see with "
-                              "`meridian node list`, then repeat the command if they were not",
-                              status.error_message()));
-    if (!wait) return Client::last_error(attempts, status);
-    pause(*wait);
-  }
-}
+constexpr std::string_view change_unknown =
+    "it is unknown whether the members were changed: see with `meridian node list`, then repeat "
+    "the "
+    "command if they were not";
 
 const char* part_name(v1::Member::Part part) {
   if (part == v1::Member::LEARNER) return "learner";
@@ -74,7 +44,8 @@ std::string storage_text(const v1::Member& member) {
 Result<v1::MembersReply> members_of_leader(Client& client) {
   const io::MonotonicTime end =
       std::min(client.deadline(), client.clock().monotonic() + leader_patience);
-  return call_members(client, end, Repeat::always, &v1::Members::Stub::List, v1::MembersRequest());
+  return call_leader(client, end, Repeat::always, "", &v1::Members::Stub::List,
+                     v1::MembersRequest());
 }
 
 Result<v1::MembersReply> members_seen(Client& client) {
@@ -85,12 +56,13 @@ Result<v1::MembersReply> members_seen(Client& client) {
   v1::MembersRequest request;
   request.set_own_view(true);
   if (!client.wait_connected(Client::connect_patience)) return reply;
-  return call_members(client, client.deadline(), Repeat::always, &v1::Members::Stub::List, request);
+  return call_leader(client, client.deadline(), Repeat::always, "", &v1::Members::Stub::List,
+                     request);
 }
 
 Status change_members(Client& client, const v1::ChangeMembersRequest& request) {
-  TRY(call_members(client, client.deadline(), Repeat::only_undone, &v1::Members::Stub::Change,
-                   request));
+  TRY(call_leader(client, client.deadline(), Repeat::only_undone, change_unknown,
+                  &v1::Members::Stub::Change, request));
   return {};
 }
 

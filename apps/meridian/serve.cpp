@@ -60,6 +60,7 @@ struct ServeOptions {
   // Of tests, which want a log that is short of what they wrote.
   std::uint64_t checkpoint_interval = replica::ReplicaConfig().checkpoint_interval;
   std::uint64_t wal_file_size = replica::ReplicaConfig().wal_file_size;
+  std::uint32_t feature_level = replica::ReplicaConfig().feature_level;
   std::string grpc{default_grpc};
   std::string http{default_http};
   std::vector<std::string> witnesses;  ///< URL=VKEY
@@ -312,6 +313,7 @@ Result<Exit> serve(const ServeOptions& options) {
   config.generation = node.generation.number;
   config.checkpoint_interval = options.checkpoint_interval;
   config.wal_file_size = options.wal_file_size;
+  config.feature_level = options.feature_level;
   ServeSetting setting{node,
                        config,
                        group ? group->network : io::OsNetworkOptions(),
@@ -348,6 +350,12 @@ void add_serve(CLI::App& app, Invocation& invocation) {
                       "URL=VKEY of an outside witness that cosigns checkpoints; repeatable");
   command->add_flag("--insecure-test", options->insecure_test,
                     "Listen where others can reach it, without any authentication");
+  command
+      ->add_option("--feature-level", options->feature_level,
+                   "Newest feature level to run; 1: as the version before does, so that an upgrade "
+                   "can be tried (meridian upgrade --help)")
+      ->check(CLI::Range(std::uint32_t{1}, ledger::feature_level_newest))
+      ->type_name("N");
   add_group_flags(*command, options->group);
   command->add_option("--test-checkpoint-interval", options->checkpoint_interval)->group("");
   command->add_option("--test-wal-file-size", options->wal_file_size)->group("");
