@@ -140,6 +140,9 @@ void Checker::note_level(const ledger::Header& header, std::uint64_t record) {
     if (level <= feature_level_) violate(fmt::format("record {} takes a level back", record));
     feature_level_ = level;
   }
+  if (header.kind == ledger::CommandKind::entry_skipped)
+    feature_level_ =
+        std::max(feature_level_, ledger::load_command<ledger::EntrySkipped>(command).feature_level);
   if (ledger::level_needed(header.kind) > feature_level_)
     violate(
         fmt::format("record {} is of a kind that level {} does not have", record, feature_level_));

@@ -35,6 +35,7 @@ enum class CommandKind : std::uint8_t {
   cell_key_grant = 25,
   subject_key = 26,
   turn_epoch = 27,
+  entry_skipped = 28,
 };
 constexpr bool made_by_clients(CommandKind kind) { return static_cast<std::uint8_t>(kind) <= 4; }
 
@@ -232,6 +233,16 @@ struct TurnEpoch {
   std::array<Byte, 96> zero;
 };
 
+/// Of an entry that an operator had every replica skip, as none could apply it: its commands have
+/// no record and never happened.
+struct EntrySkipped {
+  std::uint64_t entry_index;
+  std::uint64_t term;
+  crypto::Digest digest;        ///< SHA-256 of the entry's bytes.
+  std::uint32_t feature_level;  ///< The cell is at it from here on, if it was below.
+  std::array<Byte, 76> zero;
+};
+
 static_assert(sizeof(Account) == command_size && sizeof(Transfer) == command_size);
 static_assert(sizeof(AppendEvent) == command_size && sizeof(DeleteStream) == command_size);
 static_assert(sizeof(OpenGeneration) == command_size && sizeof(SetFeatureLevel) == command_size);
@@ -240,6 +251,7 @@ static_assert(sizeof(TimeAdvance) == command_size && sizeof(EraseSubject) == com
 static_assert(sizeof(DoorRefusals) == command_size && sizeof(DroppedTail) == command_size);
 static_assert(sizeof(MemberChange) == command_size && sizeof(CellKeyGrant) == command_size);
 static_assert(sizeof(SubjectKey) == command_size && sizeof(TurnEpoch) == command_size);
+static_assert(sizeof(EntrySkipped) == command_size);
 
 /// The command whose 128 bytes stand at `bytes` (any alignment). A copy: 128 bytes, registers.
 template <typename Command>

@@ -277,6 +277,13 @@ void BodyDescriber::operator()(const SystemBody& body) {
       out_.number("epoch", command.number);
       return out_.opaque("check", command.check);
     }
+    case CommandKind::entry_skipped: {
+      auto command = load_command<EntrySkipped>(bytes);
+      out_.decimal("skipped_entry_index", command.entry_index);
+      out_.decimal("skipped_term", command.term);
+      out_.bytes("entry_digest", command.digest);
+      return out_.number("feature_level", command.feature_level);
+    }
     case CommandKind::create_account:
     case CommandKind::create_transfer:
     case CommandKind::append_event:
@@ -340,6 +347,7 @@ std::string_view kind_name(CommandKind kind) {
     case CommandKind::cell_key_grant: return "cell_key_grant";
     case CommandKind::subject_key: return "subject_key";
     case CommandKind::turn_epoch: return "turn_epoch";
+    case CommandKind::entry_skipped: return "entry_skipped";
   }
   return "unknown";
 }

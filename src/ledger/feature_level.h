@@ -2,7 +2,7 @@
 // replicas change at the same one. A node runs the newest level it knows and the one before; which
 // those are it says to the others (replica/level_news.h). Level 1 is what cells began with.
 //
-//   2: subject_key and turn_epoch may stand in records
+//   2: subject_key, turn_epoch and entry_skipped may stand in records
 #pragma once
 
 #include <cstdint>
@@ -27,10 +27,14 @@ constexpr FeatureLevels feature_levels_up_to(std::uint32_t newest) {
 }
 
 /// From which level on commands of `kind` have an effect; below it they are refused
-/// (SystemOutcome::needs_newer_level). A version that does not know the level may not even decode
-/// them: they are proposed only where they have an effect.
+/// (SystemOutcome::needs_newer_level), but for an entry_skipped that takes the level along. A
+/// version that does not know the level may not even decode them: they are proposed only where they
+/// have an effect.
 constexpr std::uint32_t level_needed(CommandKind kind) {
-  return kind == CommandKind::subject_key || kind == CommandKind::turn_epoch ? 2 : 1;
+  return kind == CommandKind::subject_key || kind == CommandKind::turn_epoch ||
+                 kind == CommandKind::entry_skipped
+             ? 2
+             : 1;
 }
 
 }  // namespace meridian::ledger

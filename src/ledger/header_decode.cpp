@@ -108,7 +108,8 @@ class HeaderReader {
       case CommandKind::member_change:
       case CommandKind::cell_key_grant:
       case CommandKind::subject_key:
-      case CommandKind::turn_epoch: break;
+      case CommandKind::turn_epoch:
+      case CommandKind::entry_skipped: break;
     }
     return read_system();
   }

@@ -153,7 +153,8 @@ BodyEnd put_body(Byte* at, CommandKind kind, const Byte* command, const Effect& 
     case CommandKind::member_change:
     case CommandKind::cell_key_grant:
     case CommandKind::subject_key:
-    case CommandKind::turn_epoch: break;
+    case CommandKind::turn_epoch:
+    case CommandKind::entry_skipped: break;
   }
   return BodyEnd{.at = put_bytes(at, Bytes(command, command_size))};
 }

@@ -44,7 +44,8 @@ bool is_linked(CommandKind kind, const Byte* command) {
     case CommandKind::member_change:
     case CommandKind::cell_key_grant:
     case CommandKind::subject_key:
-    case CommandKind::turn_epoch: return false;
+    case CommandKind::turn_epoch:
+    case CommandKind::entry_skipped: return false;
   }
   return false;
 }
@@ -113,11 +114,14 @@ Status LedgerState::check(const EntryView& view) const {
   std::uint32_t number = 0;
   for (std::uint32_t run = 0; run < view.run_count(); ++run) {
     Run now = view.run(run);
-    if (now.kind == CommandKind::set_feature_level) {
-      for (std::uint32_t i = 0; i < now.count; ++i) {
-        auto level = load_command<SetFeatureLevel>(view.command(number + i)).feature_level;
-        TRY(check_level(level));
-      }
+    for (std::uint32_t i = 0; i < now.count; ++i) {
+      const Byte* command = view.command(number + i);
+      if (now.kind == CommandKind::set_feature_level)
+        TRY(check_level(load_command<SetFeatureLevel>(command).feature_level));
+      else if (now.kind == CommandKind::entry_skipped)
+        TRY(check_level(load_command<EntrySkipped>(command).feature_level));
+      else
+        break;
     }
     number += now.count;
   }
@@ -304,7 +308,8 @@ Result<Outcome> LedgerState::judge(const CommandPlace& place, Effect& effect) {
     case CommandKind::member_change:
     case CommandKind::cell_key_grant:
     case CommandKind::subject_key:
-    case CommandKind::turn_epoch: return judge_system(place, effect);
+    case CommandKind::turn_epoch:
+    case CommandKind::entry_skipped: return judge_system(place, effect);
   }
   return outcome(SystemOutcome::refused);
 }

@@ -94,15 +94,20 @@ std::string of_level_2(TestCell& cell) {
   const std::string turned(cell.outcome_of(CommandKind::turn_epoch, turn));
   SubjectKey key{};
   key.subject = 5;
-  return turned + ' ' + std::string(cell.outcome_of(CommandKind::subject_key, key));
+  const std::string made(cell.outcome_of(CommandKind::subject_key, key));
+  EntrySkipped skipped{};
+  skipped.entry_index = 3;
+  return turned + ' ' + made + ' ' +
+         std::string(cell.outcome_of(CommandKind::entry_skipped, skipped));
 }
 
 TEST(Ledger, has_the_commands_of_a_level_from_the_record_on_that_activates_it) {
   TestCell cell(/*open=*/true, /*level=*/1);
-  EXPECT_EQ(of_level_2(cell), "needs_newer_level needs_newer_level");
+  EXPECT_EQ(of_level_2(cell), "needs_newer_level needs_newer_level needs_newer_level");
   cell.install(2);
   ASSERT_TRUE(cell.restart(cell.checkpoint()));
-  EXPECT_EQ(of_level_2(cell), "needs_newer_level needs_newer_level") << "not active yet";
+  EXPECT_EQ(of_level_2(cell), "needs_newer_level needs_newer_level needs_newer_level")
+      << "not active yet";
 
   Request request;  // within one entry
   request.attester = Attester::replica;
@@ -118,9 +123,25 @@ TEST(Ledger, has_the_commands_of_a_level_from_the_record_on_that_activates_it) {
   EXPECT_EQ(cell.outcome_at(1, CommandKind::set_feature_level), "created");
   EXPECT_EQ(cell.outcome_at(2, CommandKind::turn_epoch), "created");
   EXPECT_EQ(cell.ledger().feature_level(), 2u);
-  EXPECT_EQ(of_level_2(cell), "created created");
+  EXPECT_EQ(of_level_2(cell), "created created created");
   level.feature_level = 1;
   EXPECT_EQ(cell.outcome_of(CommandKind::set_feature_level, level), "refused") << "no way back";
+}
+
+TEST(Ledger, a_skipped_entry_takes_the_level_along_that_it_needs) {
+  TestCell cell(/*open=*/true, /*level=*/1);
+  EntrySkipped skipped{};
+  skipped.feature_level = 2;
+  const Status refused = cell.apply_one(CommandKind::entry_skipped, skipped, 2);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::unimplemented);
+  cell.install(2);
+  ASSERT_TRUE(cell.restart(cell.checkpoint()));
+  EXPECT_EQ(cell.outcome_of(CommandKind::entry_skipped, skipped), "created");
+  EXPECT_EQ(cell.ledger().feature_level(), 2u);
+  skipped.feature_level = 1;
+  EXPECT_EQ(cell.outcome_of(CommandKind::entry_skipped, skipped), "created");
+  EXPECT_EQ(cell.ledger().feature_level(), 2u);
 }
 
 TEST(Ledger, a_version_that_does_not_run_the_active_level_says_what_to_do) {

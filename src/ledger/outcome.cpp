@@ -202,7 +202,8 @@ std::string_view outcome_name(CommandKind kind, Outcome value) {
     case CommandKind::member_change:
     case CommandKind::cell_key_grant:
     case CommandKind::subject_key:
-    case CommandKind::turn_epoch: return name_of(static_cast<SystemOutcome>(value));
+    case CommandKind::turn_epoch:
+    case CommandKind::entry_skipped: return name_of(static_cast<SystemOutcome>(value));
   }
   return unknown;
 }

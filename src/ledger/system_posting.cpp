@@ -45,6 +45,12 @@ Outcome LedgerState::judge_system(const CommandPlace& place, Effect&) {
       return outcome(SystemOutcome::refused);
     generation = open.generation;
     feature_level = open.feature_level;
+  } else if (kind == CommandKind::entry_skipped) {
+    // Takes the level that it needs along: the cell got there without activating it.
+    const auto level = std::max(feature_level, load_command<EntrySkipped>(command).feature_level);
+    ASSERT(level <= level_max);
+    if (level < level_needed(kind)) return outcome(SystemOutcome::needs_newer_level);
+    feature_level = level;
   } else if (feature_level < level_needed(kind)) {
     return outcome(SystemOutcome::needs_newer_level);
   } else if (kind == CommandKind::set_feature_level) {

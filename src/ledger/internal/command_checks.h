@@ -27,7 +27,7 @@ inline constexpr std::uint16_t transfer_resolves =
 /// False for a number from outside that names no kind.
 constexpr bool is_known(CommandKind kind) {
   auto number = static_cast<std::uint8_t>(kind);
-  return (number >= 1 && number <= 4) || (number >= 16 && number <= 27);
+  return (number >= 1 && number <= 4) || (number >= 16 && number <= 28);
 }
 
 /// Where the last field of a command of `kind` ends; the rest is reserved.
@@ -44,6 +44,7 @@ constexpr std::size_t fields_end(CommandKind kind) {
     case CommandKind::cell_key_grant: return offsetof(CellKeyGrant, zero);
     case CommandKind::subject_key: return offsetof(SubjectKey, zero);
     case CommandKind::turn_epoch: return offsetof(TurnEpoch, zero);
+    case CommandKind::entry_skipped: return offsetof(EntrySkipped, zero);
     case CommandKind::create_account:
     case CommandKind::create_transfer:
     case CommandKind::append_event:

@@ -16,13 +16,13 @@
 
 namespace meridian::ledger {
 
-inline constexpr std::array<CommandKind, 16> all_kinds{
+inline constexpr std::array<CommandKind, 17> all_kinds{
     CommandKind::create_account, CommandKind::create_transfer, CommandKind::append_event,
     CommandKind::delete_stream,  CommandKind::open_generation, CommandKind::set_feature_level,
     CommandKind::expire_pending, CommandKind::state_digest,    CommandKind::time_advance,
     CommandKind::erase_subject,  CommandKind::door_refusals,   CommandKind::dropped_tail,
     CommandKind::member_change,  CommandKind::cell_key_grant,  CommandKind::subject_key,
-    CommandKind::turn_epoch,
+    CommandKind::turn_epoch,     CommandKind::entry_skipped,
 };
 
 template <typename Command>
@@ -253,7 +253,8 @@ class Sampler {
       case CommandKind::member_change:
       case CommandKind::cell_key_grant:
       case CommandKind::subject_key:
-      case CommandKind::turn_epoch: header.body = SystemBody{command(header.kind)}; return;
+      case CommandKind::turn_epoch:
+      case CommandKind::entry_skipped: header.body = SystemBody{command(header.kind)}; return;
     }
   }
   void fill_transfer(Header& header, const Byte* bytes, bool created) {

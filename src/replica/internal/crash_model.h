@@ -45,7 +45,8 @@ class Fold {
       case ledger::CommandKind::member_change:
       case ledger::CommandKind::cell_key_grant:
       case ledger::CommandKind::subject_key:
-      case ledger::CommandKind::turn_epoch: break;
+      case ledger::CommandKind::turn_epoch:
+      case ledger::CommandKind::entry_skipped: break;
     }
   }
 
