@@ -20,6 +20,7 @@ Status LogReplay::open(const storage::StateManifest* manifest) {
     from_entry_ = manifest->entry_index + 1;
     results_.first = results_.end = manifest->record_index;
   }
+  skips_ = TRY(replica::SkipList::read(context_.disk));
   is_of_group_ = TRY(context_.disk.exists(storage::ReplicaIdentity::path));
   // What the founders of a group begin after is in nobody's log.
   if (is_of_group_) from_entry_ = std::max(from_entry_, replica::RaftLog::founding.index + 1);
@@ -49,6 +50,8 @@ Status LogReplay::entry(const storage::WalEntry& entry, bool execute) {
   if (is_of_group_ && results_.end >= stored_) return {};
   // The view points into bytes that stay: what stands only in the log is read again at the end.
   auto bytes = std::make_shared<const Buffer>(to_buffer(entry.bytes));
+  if (skips_.covers(entry.index, *bytes))
+    bytes = TRY(replica::substitute_of({entry.index, entry.term, bytes}, *ledger_));
   Result<ledger::EntryView> view = ledger::EntryView::decode(*bytes);
   if (!view) {
     results_.executed = false;

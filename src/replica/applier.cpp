@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/assertion_note.h"
 #include "replica/checkpointer.h"
 
 namespace meridian::replica {
@@ -55,23 +56,26 @@ bool Applier::apply(CommittedEntry entry) {
     last_applied_ = {entry.index, entry.term};
     return true;
   }
+  const EntryBytes original = entry.bytes;
+  const bool is_skipped = parts_.skips.covers(entry.index, *entry.bytes);
+  ledger::Applied applied = pool_->take();
   const ledger::EntryPosition position{parts_.cell, entry.term, entry.index,
                                        ledger::RecordIndex{parts_.ledger.records()}};
-  Result<ledger::EntryView> view = ledger::EntryView::decode(*entry.bytes);
-  Status done;
-  ledger::Applied applied = pool_->take();
-  if (!view) {
-    done = view.error();
-  } else {
-    const StageTimer timer(parts_.clock, parts_.metrics.apply_us);
-    parts_.history.begin_entry();
-    done = parts_.ledger.apply(*view, applied);
-    parts_.history.end_entry();
+  if (is_skipped) {
+    Result<EntryBytes> substitute = substitute_of(entry, parts_.ledger);
+    if (!substitute) return give_up(substitute.error());
+    entry.bytes = std::move(*substitute);
+    next_.notice(fmt::format("entry {} is skipped, as an operator wanted: record {} says so",
+                             entry.index, parts_.ledger.records()));
   }
-  if (!done) {
-    failed_ = true;
-    next_.fatal(with_context(done.error(), fmt::format("entry {} cannot be applied", entry.index)));
-    return false;
+  Result<ledger::EntryView> view = execute(entry, applied);
+  if (!view) {
+    Error error =
+        with_context(view.error(), fmt::format("entry {} cannot be applied", entry.index));
+    // What is of this node alone, or of its version, is no poison.
+    if (!is_skipped && error.code != Code::unimplemented && error.code != Code::data_loss)
+      error.message += ". " + skip_advice(entry.index, *entry.bytes, parts_.disk.display(""));
+    return give_up(error);
   }
   ASSERT(applied.effects.size() == view->command_count());
   last_applied_ = {entry.index, entry.term};
@@ -79,11 +83,70 @@ bool Applier::apply(CommittedEntry entry) {
   auto result = std::make_shared<const AppliedEntry>(std::move(entry), std::move(*view), position,
                                                      std::move(applied), pool_);
   parts_.proposer.set_feature_level(parts_.ledger.feature_level());
-  answer(result->entry, *result);
+  if (is_skipped)
+    answer_skipped(original);
+  else
+    answer(result->entry, *result);
   parts_.history.push(result);
   next_.applied(std::move(result));
   watch_limits();
   return true;
+}
+
+/// Nothing is applied any more. False, for apply().
+bool Applier::give_up(const Error& why) {
+  failed_ = true;
+  next_.fatal(why);
+  return false;
+}
+
+Result<ledger::EntryView> Applier::execute(const CommittedEntry& entry, ledger::Applied& applied) {
+  struct About {
+    const CommittedEntry& entry;
+    io::Disk& disk;
+  } const about{entry, parts_.disk};
+  const base::AssertionNote note(
+      [](const void* what) {
+        const About& told = *static_cast<const About*>(what);
+        return fmt::format("entry {} was being applied. {}", told.entry.index,
+                           skip_advice(told.entry.index, *told.entry.bytes, told.disk.display("")));
+      },
+      &about);
+  ledger::EntryView view = TRY(ledger::EntryView::decode(*entry.bytes));
+  TRY(fail_if_poisoned(view));
+  const StageTimer timer(parts_.clock, parts_.metrics.apply_us);
+  parts_.history.begin_entry();
+  Status done = parts_.ledger.apply(view, applied);
+  parts_.history.end_entry();
+  TRY(done);
+  return view;
+}
+
+/// Canary::poison_amount.
+Status Applier::fail_if_poisoned(const ledger::EntryView& view) const {
+  if (parts_.canary.poison_amount == 0) return {};
+  bool is_poisoned = false;
+  for_each_command(view, [&](std::uint32_t number, ledger::CommandKind kind, const auto&) {
+    if (kind == ledger::CommandKind::create_transfer)
+      is_poisoned |= ledger::load_command<ledger::Transfer>(view.command(number)).amount ==
+                     parts_.canary.poison_amount;
+  });
+  ASSERT(!is_poisoned || !parts_.canary.poison_asserts);
+  if (is_poisoned) return meridian::fail(Code::failed_precondition, "it is poison, as planted");
+  return {};
+}
+
+/// Whoever waits for it is told that nothing of it happened.
+void Applier::answer_skipped(const EntryBytes& entry) {
+  std::vector<Proposer::Waiting> waiting = parts_.proposer.take(entry);
+  std::uint64_t bytes = 0;
+  for (const Proposer::Waiting& one : waiting) {
+    bytes += one.bytes;
+    one.answered(meridian::fail(Code::failed_precondition,
+                                "the operator had the entry skipped that this was in: nothing was "
+                                "done, and never will be"));
+  }
+  if (!waiting.empty()) parts_.proposer.answered(waiting.size(), bytes);
 }
 
 void Applier::check_state_digests(const ledger::EntryView& view) {

@@ -16,9 +16,11 @@
 #include "io/executor.h"
 #include "ledger/ledger.h"
 #include "replica/applied_entry.h"
+#include "replica/canary.h"
 #include "replica/id_history.h"
 #include "replica/lifetime.h"
 #include "replica/proposer.h"
+#include "replica/skip_list.h"
 #include "replica/stage_metrics.h"
 
 namespace meridian::replica {
@@ -37,6 +39,8 @@ class Applier {
     ReplicaLimits limits;
     io::Disk& disk;
     StageMetrics& metrics;
+    SkipList skips{};
+    Canary canary{};
   };
   struct Next {
     std::function<void(AppliedRef)> applied;              ///< To the prove stage, in order.
@@ -77,6 +81,10 @@ class Applier {
   void process();
   void apply_waiting();
   bool apply(CommittedEntry entry);
+  bool give_up(const Error& why);
+  Result<ledger::EntryView> execute(const CommittedEntry& entry, ledger::Applied& applied);
+  Status fail_if_poisoned(const ledger::EntryView& view) const;
+  void answer_skipped(const EntryBytes& entry);
   void check_state_digests(const ledger::EntryView& view);
   void answer(const CommittedEntry& entry, const AppliedEntry& applied);
   void watch();

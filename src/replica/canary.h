@@ -21,6 +21,10 @@ struct Canary {
   bool sign_before_commit = false;
   /// The state of this replica (an id) has another digest than it should.
   std::uint64_t wrong_state_on = 0;
+  /// An entry with a transfer of this amount cannot be applied; 0: every entry can.
+  std::uint64_t poison_amount = 0;
+  /// It fails an assertion, not with an error.
+  bool poison_asserts = false;
 };
 
 }  // namespace meridian::replica

@@ -87,7 +87,8 @@ Status CellReplica::build() {
       Prover::Next{[this] { proposer_->entry_stored(); }, tell_fatal, io_.key_records});
   applier_ = std::make_unique<Applier>(
       Applier::Parts{executors_.apply, io_.clock, *ledger_, *history_, *proposer_, config_.cell,
-                     config_.limits, io_.disk, metrics_},
+                     config_.limits, io_.disk, metrics_, TRY(SkipList::read(io_.disk)),
+                     config_.canary},
       Applier::Next{[this](AppliedRef entry) { prover_->applied(std::move(entry)); },
                     [this](std::uint64_t index) {
                       applied_index_ = index;

@@ -18,6 +18,7 @@
 #include "proof/merkle.h"
 #include "replica/applied_entry.h"
 #include "replica/id_history.h"
+#include "replica/skip_list.h"
 #include "storage/record_store.h"
 #include "storage/state_store.h"
 #include "storage/wal.h"
@@ -68,6 +69,7 @@ class LogReplay {
   Findings& findings_;
   std::uint64_t from_entry_ = 1;
   bool is_of_group_ = false;  ///< The log is one of several replicas'.
+  replica::SkipList skips_;
 
   ledger::MemoryHistory none_;  ///< Until the indexes are open.
   std::unique_ptr<replica::IdHistory> history_;
