@@ -1,4 +1,5 @@
-// `meridian recovery`: what to do when records that were signed are lost (docs/decisions/0011).
+// `meridian recovery`: what to do when records that were signed are lost (docs/decisions/0011), or
+// an entry of the log stops every replica (0022).
 //
 //   inspect ──> nothing lost: serve goes on
 //      └──────> lost FIRST..LAST: restore a backup, or
@@ -18,6 +19,7 @@
 #include "new_generation.h"
 #include "node.h"
 #include "output.h"
+#include "recovery_skip.h"
 
 namespace meridian::app {
 
@@ -181,6 +183,57 @@ Result<Exit> new_generation(const Options& options) {
   return Exit::ok;
 }
 
+// --- skipping an entry ---
+
+Result<Exit> skip(const SkipOptions& options) {
+  const Skipped skipped = TRY(skip_entry(options));
+  const replica::SkippedEntry& entry = skipped.entry;
+  if (options.json) {
+    print_json({{"index", std::to_string(entry.index)},
+                {"digest", to_hex(entry.digest)},
+                {"in_log", skipped.is_in_log}});
+    return Exit::ok;
+  }
+  print_line(
+      fmt::format("this replica skips entry {} from its next start on. run the same command "
+                  "on every other replica of the cell before any of them is started",
+                  entry.index));
+  if (!skipped.is_in_log)
+    print_line("its log does not hold the entry yet: it is skipped once it comes");
+  return Exit::ok;
+}
+
+void add_skip(CLI::App& recovery, Invocation& invocation) {
+  auto options = std::make_shared<SkipOptions>();
+  CLI::App& command = *recovery.add_subcommand(
+      "skip", "Skip an entry of the log that no replica of the cell can apply");
+  command
+      .add_option("--data,--data-dir", options->directory, "The data directory, not being served")
+      ->required();
+  command.add_option("--passphrase-file", options->passphrase_file,
+                     "File whose content opens the keys (not needed after serve --dev)");
+  command
+      .add_option("--index", options->index, "Index of the entry, as the replica's error names it")
+      ->required();
+  command.add_option("--digest", options->digest, "Its digest, as the replica's error names it")
+      ->required();
+  command.add_flag("--json", options->json, "Print JSON");
+  command.footer(
+      "For an entry that stops every replica, again at each start, with the newest version too.\n"
+      "What was in it never happens: its commands get no record and no answer. In its place "
+      "stands\n"
+      "a record entry_skipped with its index, term and digest, so that receipts and proofs show\n"
+      "that it was skipped. Skip it on all replicas or on none: one that applied what others\n"
+      "skipped has other records, and is stopped by them.\n\n"
+      "Example: meridian recovery skip --data ./ledger --index 1207 --digest 9f2c...");
+  command.callback([options, &invocation] {
+    invocation.run = [options] {
+      const Result<Exit> done = skip(*options);
+      return done ? *done : report(done.error());
+    };
+  });
+}
+
 void add_common(CLI::App& command, Options& options) {
   command.add_option("--data", options.node.directory, "The data directory, not being served")
       ->required();
@@ -202,7 +255,8 @@ void run_with_report(CLI::App& command, const std::shared_ptr<Options>& options,
 }  // namespace
 
 void add_recovery(CLI::App& app, Invocation& invocation) {
-  CLI::App& recovery = *app.add_subcommand("recovery", "When records that were signed are lost");
+  CLI::App& recovery = *app.add_subcommand(
+      "recovery", "When records that were signed are lost, or an entry stops every replica");
   recovery.require_subcommand(1);
 
   auto looking = std::make_shared<Options>();
@@ -230,6 +284,7 @@ void add_recovery(CLI::App& app, Invocation& invocation) {
       "directory first.\n\n"
       "Example: meridian recovery new-generation --data ./ledger --accept-loss 1200..1207");
   run_with_report(open_command, opening, invocation, new_generation);
+  add_skip(recovery, invocation);
 }
 
 }  // namespace meridian::app

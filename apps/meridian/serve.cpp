@@ -60,6 +60,7 @@ struct ServeOptions {
   // Of tests, which want a log that is short of what they wrote.
   std::uint64_t checkpoint_interval = replica::ReplicaConfig().checkpoint_interval;
   std::uint64_t wal_file_size = replica::ReplicaConfig().wal_file_size;
+  std::uint64_t poison_amount = 0;  // of tests: replica::Canary
   std::uint32_t feature_level = replica::ReplicaConfig().feature_level;
   std::string grpc{default_grpc};
   std::string http{default_http};
@@ -314,6 +315,8 @@ Result<Exit> serve(const ServeOptions& options) {
   config.checkpoint_interval = options.checkpoint_interval;
   config.wal_file_size = options.wal_file_size;
   config.feature_level = options.feature_level;
+  config.canary.poison_amount = options.poison_amount;
+  config.canary.poison_asserts = true;
   ServeSetting setting{node,
                        config,
                        group ? group->network : io::OsNetworkOptions(),
@@ -359,6 +362,7 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   add_group_flags(*command, options->group);
   command->add_option("--test-checkpoint-interval", options->checkpoint_interval)->group("");
   command->add_option("--test-wal-file-size", options->wal_file_size)->group("");
+  command->add_option("--test-poison-amount", options->poison_amount)->group("");
   command->callback([options, &invocation] {
     invocation.run = [options] {
       spdlog::set_default_logger(spdlog::stderr_color_mt("meridian"));
