@@ -100,6 +100,11 @@ Status Node::bury(const Error& why) {
     kill();
     return {};
   }
+  if (config_.canary.poison_amount != 0 && why.message.find("recovery skip") != std::string::npos) {
+    kill();
+    poisoned_ = why.message;
+    return {};
+  }
   if (why.code == Code::unimplemented && feature_level() < ledger::feature_level_newest) {
     kill();
     install(ledger::feature_level_newest);

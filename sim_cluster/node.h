@@ -95,6 +95,8 @@ class Node {
   /// How often it stopped as the cell was at a newer level, and was given the version that it
   /// named.
   std::uint64_t outdated() const { return outdated_; }
+  /// What it said as it stopped last at an entry that it cannot apply (Canary::poison_amount).
+  const std::string& poisoned() const { return poisoned_; }
   /// How it stands, for people.
   std::string describe() const;
 
@@ -129,6 +131,7 @@ class Node {
   std::optional<Status> copied_;
   std::uint64_t copies_ = 0, resupplies_ = 0;
   std::uint64_t outdated_ = 0;
+  std::string poisoned_;
   std::uint64_t power_seed_ = 1;
   bool power_fails_after_copy_ = false;
   bool is_full_ = false;
