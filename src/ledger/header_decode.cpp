@@ -119,7 +119,7 @@ class HeaderReader {
   Object read_object() {
     std::array<Byte, command_size> bytes{};
     Bytes taken = reader_.take(layout::object_body_size);
-    std::ranges::copy(taken, bytes.begin());
+    std::copy_n(taken.data(), taken.size(), bytes.begin());
     return load_command<Object>(bytes.data());
   }
 

@@ -86,8 +86,8 @@ void Payload::encode(Buffer& out) const {
   out.reserve(start + size);
   PayloadBuilder builder(compartments.size(), out);
   for (const Compartment& compartment : compartments)
-    std::ranges::copy(compartment.sealed,
-                      builder.add(compartment, compartment.sealed.size()).sealed.begin());
+    std::copy_n(compartment.sealed.data(), compartment.sealed.size(),
+                builder.add(compartment, compartment.sealed.size()).sealed.data());
   ASSERT(out.size() == start + size);
 }
 

@@ -34,7 +34,7 @@ void encode_header_frame(std::uint64_t first, std::span<const std::uint16_t> siz
   at += header_frame_prefix_size;
   for (std::uint16_t size : sizes) {
     store_le(at, size);
-    std::ranges::copy(headers.first(size), at + 2);
+    std::copy_n(headers.data(), size, at + 2);  // std::ranges::copy goes byte by byte (GCC 12)
     headers = headers.subspan(size);
     at += 2 + size;
   }
