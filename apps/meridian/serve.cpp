@@ -285,6 +285,7 @@ Status check_cell_is_named(const GroupFlags& flags, io::Disk& disk) {
 }
 
 Result<Exit> serve(const ServeOptions& options) {
+  keep_freed_memory();
   replica::ReplicaConfig config;
   const std::unique_ptr<io::Disk> directory = TRY(open_directory(options.node.directory));
   const GroupFlags flags = TRY(with_joined(options.group, *directory));

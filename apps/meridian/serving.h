@@ -39,6 +39,9 @@ struct Threads {
   replica::ReplicaExecutors for_replica();
 };
 
+/// Of memory that is freed up to 16 MiB per arena stay with the process. Before a node is opened.
+void keep_freed_memory();
+
 /// What stays the same from one opening to the next.
 struct ServeSetting {
   Node& node;
