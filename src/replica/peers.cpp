@@ -219,8 +219,9 @@ Result<io::PeerId> Peers::admit(Bytes bytes) {
 
 Status Peers::pin(std::uint64_t id, u128 storage) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = pins_.find(id); found != pins_.end()) {
-    if (found->second == storage) {
+  const std::optional<u128> known = met_.contains(id) ? std::nullopt : met_locked(id);
+  if (known) {
+    if (*known == storage) {
       cut_off_.erase(id);
       return {};
     }
@@ -237,7 +238,7 @@ Status Peers::pin(std::uint64_t id, u128 storage) {
 }
 
 Status Peers::save_pin(std::uint64_t id, u128 storage) {
-  if (pins_.size() == pins_max) {
+  if (pins_.size() == pins_max && !pins_.contains(id)) {
     // Who has left goes first: what is forgotten of a member would let an emptied disk in.
     auto oldest = std::find_if(pins_.begin(), pins_.end(),
                                [&](const auto& one) { return retired_.contains(one.first); });
@@ -266,10 +267,10 @@ void Peers::set(const MemberInfo& member) {
       return;
     MemberInfo& known = members_[member.id];
     const u128 storage = member.storage != 0 ? member.storage : known.storage;
+    if (storage != 0) bind(member.id, storage);
     known = member;
     known.storage = storage;
     guests_.erase(member.id);
-    if (storage != 0) bind(member.id, storage);
     if (const auto met = met_.extract(member.id); met && !pins_.contains(member.id))
       if (const Status pinned = save_pin(member.id, met.mapped()); !pinned)
         notice_(fmt::format("the storage of replica {} cannot be remembered: {}", member.id,
@@ -281,9 +282,9 @@ void Peers::set(const MemberInfo& member) {
 /// As the records say it.
 void Peers::bind(std::uint64_t id, u128 storage) {
   const std::optional<u128> had = met_locked(id);
-  const bool is_pinned = pins_.contains(id);
   met_.erase(id);
-  if (is_pinned && had == storage) return;
+  // Of who has left nothing counts anyway.
+  if (retired_.contains(id) || (pins_.contains(id) && had == storage)) return;
   if (had && had != storage && !admits_any_disk_) {
     cut_off_.insert(id);
     notice_(fmt::format("replica {} was let in with another disk than its own: it is cut off", id));
@@ -326,9 +327,8 @@ std::vector<std::uint64_t> Peers::known() const {
 
 std::optional<u128> Peers::storage_of(std::uint64_t id) const {
   const std::lock_guard lock(mutex_);
-  const auto found = pins_.find(id);
-  if (found == pins_.end()) return std::nullopt;
-  return found->second;
+  if (met_.contains(id)) return std::nullopt;
+  return met_locked(id);
 }
 
 std::optional<u128> Peers::storage_met(std::uint64_t id) const {
@@ -336,7 +336,10 @@ std::optional<u128> Peers::storage_met(std::uint64_t id) const {
   return met_locked(id);
 }
 
+/// What a record says first: of many members, not every first contact is remembered.
 std::optional<u128> Peers::met_locked(std::uint64_t id) const {
+  if (const auto found = members_.find(id); found != members_.end() && found->second.storage != 0)
+    return found->second.storage;
   if (const auto found = pins_.find(id); found != pins_.end()) return found->second;
   if (const auto found = met_.find(id); found != met_.end()) return found->second;
   return std::nullopt;

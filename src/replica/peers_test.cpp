@@ -84,6 +84,19 @@ TEST_F(PeersTest, who_was_let_in_with_another_disk_than_the_records_say_is_cut_o
   EXPECT_TRUE(five.send(true_one));
 }
 
+TEST_F(PeersTest, of_many_members_each_keeps_the_disk_that_its_record_says) {
+  Machine fifty(world_, net_, 50, 55);
+  for (std::uint64_t id = 4; id < 40; ++id)
+    fifty.peers().set({id, "region", fmt::format("node-{}:1", id), 1'000 + id});
+  fifty.start();
+  Machine emptied(world_, net_, 4, 99);
+  emptied.start();
+  emptied.peers().set(fifty.info());
+  EXPECT_FALSE(talks(emptied, fifty));
+  EXPECT_EQ(fifty.stranger(), 4u);
+  EXPECT_EQ(fifty.peers().storage_of(4), u128{1'004});
+}
+
 TEST_F(PeersTest, a_member_that_was_met_first_keeps_its_disk_and_one_that_left_is_not_heard) {
   Machine one(world_, net_, 1, 11);
   Machine two(world_, net_, 2, 22);

@@ -160,8 +160,8 @@ void RaftLog::take_members(const consensus::CommittedEntry& entry) {
 /// Also of those that left: they may not know it yet.
 void RaftLog::set_peers() {
   for (const MemberInfo& member : group_.members) {
-    peers_->set(member);
     if (group_.has_left(member.id)) peers_->retire(member.id);
+    peers_->set(member);
   }
 }
 
