@@ -159,6 +159,7 @@ class Group final : public Watcher {
 
   // Watcher
   void send(std::uint64_t from, std::uint64_t to, io::Channel channel, io::Parts parts) override {
+    check_size(from, parts);
     const auto found = members_.find(to);
     if (found == members_.end() || blocked_.count({from, to}) != 0 ||
         blocked_channels_.count(channel) != 0 || random_.chance(setup_.links.loss))
@@ -169,6 +170,14 @@ class Group final : public Watcher {
     };
     if (random_.chance(setup_.links.duplication)) found->second->receive(from, parts, delay());
     found->second->receive(from, std::move(parts), delay());
+  }
+  /// B4: the entries of a message fit its bound, or there is one.
+  void check_size(std::uint64_t from, const io::Parts& parts) {
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 1; i < parts.size(); ++i) bytes += parts[i]->size();
+    if (parts.size() > 2 && bytes > setup_.node.limits.message_bytes_max)
+      violate("member " + std::to_string(from) + " sent entries of " + std::to_string(bytes) +
+              " bytes in one message");
   }
   void committed(std::uint64_t by, const LogEntry& entry) override {
     std::uint64_t value = 0;

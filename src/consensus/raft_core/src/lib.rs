@@ -63,7 +63,8 @@ pub unsafe extern "C" fn rc_create(
             ReadOnlyOption::Safe
         },
         skip_bcast_commit: false,
-        batch_append: true,
+        // It would join all messages of a Ready to a member into one, without any bound (B4).
+        batch_append: false,
         priority: c.priority,
         max_uncommitted_size: c.max_uncommitted_size,
         max_committed_size_per_ready: c.max_committed_size_per_ready,
