@@ -45,9 +45,12 @@ class Load:
         if self.process.poll() is not None:
             raise AssertionError(f"the load ended: {self.process.stderr.read()}")
 
-    def __exit__(self, *_):
+    def end(self):
         self.process.kill()
         self.process.wait()
+
+    def __exit__(self, *_):
+        self.end()
         self.process.stderr.close()
 
 
