@@ -125,7 +125,7 @@ void full_disk(Group& group) {
 }
 /// From now on nobody else's log may end in doubt: see Group::may_risk_a_node.
 bool may_lose_a_node(Group& group) {
-  if (!group.may_risk_a_node()) return false;
+  if (!group.may_risk_a_node() || group.counts_on_retired()) return false;
   for (const auto& node : group.nodes()) node->keep_power();
   return true;
 }

@@ -203,6 +203,22 @@ bool Group::may_risk_a_node() const {
   });
 }
 
+bool Group::counts_on_retired() {
+  auto unsure = std::make_shared<std::size_t>(0);
+  for (const auto& node : nodes_) {
+    if (!node->is_up()) continue;
+    ++*unsure;
+    node->replica().group([this, unsure](const replica::GroupState& group) {
+      const bool counts = std::ranges::any_of(nodes_, [&](const auto& other) {
+        return other->is_retired() && group.membership.votes(other->id());
+      });
+      if (!counts) --*unsure;
+    });
+  }
+  world_.run_until_idle();
+  return *unsure != 0;  // one that is paused does not say
+}
+
 bool Group::may_tear_a_log() const {
   return std::ranges::all_of(nodes_, [](const auto& node) {
     return node->is_retired() || (!node->is_rotten() && !node->lost());

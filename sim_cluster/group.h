@@ -68,6 +68,9 @@ class Group {
   /// True if one node may be lost for good: everybody is there and sound. More than one, or one
   /// beside a log whose end is in doubt, would rightly stop the cell for good.
   bool may_risk_a_node() const;
+  /// Some replica does not know yet that a retired machine votes no more: until it does, the loss
+  /// of another machine may leave no quorum of the members that it knows.
+  bool counts_on_retired();
   /// Nobody is lost, or may be: then logs may end in doubt.
   bool may_tear_a_log() const;
 
