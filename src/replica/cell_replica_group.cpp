@@ -15,6 +15,9 @@ namespace meridian::replica {
 namespace {
 
 constexpr io::Duration metrics_period = io::milliseconds(500);
+/// From this feature level on a member_change names the member's disk: a version that does not run
+/// it takes the record for malformed.
+constexpr std::uint32_t level_of_member_storage = 2;
 
 /// Clients are refused below the whole of it; what goes on by itself, and what a leader with more
 /// room orders, has half of it, so that what is in the log can always be applied.
@@ -414,7 +417,8 @@ void CellReplica::propose_change(const std::vector<MemberStep>& steps,
     command.change = static_cast<std::uint32_t>(step.change);
     std::copy(step.member.region.begin(), step.member.region.end(), command.region.begin());
     std::copy(step.member.address.begin(), step.member.address.end(), command.address.begin());
-    command.storage = group_->peers().storage_met(step.member.id).value_or(0);
+    if (proposer_->feature_level() >= level_of_member_storage)
+      command.storage = group_->peers().storage_met(step.member.id).value_or(0);
     request->add(ledger::CommandKind::member_change, command);
     change.changes.push_back({step.member.id, step.change});
   }
