@@ -125,7 +125,7 @@ Status Node::keep_going() {
   }
   if (is_copying()) return end_catch_up();
   if (!is_up()) return {};
-  if (fatal_) return bury(*fatal_);
+  if (const std::optional<Error> why = fatal_) return bury(*why);  // a copy: it is closed there
   if (!behind_) return {};
   const replica::MemberInfo peer = *behind_;
   stop();
