@@ -52,10 +52,11 @@ Threads::Threads(bool is_replica) {
   if (!is_replica) return;
   raft = io::os_executor("raft");
   propose = io::os_executor("propose");
+  give = io::os_executor("give");
 }
 
 replica::ReplicaExecutors Threads::for_replica() {
-  return {*log, *apply, *prove, *checkpoint, raft.get(), propose.get()};
+  return {*log, *apply, *prove, *checkpoint, raft.get(), propose.get(), give.get()};
 }
 
 replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics) const {

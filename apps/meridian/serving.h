@@ -33,7 +33,7 @@ struct Threads {
   std::unique_ptr<io::Executor> reads = io::os_executor("reads");
   std::unique_ptr<io::Executor> work = io::os_executor("api");
   std::unique_ptr<io::Executor> witnessing = io::os_executor("witnessing");
-  std::unique_ptr<io::Executor> raft, propose;  ///< Of one of several replicas.
+  std::unique_ptr<io::Executor> raft, propose, give;  ///< Of one of several replicas.
 
   explicit Threads(bool is_replica);
   replica::ReplicaExecutors for_replica();

@@ -274,6 +274,7 @@ void CellReplica::drain_each() {
   executors_.apply.drain();
   executors_.prove.drain();
   executors_.checkpoint.drain();
+  if (executors_.give != nullptr) executors_.give->drain();
 }
 
 void CellReplica::drain_all() {

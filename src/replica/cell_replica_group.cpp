@@ -160,7 +160,8 @@ Result<std::vector<Replica::VoterKeys>> CellReplica::voter_keys() const {
 Status CellReplica::join_group() {
   proposer_->follow(0, "the cell has no leader yet");
   giver_ = std::make_unique<StateGiver>(
-      group_->peers(), executors_.checkpoint, *copies_,
+      group_->peers(), executors_.give != nullptr ? *executors_.give : executors_.checkpoint,
+      *copies_,
       StateGiver::Next{[this](std::uint64_t peer) { group_->node().snapshot_active(peer); },
                        [this](std::uint64_t peer) { group_->node().snapshot_sent(peer, true); }});
   group_->on_snapshots([this](std::uint64_t) { return make_offer(); },

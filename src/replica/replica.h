@@ -90,6 +90,9 @@ struct ReplicaExecutors {
   io::Executor& checkpoint;
   io::Executor* raft = nullptr;     ///< Of a group.
   io::Executor* propose = nullptr;  ///< Of a group.
+  /// Of a group: answers who copies this replica's state. Null: the checkpoint executor does, and
+  /// whoever copies waits for its syncs and merges.
+  io::Executor* give = nullptr;
 };
 
 struct RecoveryProgress {
