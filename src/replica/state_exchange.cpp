@@ -92,30 +92,34 @@ bool StateTaker::send(CopyQuestion kind, std::uint64_t number, Bytes what) {
 
 void StateTaker::ask_offer() { send(CopyQuestion::offer, 0, {}); }
 
-/// Repeats what got no answer; gives up when the peer is silent for long.
 void StateTaker::watch() {
   parts_.executor.post_after(offer_ ? pace : patience, [this, alive = lifetime_.token()] {
-    if (!*alive || ended_) return;
-    const io::MonotonicTime now = parts_.clock.monotonic();
-    if (now - heard_at_ > io::Duration{patience_max * static_cast<std::int64_t>(patience)})
-      return end(
-          fail(Code::unavailable,
-               fmt::format("replica {} stopped answering while its state was copied", peer_)));
-    if (!offer_) {
-      ask_offer();
-    } else {
-      for (auto at = asked_.begin(); at != asked_.end();) {
-        if (now - at->second.at < patience) {
-          ++at;
-          continue;
-        }
-        installer_->give_up(at->second.request);
-        at = asked_.erase(at);
-      }
-      ask_more();
-    }
-    watch();
+    if (!*alive) return;
+    // Behind the answers that came while this executor was at work: a merge may take long.
+    parts_.executor.post([this, alive] {
+      if (!*alive || ended_) return;
+      repeat_questions();
+      if (!ended_) watch();
+    });
   });
+}
+
+/// Repeats what got no answer; gives up when the peer is silent for long.
+void StateTaker::repeat_questions() {
+  const io::MonotonicTime now = parts_.clock.monotonic();
+  if (now - heard_at_ > io::Duration{patience_max * static_cast<std::int64_t>(patience)})
+    return end(fail(Code::unavailable,
+                    fmt::format("replica {} stopped answering while its state was copied", peer_)));
+  if (!offer_) return ask_offer();
+  for (auto at = asked_.begin(); at != asked_.end();) {
+    if (now - at->second.at < patience) {
+      ++at;
+      continue;
+    }
+    installer_->give_up(at->second.request);
+    at = asked_.erase(at);
+  }
+  ask_more();
 }
 
 void StateTaker::receive(std::uint64_t from, const io::Parts& answer) {
@@ -179,6 +183,7 @@ void StateTaker::take(std::uint64_t number, Bytes piece) {
   asked_.erase(found);
   received_ += piece.size();
   const Status added = installer_->add(request, piece, fmt::format("replica {}", peer_));
+  heard_at_ = parts_.clock.monotonic();  // how long that took is no silence of the peer
   if (!added && (added.error().code != Code::invalid_argument || ++refused_ == refused_max))
     return end(added.error());
   if (parts_.progress) parts_.progress(installer_->progress());

@@ -76,6 +76,7 @@ class StateTaker {
   void ask_more();
   void ask_offer();
   void watch();
+  void repeat_questions();
   void finish();
   void end(Result<StateOffer> result);
   bool send(CopyQuestion kind, std::uint64_t number, Bytes what);
