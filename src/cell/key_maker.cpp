@@ -11,18 +11,6 @@
 
 namespace meridian::cell {
 
-namespace {
-
-std::vector<std::uint64_t> members_of(const consensus::Membership& membership) {
-  std::set<std::uint64_t> all;
-  for (const auto* part :
-       {&membership.voters, &membership.learners, &membership.outgoing, &membership.learners_next})
-    all.insert(part->begin(), part->end());
-  return {all.begin(), all.end()};
-}
-
-}  // namespace
-
 Error KeyMaker::not_leading() const {
   const replica::Leadership now = parts_.leadership();
   if (now.leader == 0 || now.is_ours)
@@ -207,7 +195,7 @@ bool KeyMaker::is_held(const replica::GroupState& group) const {
     const auto told = board_.find(id);
     return told != board_.end() && told->second.candidate == candidate_;
   };
-  if (std::ranges::all_of(members_of(group.membership), holds)) return true;
+  if (std::ranges::all_of(group.membership.ids(), holds)) return true;
   if (!has_passed(offered_at_)) return false;
   return consensus::global_index(
              group.membership, [&](std::uint64_t id) { return group.region_of(id); },
@@ -300,9 +288,8 @@ void KeyMaker::settle_turn() {
 void KeyMaker::finish_turns(const replica::GroupState& group) {
   std::vector<Turn> over;
   std::erase_if(confirming_, [&](Turn& turn) {
-    const bool is_everywhere =
-        std::ranges::all_of(members_of(group.membership),
-                            [&](std::uint64_t id) { return has_turned(id, turn.number); });
+    const bool is_everywhere = std::ranges::all_of(
+        group.membership.ids(), [&](std::uint64_t id) { return has_turned(id, turn.number); });
     if (!is_everywhere && !has_passed(turn.since)) return false;
     over.push_back(std::move(turn));
     return true;
@@ -318,7 +305,7 @@ bool KeyMaker::has_turned(std::uint64_t id, std::uint32_t number) const {
 
 void KeyMaker::finish(Turn& turn, const replica::GroupState& group) {
   for (Forget& forget : turn.forgets) {
-    for (const std::uint64_t id : members_of(group.membership))
+    for (const std::uint64_t id : group.membership.ids())
       (has_turned(id, turn.number) ? forget.answer.destroyed_on : forget.answer.not_yet_on)
           .push_back(id);
     forget.done(std::move(forget.answer));

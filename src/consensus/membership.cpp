@@ -74,6 +74,19 @@ bool Membership::votes(std::uint64_t id) const {
   return contains(voters, id) || contains(outgoing, id);
 }
 
+std::set<std::uint64_t> Membership::ids() const {
+  std::set<std::uint64_t> all = voting_ids();
+  all.insert(learners.begin(), learners.end());
+  all.insert(learners_next.begin(), learners_next.end());
+  return all;
+}
+
+std::set<std::uint64_t> Membership::voting_ids() const {
+  std::set<std::uint64_t> all(voters.begin(), voters.end());
+  all.insert(outgoing.begin(), outgoing.end());
+  return all;
+}
+
 Buffer encode_membership(const Membership& membership) {
   Buffer bytes;
   ByteWriter out(bytes);

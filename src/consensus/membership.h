@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct Membership {
   bool is_joint() const { return !outgoing.empty(); }
   bool has(std::uint64_t id) const;
   bool votes(std::uint64_t id) const;
+  std::set<std::uint64_t> ids() const;         ///< Of all members.
+  std::set<std::uint64_t> voting_ids() const;  ///< Of those that vote.
 };
 
 struct MemberChange {

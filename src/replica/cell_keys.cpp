@@ -9,20 +9,6 @@
 
 namespace meridian::replica {
 
-namespace {
-
-std::vector<std::uint64_t> members_of(const consensus::Membership& membership) {
-  std::vector<std::uint64_t> all;
-  for (const auto* list :
-       {&membership.voters, &membership.outgoing, &membership.learners, &membership.learners_next})
-    all.insert(all.end(), list->begin(), list->end());
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return all;
-}
-
-}  // namespace
-
 void CellKeys::watch() {
   open_own();
   if (parts_.leads() && !*is_granting_) grant_missing();
@@ -76,7 +62,7 @@ void CellKeys::open_own() {
 void CellKeys::grant_missing() {
   const ledger::CellKey& cell_key = parts_.ledger.cell_key();
   const consensus::Membership membership = parts_.membership();
-  std::vector<std::uint64_t> missing = members_of(membership);
+  std::set<std::uint64_t> missing = membership.ids();
   std::erase_if(missing, [&](std::uint64_t id) { return cell_key.find(id) != nullptr; });
   if (missing.empty()) return;
   const std::map<std::uint64_t, ReplicaKeys> known = parts_.keys_known();
@@ -98,7 +84,7 @@ void CellKeys::grant_missing() {
   crypto::cleanse(fresh);
 }
 
-void CellKeys::grant(Bytes key, const std::vector<std::uint64_t>& members,
+void CellKeys::grant(Bytes key, const std::set<std::uint64_t>& members,
                      const std::map<std::uint64_t, ReplicaKeys>& known) {
   auto request = std::make_unique<ledger::Request>();
   request->attester = ledger::Attester::replica;

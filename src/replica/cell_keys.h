@@ -18,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "consensus/membership.h"
@@ -68,7 +69,7 @@ class CellKeys {
   void watch();
   void open_own();
   void grant_missing();
-  void grant(Bytes key, const std::vector<std::uint64_t>& members,
+  void grant(Bytes key, const std::set<std::uint64_t>& members,
              const std::map<std::uint64_t, ReplicaKeys>& known);
   static constexpr std::string_view box_label = "meridian/cell-key-grant/1";
   using BoxAad = std::array<Byte, box_label.size() + 16 + 8 + 16>;

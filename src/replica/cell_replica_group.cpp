@@ -23,6 +23,11 @@ constexpr std::uint32_t level_of_member_storage = 2;
 /// room orders, has half of it, so that what is in the log can always be applied.
 std::uint64_t log_reserve(const ReplicaLimits& limits) { return limits.bytes_reserve / 2; }
 
+/// What this replica tells the others of its own pace.
+TimingWord timing_of(const consensus::RaftNode::Report& raft) {
+  return {raft.timing.election, raft.longest_write, raft.longest_delay};
+}
+
 /// A change has no id to ask for: its outcome shows in who takes part.
 Error change_error(const Error& error) {
   const bool is_open = error.code == Code::deadline_exceeded ||
@@ -227,7 +232,7 @@ void CellReplica::keep_metrics() {
 void CellReplica::keep_timing(const GroupReport& report) {
   const auto ms = [](io::Duration time) { return static_cast<std::int64_t>(time) / 1'000'000; };
   const consensus::RaftNode::Report raft = group_->node().report();
-  const auto word = std::make_shared<const Buffer>(encode_timing_word(own_timing()));
+  const auto word = std::make_shared<const Buffer>(encode_timing_word(timing_of(raft)));
   io::Duration round_trip{};
   for (const GroupReport::Peer& peer : report.peers) {
     round_trips_->ask(peer.member.id);
@@ -246,19 +251,13 @@ void CellReplica::keep_timing(const GroupReport& report) {
       ms(too_slow_told_) / 5 + 1));
 }
 
-TimingWord CellReplica::own_timing() const {
-  const consensus::RaftNode::Report raft = group_->node().report();
-  return {raft.timing.election, raft.longest_write, raft.longest_delay};
-}
-
 /// The worst of late, whichever voters make the next leader.
-std::uint64_t CellReplica::failover_bound_ms(const consensus::Membership& membership) const {
+std::uint64_t CellReplica::failover_bound_ms(const consensus::RaftNode::Report& raft) const {
   const GroupConfig& config = *config_.group;
   io::Duration round_trip = config.round_trip;
-  for (const auto* voters : {&membership.voters, &membership.outgoing})
-    for (const std::uint64_t id : *voters)
-      round_trip = std::max(round_trip, round_trips_->longest(id));
-  const TimingWord worst = timing_->worst(own_timing(), membership);
+  for (const std::uint64_t id : raft.membership.voting_ids())
+    round_trip = std::max(round_trip, round_trips_->longest(id));
+  const TimingWord worst = timing_->worst(timing_of(raft), raft.membership);
   const io::Duration bound =
       config.timing.stretched(worst.election)
           .failover_bound(round_trip, std::max(config.sync, worst.write), worst.delay);
@@ -293,7 +292,7 @@ GroupReport CellReplica::group_report() const {
   out.last_index = raft.core.last_index;
   out.elections = raft.elections;
   out.lacks_room = raft.lacks_room;
-  out.failover_bound_ms = failover_bound_ms(raft.membership);
+  out.failover_bound_ms = failover_bound_ms(raft);
   out.election_timeout_ms = static_cast<std::uint64_t>(raft.timing.election) / 1'000'000;
   const bool leads = out.role == consensus::Role::leader;
   std::map<std::uint64_t, std::uint64_t> matched;
@@ -302,10 +301,7 @@ GroupReport CellReplica::group_report() const {
   if (leads)
     out.global_index = consensus::global_index(raft.membership, region_of,
                                                [&](std::uint64_t id) { return matched[id]; });
-  std::set<std::uint64_t> ids;
-  for (const auto* list : {&raft.membership.voters, &raft.membership.learners,
-                           &raft.membership.outgoing, &raft.membership.learners_next})
-    ids.insert(list->begin(), list->end());
+  std::set<std::uint64_t> ids = raft.membership.ids();
   ids.erase(out.id);
   for (const std::uint64_t id : ids) {
     GroupReport::Peer peer;

@@ -24,8 +24,9 @@ LevelReport CellReplica::level_report() const {
   report.active = proposer_->feature_level();
   report.own = own_levels();
   report.id = group_ != nullptr ? config_.group->id : 1;
-  report.leads = leadership().is_ours;
-  report.leader = leadership().leader;
+  const Leadership now = leadership();
+  report.leads = now.is_ours;
+  report.leader = now.leader;
   report.members.push_back(
       {report.id, group_ != nullptr ? config_.group->region : std::string(), report.own});
   if (group_ == nullptr) return report;

@@ -49,17 +49,11 @@ void CosignerExchange::with_membership(std::function<void()> then) {
           membership_ = std::move(now);
           {
             const std::lock_guard lock(mutex_);
-            voters_ = voters();
+            voters_ = membership_.voting_ids();
           }
           then();
         });
       });
-}
-
-std::set<std::uint64_t> CosignerExchange::voters() const {
-  std::set<std::uint64_t> all(membership_.voters.begin(), membership_.voters.end());
-  all.insert(membership_.outgoing.begin(), membership_.outgoing.end());
-  return all;
 }
 
 ReplicaKeys CosignerExchange::own_keys() const {
@@ -109,7 +103,7 @@ void CosignerExchange::collect(std::uint64_t size, Done done) {
   head_ = {};
   with_membership([this] {
     if (!done_ || raw(head_.size) != 0) return;
-    if (voters().count(parts_.id) != 0) return begin(wanted_);
+    if (membership_.voting_ids().count(parts_.id) != 0) return begin(wanted_);
     finish(fail(Code::unavailable,
                 fmt::format("replica {} has no vote, so that no policy of the cell names its keys: "
                             "ask one that votes for checkpoints and receipts",
@@ -160,7 +154,7 @@ void CosignerExchange::aim_higher() {
 void CosignerExchange::ask_missing(bool again) {
   if (raw(head_.size) == 0) return begin(wanted_);
   const io::MonotonicTime now = parts_.clock.monotonic();
-  for (const std::uint64_t voter : voters()) {
+  for (const std::uint64_t voter : membership_.voting_ids()) {
     if (signed_by_.count(voter) != 0) continue;
     const auto asked = asked_at_.find(voter);
     if (again && asked != asked_at_.end() && now - asked->second < repeat) continue;
@@ -175,7 +169,7 @@ void CosignerExchange::ask_missing(bool again) {
 void CosignerExchange::finish_if_quorum() {
   if (!is_quorum(membership_, signed_by_)) return;
   std::set<std::string> of_voters, of_signers;
-  for (const std::uint64_t voter : voters()) {
+  for (const std::uint64_t voter : membership_.voting_ids()) {
     of_voters.insert(parts_.region_of(voter));
     if (signed_by_.count(voter) != 0) of_signers.insert(parts_.region_of(voter));
   }
@@ -192,7 +186,7 @@ void CosignerExchange::finish(Result<Collected> result) {
 
 Error CosignerExchange::missing() const {
   std::string who;
-  for (const std::uint64_t voter : voters()) {
+  for (const std::uint64_t voter : membership_.voting_ids()) {
     if (voter == parts_.id || signed_by_.count(voter) != 0) continue;
     if (!who.empty()) who += ", ";
     who += fmt::format("replica {} in {}", voter, parts_.region_of(voter));
@@ -297,7 +291,7 @@ void CosignerExchange::learn(std::uint64_t from, const ReplicaKeys& keys) {
 /// Peers tell their keys with everything; those that never asked are asked.
 void CosignerExchange::ask_keys() {
   keys_asked_at_ = parts_.clock.monotonic();
-  std::set<std::uint64_t> unknown = voters();
+  std::set<std::uint64_t> unknown = membership_.voting_ids();
   unknown.insert(membership_.learners.begin(), membership_.learners.end());
   unknown.erase(parts_.id);
   {

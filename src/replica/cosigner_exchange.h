@@ -116,7 +116,6 @@ class CosignerExchange {
 
   std::uint64_t ask(std::uint64_t to, CosignQuestion question);
   void with_membership(std::function<void()> then);
-  std::set<std::uint64_t> voters() const;
   ReplicaKeys own_keys() const;
   void tick();
   void ask_keys();

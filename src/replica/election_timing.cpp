@@ -54,14 +54,13 @@ io::Duration ElectionTiming::next(const Usual& usual) {
 }
 
 TimingWord ElectionTiming::worst(TimingWord ours, const consensus::Membership& membership) const {
-  for (const auto* voters : {&membership.voters, &membership.outgoing})
-    for (const std::uint64_t id : *voters) {
-      const auto found = words_.find(id);
-      if (found == words_.end()) continue;
-      ours.election = std::max(ours.election, found->second.election);
-      ours.write = std::max(ours.write, found->second.write);
-      ours.delay = std::max(ours.delay, found->second.delay);
-    }
+  for (const std::uint64_t id : membership.voting_ids()) {
+    const auto found = words_.find(id);
+    if (found == words_.end()) continue;
+    ours.election = std::max(ours.election, found->second.election);
+    ours.write = std::max(ours.write, found->second.write);
+    ours.delay = std::max(ours.delay, found->second.delay);
+  }
   return ours;
 }
 

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "replica/tree_comparison.h"
-
 namespace meridian::replica {
 
 void StateComparison::begin(const CutDigest& own, const consensus::Membership& membership) {
@@ -20,22 +18,8 @@ void StateComparison::begin(const CutDigest& own, const consensus::Membership& m
   ask_voters();
 }
 
-std::set<std::uint64_t> StateComparison::voters() const {
-  std::set<std::uint64_t> all(membership_.voters.begin(), membership_.voters.end());
-  all.insert(membership_.outgoing.begin(), membership_.outgoing.end());
-  return all;
-}
-
-std::set<std::uint64_t> StateComparison::with(const crypto::Digest& digest) const {
-  std::set<std::uint64_t> all;
-  for (const auto& [peer, its] : others_)
-    if (its == digest) all.insert(peer);
-  if (own_->digest == digest) all.insert(parts_.id);
-  return all;
-}
-
 void StateComparison::ask_voters() {
-  for (const std::uint64_t voter : voters()) {
+  for (const std::uint64_t voter : membership_.voting_ids()) {
     if (voter == parts_.id || others_.count(voter) != 0) continue;
     CosignQuestion question;
     question.kind = CosignQuestion::Kind::state;
@@ -57,25 +41,23 @@ void StateComparison::tick() {
 }
 
 void StateComparison::decide(bool is_last_call) {
-  if (is_quorum(membership_, with(own_->digest))) return settle();
-  std::set<std::uint64_t> silent = voters();
-  silent.erase(parts_.id);
-  for (const auto& [peer, digest] : others_) {
-    silent.erase(peer);
-    const std::set<std::uint64_t> same = with(digest);
-    if (!is_quorum(membership_, same)) continue;
-    return stop(fmt::format(
-        "this replica's state after record {} has another digest than that of replicas {}, a "
-        "majority: its balances cannot be trusted and it stops; keep its files for the auditor and "
-        "replace it (`meridian node replace`)",
-        own_->record - 1, fmt::join(same, ", ")));
+  const Verdict verdict = judge(membership_, {parts_.id, own_->digest, others_}, is_last_call);
+  switch (verdict.kind) {
+    case Verdict::Kind::open: return;
+    case Verdict::Kind::ours: return settle();
+    case Verdict::Kind::another:
+      return stop(fmt::format(
+          "this replica's state after record {} has another digest than that of replicas {}, a "
+          "majority: its balances cannot be trusted and it stops; keep its files for the auditor "
+          "and replace it (`meridian node replace`)",
+          own_->record - 1, fmt::join(verdict.who, ", ")));
+    case Verdict::Kind::none:
+      return stop(fmt::format(
+          "replicas have different states after record {}, and no majority of voters is known to "
+          "have one and the same: all stop writing; check each with `meridian verify`, and start "
+          "those that are right",
+          own_->record - 1));
   }
-  if (!silent.empty() && !is_last_call) return;
-  stop(fmt::format(
-      "replicas have different states after record {}, and no majority of voters is known to have "
-      "one and the same: all stop writing; check each with `meridian verify`, and start those that "
-      "are right",
-      own_->record - 1));
 }
 
 /// We are with the quorum. Who differs finds that out by itself, and stops.

@@ -4,19 +4,19 @@
 //                                                         +-- a quorum has another: we stop
 //                                                         +-- neither, or no answer: all stop
 //
-// As tree_comparison.h does for trees. While it runs nothing is written (Next::doubting). A replica
-// that cut no state checkpoint at that record says nothing. On the prove executor.
+// As tree_comparison.h does for trees (who is right: majority.h). While it runs nothing is written
+// (Next::doubting). A replica that cut no state checkpoint at that record says nothing. On the
+// prove executor.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 
-#include "consensus/membership.h"
 #include "io/clock.h"
 #include "replica/cosign_message.h"
+#include "replica/majority.h"
 
 namespace meridian::replica {
 
@@ -58,8 +58,6 @@ class StateComparison {
   void decide(bool is_last_call);
   void settle();
   void stop(std::string why);
-  std::set<std::uint64_t> voters() const;
-  std::set<std::uint64_t> with(const crypto::Digest& digest) const;
 
   Parts parts_;
   Next next_;

@@ -7,11 +7,6 @@
 
 namespace meridian::replica {
 
-bool is_quorum(const consensus::Membership& membership, const std::set<std::uint64_t>& some) {
-  if (membership.voters.empty()) return false;
-  return consensus::quorum_index(membership, [&](std::uint64_t id) { return some.count(id); }) == 1;
-}
-
 void TreeComparison::begin(std::uint64_t peer, const proof::TreeHead& own, const proof::Hash& other,
                            const consensus::Membership& membership) {
   ASSERT(other != own.root);
@@ -29,14 +24,13 @@ void TreeComparison::begin(std::uint64_t peer, const proof::TreeHead& own, const
 }
 
 void TreeComparison::ask_roots() {
-  for (const auto* half : {&membership_.voters, &membership_.outgoing})
-    for (const std::uint64_t voter : *half) {
-      if (voter == parts_.id || roots_.count(voter) != 0) continue;
-      CosignQuestion question;
-      question.kind = CosignQuestion::Kind::root;
-      question.head = *own_;
-      parts_.ask(voter, std::move(question));
-    }
+  for (const std::uint64_t voter : membership_.voting_ids()) {
+    if (voter == parts_.id || roots_.count(voter) != 0) continue;
+    CosignQuestion question;
+    question.kind = CosignQuestion::Kind::root;
+    question.head = *own_;
+    parts_.ask(voter, std::move(question));
+  }
 }
 
 void TreeComparison::take_root(std::uint64_t from, const proof::TreeHead& head) {
@@ -45,37 +39,24 @@ void TreeComparison::take_root(std::uint64_t from, const proof::TreeHead& head) 
   decide(false);
 }
 
-std::set<std::uint64_t> TreeComparison::with_root(const proof::Hash& root) const {
-  std::set<std::uint64_t> all;
-  for (const auto& [peer, its] : roots_)
-    if (its == root) all.insert(peer);
-  if (root == own_->root) all.insert(parts_.id);
-  return all;
-}
-
 void TreeComparison::decide(bool is_last_call) {
-  if (is_quorum(membership_, with_root(own_->root))) return settle();
-  std::set<std::uint64_t> silent(membership_.voters.begin(), membership_.voters.end());
-  silent.insert(membership_.outgoing.begin(), membership_.outgoing.end());
-  silent.erase(parts_.id);
-  std::set<std::uint64_t> differing;
-  for (const auto& [peer, root] : roots_) {
-    silent.erase(peer);
-    if (root != own_->root) differing.insert(peer);
-    const std::set<std::uint64_t> same = with_root(root);
-    if (!is_quorum(membership_, same)) continue;
-    return search(fmt::format(
-        "this replica's tree of {} records has another root than that of replicas {}, a majority: "
-        "it stops; keep its files for the auditor and replace it (`meridian node add`, then "
-        "`node remove`)",
-        raw(own_->size), fmt::join(same, ", ")));
+  const Verdict verdict = judge(membership_, said(), is_last_call);
+  switch (verdict.kind) {
+    case Verdict::Kind::open: return;
+    case Verdict::Kind::ours: return settle();
+    case Verdict::Kind::another:
+      return search(fmt::format(
+          "this replica's tree of {} records has another root than that of replicas {}, a "
+          "majority: it stops; keep its files for the auditor and replace it (`meridian node add`, "
+          "then `node remove`)",
+          raw(own_->size), fmt::join(verdict.who, ", ")));
+    case Verdict::Kind::none:
+      return search(fmt::format(
+          "replicas {} have another tree of {} records than this replica, and no majority of "
+          "voters is known to have one and the same: all stop writing; check each with `meridian "
+          "verify`, and start those that are right",
+          fmt::join(verdict.who, ", "), raw(own_->size)));
   }
-  if (!silent.empty() && !is_last_call) return;
-  search(fmt::format(
-      "replicas {} have another tree of {} records than this replica, and no majority of voters is "
-      "known to have one and the same: all stop writing; check each with `meridian verify`, and "
-      "start those that are right",
-      fmt::join(differing, ", "), raw(own_->size)));
 }
 
 /// We are with the quorum. Who differs finds that out by itself, and stops.
@@ -111,7 +92,7 @@ void TreeComparison::search_with_next() {
   with_ = 0;
   std::size_t largest = 0;
   for (const auto& [peer, root] : roots_) {
-    const std::size_t size = with_root(root).size();
+    const std::size_t size = said().with(root).size();
     if (root == own_->root || searched_.count(peer) != 0 || size <= largest) continue;
     largest = size;
     with_ = peer;

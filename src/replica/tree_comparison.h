@@ -6,8 +6,8 @@
 //   stopping: tiles are compared with one peer's from the top down, then Next::stop names the
 //   record
 //
-// While it runs nothing is signed or written (Next::doubting). A quorum is a majority of the voters
-// of each half of a configuration. On the prove executor; blocks on the disk.
+// While it runs nothing is signed or written (Next::doubting). Who is right: majority.h. On the
+// prove executor; blocks on the disk.
 #pragma once
 
 #include <functional>
@@ -16,14 +16,11 @@
 #include <set>
 #include <string>
 
-#include "consensus/membership.h"
 #include "io/clock.h"
 #include "replica/cosign_message.h"
+#include "replica/majority.h"
 
 namespace meridian::replica {
-
-/// Whether `some` are a majority of the voters, of each half.
-bool is_quorum(const consensus::Membership& membership, const std::set<std::uint64_t>& some);
 
 class TreeComparison {
  public:
@@ -59,7 +56,7 @@ class TreeComparison {
   void ask_roots();
   void decide(bool is_last_call);
   void settle();
-  std::set<std::uint64_t> with_root(const proof::Hash& root) const;
+  Said said() const { return {parts_.id, own_->root, roots_}; }
   void search(std::string verdict);
   void search_with_next();
   void ask_hashes();

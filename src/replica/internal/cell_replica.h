@@ -167,8 +167,7 @@ class CellReplica final : public Replica {
   GroupReport group_report() const;
   void keep_metrics();
   void keep_timing(const GroupReport& report);
-  TimingWord own_timing() const;
-  std::uint64_t failover_bound_ms(const consensus::Membership& membership) const;
+  std::uint64_t failover_bound_ms(const consensus::RaftNode::Report& raft) const;
   void report_heads(Report report, std::function<void(Report)> ready);
   Proposer::Requests first_requests();
   Status replay(const Progress& progress);
