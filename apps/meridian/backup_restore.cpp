@@ -263,10 +263,9 @@ Status Restoration::fold_keys() {
   Status folded;
   const auto fold = [&](Bytes bytes) -> Status {
     const ledger::Header header = TRY(ledger::Header::decode(bytes));
-    if (header.kind != ledger::CommandKind::subject_key) return {};
-    const auto& body = std::get<ledger::SystemBody>(header.body);
-    const auto command = ledger::load_command<ledger::SubjectKey>(body.command.data());
-    return command.check == table->check() ? table->add(door::row_of(command)) : Status();
+    const auto record = replica::key_record_of(header);
+    if (!record || record->kind != ledger::CommandKind::subject_key) return {};
+    return door::fold(*table, ledger::load_command<ledger::SubjectKey>(record->command.data()));
   };
   const std::uint64_t end = raw(backup_.info.head.size);
   if (place.records >= end) return {};

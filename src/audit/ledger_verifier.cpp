@@ -301,22 +301,19 @@ void LedgerVerifier::visit(std::uint64_t record, Bytes bytes, const Bytes* paylo
 /// What was stored after the table was written last, in memory only. From a turn on that is not in
 /// the table the keys are wrapped under one that is not here.
 void LedgerVerifier::fold_key(const ledger::Header& header) {
-  const auto* body = std::get_if<ledger::SystemBody>(&header.body);
-  if (body == nullptr || !replica::is_of_keys(header.kind) ||
-      header.outcome != ledger::Outcome::created ||
-      raw(header.record_index) < cell_key_table_->place().records)
-    return;
-  if (header.kind == ledger::CommandKind::turn_epoch) {
-    const auto turn = ledger::load_command<ledger::TurnEpoch>(body->command.data());
-    if (turn.number > cell_key_table_->place().turns) cell_key_table_->set_complete(false);
-  } else if (header.kind == ledger::CommandKind::erase_subject) {
-    cell_key_table_->erase(
-        ledger::load_command<ledger::EraseSubject>(body->command.data()).subject);
-  } else {
-    const auto command = ledger::load_command<ledger::SubjectKey>(body->command.data());
-    if (command.check != cell_key_table_->check()) return;
-    if (const Status added = cell_key_table_->add(door::row_of(command)); !added)
-      findings_.add(raw(header.record_index), added.error().message);
+  const auto record = replica::key_record_of(header);
+  storage::CellKeyTable& table = *cell_key_table_;
+  if (!record || record->record < table.place().records) return;
+  const Byte* command = record->command.data();
+  if (record->kind == ledger::CommandKind::turn_epoch) {
+    if (ledger::load_command<ledger::TurnEpoch>(command).number > table.place().turns)
+      table.set_complete(false);
+  } else if (record->kind == ledger::CommandKind::erase_subject) {
+    table.erase(ledger::load_command<ledger::EraseSubject>(command).subject);
+  } else if (const Status added =
+                 door::fold(table, ledger::load_command<ledger::SubjectKey>(command));
+             !added) {
+    findings_.add(record->record, added.error().message);
   }
 }
 

@@ -23,7 +23,7 @@ std::string name_of(u128 check) { return fmt::format("{:08x}", high64(check) >> 
 }  // namespace
 
 KeyFold::KeyFold(const KeyParts& parts, const KeyBoard& board, Next next)
-    : parts_(parts), board_(board), next_(std::move(next)), check_(parts.table.check()) {}
+    : parts_(parts), board_(board), next_(std::move(next)) {}
 
 // --- what is stored already ---
 
@@ -104,11 +104,9 @@ bool KeyFold::fold_one(const replica::KeyRecord& record) {
   return true;
 }
 
-/// A row under another KEK than the table's came too late: whoever made it makes another.
 void KeyFold::add(const replica::KeyRecord& record) {
-  const auto command = ledger::load_command<ledger::SubjectKey>(record.command.data());
-  if (check_ == 0 || command.check != check_) return;
-  const Status added = parts_.table.add(door::row_of(command));
+  const Status added =
+      door::fold(parts_.table, ledger::load_command<ledger::SubjectKey>(record.command.data()));
   if (added) return;
   const std::string where = fmt::format("record {}", record.record);
   if (added.error().code != Code::data_loss)
@@ -138,7 +136,6 @@ bool KeyFold::turn(const replica::KeyRecord& record) {
   }
   is_full_told_ = false;
   missing_ = 0;
-  check_ = parts_.table.check();
   candidate_ = 0;
   next_.erased();
   next_.turned(parts_.table.place().turns);
@@ -188,7 +185,7 @@ void KeyFold::tick() {
 // --- what others have and we lack ---
 
 KeyNews KeyFold::news() const {
-  return {parts_.table.place().turns, check_, candidate_, is_complete()};
+  return {parts_.table.place().turns, parts_.table.check(), candidate_, is_complete()};
 }
 
 void KeyFold::receive(std::uint64_t from, const KeyNews& news) {
@@ -326,7 +323,7 @@ void KeyFold::ask_part() {
 
 void KeyFold::receive(std::uint64_t from, const TableQuestion& question) {
   if (question.part == 0) {
-    if (question.check == 0 || question.check != check_ || !is_complete()) return;
+    if (question.check == 0 || question.check != parts_.table.check() || !is_complete()) return;
     lent_[from] = {parts_.table.copy(), parts_.clock.monotonic()};
   }
   const auto lent = lent_.find(from);
@@ -372,7 +369,6 @@ void KeyFold::finish_copy() {
                   "epoch key {}",
                   copying.from, copying.copy.place.records, name_of(copying.copy.check)));
   missing_ = 0;
-  check_ = parts_.table.check();
   candidate_ = 0;
   next_.erased();
   next_.turned(parts_.table.place().turns);

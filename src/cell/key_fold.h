@@ -104,7 +104,6 @@ class KeyFold {
   std::deque<replica::KeyRecord> waiting_;
   std::vector<replica::KeyRecord> live_;  ///< Stored while the scan goes on.
   std::uint64_t folded_end_ = 0;          ///< Behind the record folded last.
-  u128 check_{};                          ///< Of the table.
   u128 missing_{};                        ///< The fold waits for this KEK, of
   std::uint32_t missing_number_ = 0;      ///< this turn.
   bool is_full_told_ = false;

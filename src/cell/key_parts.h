@@ -28,21 +28,21 @@ struct KeyParts {
   const storage::KeyStore& keys;
   u128 cell;
   std::uint64_t id;
-  std::function<replica::Leadership()> leadership;
-  std::function<void(std::function<void(const replica::GroupState&)>)> group;
+  std::function<replica::Leadership()> leadership{};
+  std::function<void(std::function<void(const replica::GroupState&)>)> group{};
   /// Once all that was answered anywhere before this call is stored here.
-  std::function<void(std::function<void(Status)>)> catch_up;
-  std::function<void(std::unique_ptr<ledger::Request>, replica::Replica::Answered)> submit;
-  std::function<void(std::uint64_t to, Buffer)> send;
+  std::function<void(std::function<void(Status)>)> catch_up{};
+  std::function<void(std::unique_ptr<ledger::Request>, replica::Replica::Answered)> submit{};
+  std::function<void(std::uint64_t to, Buffer)> send{};
   /// Of every replica that told it.
-  std::function<std::map<std::uint64_t, crypto::ExchangePublicKey>()> exchange_keys;
+  std::function<std::map<std::uint64_t, crypto::ExchangePublicKey>()> exchange_keys{};
   /// Records stored so far: those of our kinds below were told before.
-  std::function<std::uint64_t()> stored_records;
+  std::function<std::uint64_t()> stored_records{};
   /// Blocks: those of our kinds among `count` records from `first` on.
   std::function<Result<std::vector<replica::KeyRecord>>(std::uint64_t first, std::uint64_t count)>
-      scan;
-  std::function<void(const std::string&)> notice;
-  std::function<void(Error)> fatal;
+      scan{};
+  std::function<void(const std::string&)> notice{};
+  std::function<void(Error)> fatal{};
 };
 
 /// What others told last. On the door's executor.

@@ -17,16 +17,13 @@ Result<std::vector<replica::KeyRecord>> key_records(replica::Replica& replica, s
   std::vector<replica::KeyRecord> found;
   std::optional<Error> wrong;
   Status scanned =
-      replica.scan(ledger::RecordIndex{first}, count, [&](ledger::RecordIndex record, Bytes bytes) {
+      replica.scan(ledger::RecordIndex{first}, count, [&](ledger::RecordIndex, Bytes bytes) {
         const Result<ledger::Header> header = ledger::Header::decode(bytes);
         if (!header) {
           wrong = header.error();
           return false;
         }
-        if (const auto* body = std::get_if<ledger::SystemBody>(&header->body);
-            body != nullptr && replica::is_of_keys(header->kind) &&
-            header->outcome == ledger::Outcome::created)
-          found.push_back({raw(record), header->kind, body->command});
+        if (const auto one = replica::key_record_of(*header)) found.push_back(*one);
         return true;
       });
   if (wrong) return *wrong;
@@ -224,24 +221,8 @@ Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfi
 /// Before the replica, which tells it of records from the first on.
 void OneCell::make_custodian(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
                              std::function<void(Error)> on_fatal) {
-  KeyParts parts{executors_.door,
-                 executors_.reads,
-                 io.clock,
-                 io.entropy,
-                 *door_->shared_keys(),
-                 io.keys,
-                 config.cell,
-                 config.group->id,
-                 {},
-                 {},
-                 {},
-                 {},
-                 {},
-                 {},
-                 {},
-                 {},
-                 {},
-                 {}};
+  KeyParts parts{executors_.door,       executors_.reads, io.clock,    io.entropy,
+                 *door_->shared_keys(), io.keys,          config.cell, config.group->id};
   parts.leadership = [this] { return replica_->leadership(); };
   parts.group = [this](auto ready) { replica_->group(std::move(ready)); };
   parts.catch_up = [this](std::function<void(Status)> ready) {

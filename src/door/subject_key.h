@@ -1,8 +1,8 @@
-// A row of the table of subject keys, and the record that brings it to all replicas.
+// A row of the table of subject keys that replicas share, and the record that brings it to all.
 #pragma once
 
 #include "ledger/command.h"
-#include "storage/key_row.h"
+#include "storage/cell_key_table.h"
 
 namespace meridian::door {
 
@@ -21,6 +21,13 @@ inline ledger::SubjectKey command_of(const storage::KeyRow& row, u128 check) {
   command.wrapped = row.retention == storage::commit_row ? row.commit : row.seal;
   command.check = check;
   return command;
+}
+
+/// Folds it in. One under another KEK than the table's came too late: whoever made it makes
+/// another. Errors: those of CellKeyTable::add.
+inline Status fold(storage::CellKeyTable& table, const ledger::SubjectKey& command) {
+  if (command.check == 0 || command.check != table.check()) return {};
+  return table.add(row_of(command));
 }
 
 }  // namespace meridian::door

@@ -10,6 +10,13 @@
 
 namespace meridian::replica {
 
+std::optional<KeyRecord> key_record_of(const ledger::Header& header) {
+  const auto* body = std::get_if<ledger::SystemBody>(&header.body);
+  if (body == nullptr || !is_of_keys(header.kind) || header.outcome != ledger::Outcome::created)
+    return std::nullopt;
+  return KeyRecord{raw(header.record_index), header.kind, body->command};
+}
+
 Prover::Prover(const Parts& parts, const proof::Frontier& frontier, Next next)
     : parts_(parts),
       next_(std::move(next)),

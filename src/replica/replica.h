@@ -26,6 +26,7 @@
 #include "io/entropy.h"
 #include "io/executor.h"
 #include "ledger/entry.h"
+#include "ledger/header.h"
 #include "ledger/ledger.h"
 #include "ledger/queries.h"
 #include "metrics/registry.h"
@@ -113,6 +114,8 @@ constexpr bool is_of_keys(ledger::CommandKind kind) {
   return kind == ledger::CommandKind::subject_key || kind == ledger::CommandKind::erase_subject ||
          kind == ledger::CommandKind::turn_epoch;
 }
+/// What a stored record is to them; none: nothing.
+std::optional<KeyRecord> key_record_of(const ledger::Header& header);
 
 class Replica {
  public:

@@ -33,7 +33,7 @@ class FoldedKeyTable final : public CellKeyTable {
   Status start() {
     TRY(file_.open([this](const KeyRow& row) { rows_.take_in(row); }));
     place_ = file_.place().value_or(KeyPlace{});
-    return {};
+    return take_check();
   }
 
   // --- making ---
@@ -159,12 +159,7 @@ class FoldedKeyTable final : public CellKeyTable {
 
   // --- handing over ---
 
-  u128 check() const override {
-    if (place_.turns == 0) return 0;
-    const Result<Bytes> kek = file_.kek();
-    ASSERT(kek.has_value());
-    return kek_check(*kek);
-  }
+  u128 check() const override { return check_; }
   Result<u128> offer() override {
     const KeyVersion version = TRY(keys_.add(epoch_key));
     return kek_check(TRY(keys_.get(epoch_key, version)).secret);
@@ -277,6 +272,11 @@ class FoldedKeyTable final : public CellKeyTable {
     return std::nullopt;
   }
 
+  Status take_check() {
+    if (place_.turns != 0) check_ = kek_check(TRY(file_.kek()));
+    return {};
+  }
+
   /// After an error with the epoch unchanged, the old table stands.
   Status replace(KeyVersion next, const SubjectRows::Rewrapped& all, const KeyPlace& place) {
     const std::uint32_t old_epoch = file_.epoch();
@@ -287,6 +287,7 @@ class FoldedKeyTable final : public CellKeyTable {
       return replaced;
     }
     place_ = place;
+    TRY(take_check());
     buffered_.clear();
     return file_.destroy_older();
   }
@@ -296,6 +297,7 @@ class FoldedKeyTable final : public CellKeyTable {
   KeyFile file_;
   SubjectRows rows_;
   KeyPlace place_;
+  u128 check_{};                  // of the KEK in use; of none before the first turn
   std::vector<KeyRow> buffered_;  // folded in, not yet durable here
 
   std::uint64_t term_ = 0;

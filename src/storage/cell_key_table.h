@@ -3,8 +3,9 @@
 //
 // A fold over records: subject_key adds a row, erase_subject takes a subject's rows away,
 // turn_epoch wraps what is left under the next KEK and destroys the one before. A leader's door
-// makes rows ahead of that; such a row is only used in requests that carry it, until its record is
-// folded in. The KEK never stands in a record: replicas hand it to each other (offer, take).
+// makes rows ahead of that, which others propose; what it sealed under one is thrown away, and
+// sealed again once its record is folded in. The KEK never stands in a record: replicas hand it to
+// each other (offer, take).
 //
 // Owned by one thread (the door's). Memory, caches and costs as KeyTable.
 #pragma once
@@ -37,8 +38,8 @@ class CellKeyTable : public SubjectKeyring {
   /// Its erasure is proposed: for_sealing refuses it. Until release_subjects() or its record.
   virtual void refuse_subject(u128 subject) = 0;
   virtual void release_subjects() = 0;
-  /// The rows not folded in yet that for_sealing gave out since the last call: they go in the same
-  /// request, before what is sealed under them.
+  /// The rows not folded in yet that for_sealing gave out since the last call. If there are any,
+  /// what was sealed is not to be proposed: they are, and then it is sealed again.
   virtual std::vector<KeyRow> take_unfolded() = 0;
 
   // SubjectKeyring::for_sealing here: unavailable if a row is missing that cannot be made now.
