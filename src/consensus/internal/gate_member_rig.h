@@ -208,6 +208,9 @@ class Member {
     out.committed = [this](std::vector<CommittedEntry> entries) {
       for (const CommittedEntry& one : entries) {
         watcher_.committed(id_, one.entry);
+        if (one.entry.kind == EntryKind::membership &&
+            disk_.hard_state.commit < one.entry.index)  // S11
+          watcher_.fatal(id_, fail(Code::internal, "it uses members that it would forget"));
         newest_membership_ = *one.membership;
       }
       apply_executor_->post([this, entries = std::move(entries)] { apply(entries); });

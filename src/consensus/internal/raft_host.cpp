@@ -96,11 +96,16 @@ RaftHost::RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
       random_(config.seed * 0x9E3779B97F4A7C15U + config.id),
       timing_(config.timing),
       hard_state_(sound(start.hard_state, start)),
+      saved_commit_(hard_state_.commit),
       committed_(start.applied.index),
       handed_out_(start.applied.index),
       applied_(start.applied.index),
       election_ticks_min_(core_options(config, 0).election_ticks),
-      next_read_(config.broken.reuse_contexts ? 1 : next_random(random_)) {}
+      next_read_(config.broken.reuse_contexts ? 1 : next_random(random_)) {
+  for (const LogEntry& entry : start.log)
+    if (entry.kind == EntryKind::membership && entry.index > saved_commit_)
+      known_changes_.insert(entry.index);
+}
 
 void RaftHost::start() {
   post([this] { pump(); });

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -88,6 +89,7 @@ class RaftHost {
   void pump();
   void take_ready();
   bool must_save(const CoreReady& ready, const std::vector<LogEntry>& entries);
+  void save(Persister::Job& job);
   std::vector<LogEntry> take_entries(const std::vector<CoreEntry>& entries);
   void send(std::vector<OutgoingMessage> messages);
   void durable(std::uint64_t ready);
@@ -133,12 +135,15 @@ class RaftHost {
   // Readies that are not durable yet.
   struct Pending {
     std::uint64_t ready;
-    LogPosition last;  // {0, 0}: no entries
+    LogPosition last;      // {0, 0}: no entries
+    std::uint64_t commit;  // 0: not saved with it
     std::vector<OutgoingMessage> messages;
   };
   std::deque<Pending> pending_;
 
-  HardState hard_state_;  // as the core last gave it
+  HardState hard_state_;                   // as the core last gave it
+  std::uint64_t saved_commit_;             // durable
+  std::set<std::uint64_t> known_changes_;  // membership entries after the commit index saved last
   std::uint64_t committed_;
   std::uint64_t handed_out_;
   std::uint64_t applied_;

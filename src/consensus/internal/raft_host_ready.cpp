@@ -25,7 +25,7 @@ void RaftHost::pump() {
 void RaftHost::take_ready() {
   CoreReady ready = core_.ready();
   Persister::Job job{ready.number, std::nullopt, take_entries(ready.entries)};
-  if (must_save(ready, job.entries)) job.hard_state = hard_state_;
+  if (must_save(ready, job.entries)) save(job);
   const bool has_work = job.hard_state || !job.entries.empty();
   LogPosition last;
   if (!job.entries.empty()) last = {job.entries.back().index, job.entries.back().term};
@@ -43,7 +43,8 @@ void RaftHost::take_ready() {
   core_.advance();
   if (has_work || !pending_.empty() || !held.empty()) {
     // Also one without work keeps its place: its messages promise what the ones before persist.
-    pending_.push_back({ready.number, last, std::move(held)});
+    const std::uint64_t commit = job.hard_state ? job.hard_state->commit : 0;
+    pending_.push_back({ready.number, last, commit, std::move(held)});
     persister_.add(std::move(job));
   } else {
     core_.persisted(ready.number);
@@ -53,14 +54,20 @@ void RaftHost::take_ready() {
 /// Term and vote before anything that promises them (S5). The commit index alone is worth no sync,
 /// but must be durable with or before a membership entry (S9): one was proposed only once the
 /// change before was committed, so who has it must not fall back to a configuration from before
-/// that one and elect with it.
+/// that one and elect with it. And before a change is used (S11): who left may be gone then.
 bool RaftHost::must_save(const CoreReady& ready, const std::vector<LogEntry>& entries) {
   const HardState before = hard_state_;
   if (ready.hard_state) hard_state_ = *ready.hard_state;
   if (before.term != hard_state_.term || before.vote != hard_state_.vote) return true;
-  return !config_.broken.forget_commit &&
-         std::any_of(entries.begin(), entries.end(),
+  if (config_.broken.forget_commit) return false;
+  if (!known_changes_.empty() && *known_changes_.begin() <= hard_state_.commit) return true;
+  return std::any_of(entries.begin(), entries.end(),
                      [](const LogEntry& entry) { return entry.kind == EntryKind::membership; });
+}
+
+void RaftHost::save(Persister::Job& job) {
+  job.hard_state = hard_state_;
+  known_changes_.erase(known_changes_.begin(), known_changes_.upper_bound(hard_state_.commit));
 }
 
 std::vector<LogEntry> RaftHost::take_entries(const std::vector<CoreEntry>& entries) {
@@ -68,8 +75,11 @@ std::vector<LogEntry> RaftHost::take_entries(const std::vector<CoreEntry>& entri
   taken.reserve(entries.size());
   for (const CoreEntry& entry : entries) {
     LogEntry one{entry.index, entry.term, entry.kind, nullptr, nullptr, 0};
-    if (entry.kind == EntryKind::membership)
+    known_changes_.erase(known_changes_.lower_bound(entry.index), known_changes_.end());
+    if (entry.kind == EntryKind::membership) {
       one.change = std::make_shared<const Buffer>(to_buffer(entry.change));
+      known_changes_.insert(entry.index);
+    }
     if (entry.handle.id != 0) {
       const auto found = staged_.find(entry.handle.id);
       ASSERT(found != staged_.end());
@@ -96,6 +106,7 @@ void RaftHost::durable(std::uint64_t ready) {
     Pending done = std::move(pending_.front());
     pending_.pop_front();
     if (visible_.term(done.last.index) == done.last.term) visible_.durable(done.last.index);
+    saved_commit_ = std::max(saved_commit_, done.commit);
     send(std::move(done.messages));
   }
   core_.persisted(ready);
@@ -118,6 +129,7 @@ void RaftHost::hand_out() {
       loaded_.erase(found);
     }
     if (entry.kind == EntryKind::membership) {
+      if (saved_commit_ < index && !config_.broken.forget_commit) break;  // S11
       ASSERT(entry.change != nullptr);
       Result<Membership> next = core_.apply_change(*entry.change);
       // The leader's core proposes only what can be applied: a refusal here is another history.
