@@ -131,6 +131,9 @@ class Replica {
     /// Once: the log cannot bring this replica up any more. Close it, take the state of `peer`
     /// (catch_up.h) and open again. Comes on the raft executor.
     std::function<void(const MemberInfo& peer)> behind{};
+    /// Of a group, once: what is stored here is damaged, and not where it is repaired in place.
+    /// Close it, have it repaired from the others (CatchUp::Need::repair) and open again.
+    std::function<void(const Error& what)> damaged{};
     /// Of a group: the key that its replicas share (storage/cell_key.h), as soon as it was handed
     /// to this one; at most once, on the apply executor. Without it none is made.
     std::function<void(crypto::Secret key)> cell_key{};
