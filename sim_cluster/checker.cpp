@@ -97,7 +97,7 @@ void Checker::check_records(Node& node, std::uint64_t& seen) {
         return true;
       });
   if (!scanned && node.is_rotten())
-    node.lose(scanned.error().message);
+    node.find_damage(scanned.error());
   else if (!scanned && !node.disk().has_crashed())
     violate(fmt::format("{}: {}", node.name(), scanned.error().message));
   else

@@ -58,7 +58,7 @@ replica::Replica::Io Node::io() {
             return std::make_unique<FaultyMemory>(net_.make_network(name_), flips_next_entry_);
           },
           [this](const replica::MemberInfo& peer) { behind_ = peer; },
-          {}};
+          [this](const Error& what) { damaged_ = what; }};
 }
 
 replica::ReplicaExecutors Node::executors() {
@@ -76,6 +76,7 @@ Status Node::start() {
 
 Status Node::open_replica() {
   fatal_.reset();
+  damaged_.reset();
   behind_.reset();
   was_full_ = is_full_;
   TRY(open_parts());
@@ -84,7 +85,9 @@ Status Node::open_replica() {
       replica::Replica::open(io(), config_, executors(), {}, [this](const Error& error) {
         if (!fatal_) fatal_ = error;
       });
-  // It may have found only now that the end of its log is in doubt.
+  // It may have found only now that the end of its log is in doubt, or what it keeps damaged.
+  if (!opened && TRY(replica::CatchUp::give_up_if_damaged(io(), config_, opened.error())))
+    return catch_up(std::nullopt);
   if (!opened && TRY(replica::CatchUp::is_needed(*disk_))) return catch_up(std::nullopt);
   replica_ = TRY(std::move(opened));
   return {};
@@ -126,6 +129,12 @@ Status Node::keep_going() {
   if (is_copying()) return end_catch_up();
   if (!is_up()) return {};
   if (const std::optional<Error> why = fatal_) return bury(*why);  // a copy: it is closed there
+  if (const std::optional<Error> what = damaged_) {
+    const Status given_up = replica::CatchUp::give_up(io(), *what);
+    stop();
+    if (!given_up) return bury(given_up.error());
+    return start();
+  }
   if (!behind_) return {};
   const replica::MemberInfo peer = *behind_;
   stop();
@@ -141,6 +150,7 @@ Status Node::keep_going() {
 Status Node::catch_up(const std::optional<replica::MemberInfo>& peer) {
   metrics_.emplace();
   copy_from_ = peer;
+  was_given_up_ = TRY(storage::is_state_given_up(*disk_));
   catch_up_ = TRY(replica::CatchUp::start(io(), config_, executors(), peer, {},
                                           [this](const Status& done) { copied_ = done; }));
   return {};
@@ -151,8 +161,14 @@ Status Node::end_catch_up() {
   const Status copied = *copied_;
   if (!copied) notices_.push_back("the copy ended: " + copied.error().message);
   stop();
-  if (copied) ++(copy_from_ ? copies_ : resupplies_);
-  if (copied && copy_from_ && std::exchange(power_fails_after_copy_, false)) {
+  const bool is_copy = copy_from_ || was_given_up_;
+  if (copied) ++(is_copy ? copies_ : resupplies_);
+  // What had rotted is replaced: the log by its resupply, anything else by the copy.
+  if (copied && is_rotten_ && (was_given_up_ || (is_log_rotten_ && !is_copy))) {
+    is_rotten_ = false;
+    ++repairs_;
+  }
+  if (copied && is_copy && std::exchange(power_fails_after_copy_, false)) {
     crash(power_seed_);
     return {};
   }
@@ -160,6 +176,8 @@ Status Node::end_catch_up() {
   if (!copied && copied.error().code == Code::data_loss) return bury(copied.error());
   return start();  // without it, the leader offers its state again
 }
+
+void Node::find_damage(const Error& what) { damaged_ = what; }
 
 void Node::hold(Stage stage, bool held) {
   if (executor(stage) != nullptr) executor(stage)->hold(held);
@@ -223,7 +241,8 @@ void Node::limit_disk(std::optional<std::uint64_t> bytes) {
 bool Node::rot(sim::Random& random) {
   ASSERT(!is_running());
   std::vector<std::string> paths;
-  for (const char* directory : {"wal", "headers", "payloads"}) {
+  for (const char* directory : {"wal", "headers", "payloads", "state", "tiles/0", "index/transfers",
+                                "index/events", "index/streams"}) {
     const auto names = disk_->list(directory);
     if (!names) continue;
     for (const std::string& name : *names) paths.push_back(fmt::format("{}/{}", directory, name));
@@ -238,6 +257,7 @@ bool Node::rot(sim::Random& random) {
   const std::uint64_t offset = random.below(random.chance(0.5) ? *size : std::min(*size, 4096UL));
   if (!disk_->flip_bit(path, offset, static_cast<unsigned>(random.below(8)))) return false;
   is_rotten_ = true;
+  is_log_rotten_ = path.starts_with("wal/");
   return true;
 }
 

@@ -1,9 +1,8 @@
 // One simulated machine with one replica of a cell, built by the same constructors as the binary.
 //
 // The disk outlives the process: kill() keeps the page cache, crash() loses what was not synced.
-// A process that stops itself is dead (keep_going() sees to that); a replica whose disk rotted and
-// that refuses to live with it, or whose disk was emptied, is lost for good. One thread: the
-// World's.
+// A process that stops itself is dead (keep_going() sees to that); a replica whose disk was
+// emptied, or rotted where no peer can help, is lost for good. One thread: the World's.
 #pragma once
 
 #include <array>
@@ -58,6 +57,9 @@ class Node {
   Status keep_going();
   std::uint64_t copies() const { return copies_; }          ///< Of a peer's state.
   std::uint64_t resupplies() const { return resupplies_; }  ///< Of a log whose end was in doubt.
+  std::uint64_t repairs() const { return repairs_; }        ///< Of what had rotted.
+  /// Somebody met it in a read: keep_going() has it repaired.
+  void find_damage(const Error& what);
 
   /// While held, the stage does nothing: a disk that hangs, a process that is starved.
   void hold(Stage stage, bool held);
@@ -77,7 +79,7 @@ class Node {
   void flip_bit_of_next_entry() { *flips_next_entry_ = true; }
 
   // --- what costs the replica for good, or may ---
-  /// Stopped nodes only: rots a bit of the log or of a segment. False if there is none.
+  /// Stopped nodes only: rots a bit of what it keeps. False if there is none.
   bool rot(sim::Random& random);
   bool is_rotten() const { return is_rotten_; }
   /// Comes back with an empty disk and the same id.
@@ -129,7 +131,7 @@ class Node {
   std::optional<replica::MemberInfo> copy_from_;  ///< Of catch_up_.
   std::optional<replica::MemberInfo> behind_;     ///< The peer to copy from.
   std::optional<Status> copied_;
-  std::uint64_t copies_ = 0, resupplies_ = 0;
+  std::uint64_t copies_ = 0, resupplies_ = 0, repairs_ = 0;
   std::uint64_t outdated_ = 0;
   std::string poisoned_;
   std::uint64_t power_seed_ = 1;
@@ -137,11 +139,14 @@ class Node {
   bool is_full_ = false;
   bool was_full_ = false;  ///< Since it started: what did not fit may still stop it.
   bool is_rotten_ = false;
+  bool is_log_rotten_ = false;
+  bool was_given_up_ = false;  ///< Of catch_up_: the state that was here.
   bool emptied_ = false;
   bool retired_ = false;
   std::optional<std::string> lost_;
   std::vector<std::string> notices_;
   std::optional<Error> fatal_;
+  std::optional<Error> damaged_;
   std::shared_ptr<bool> flips_next_entry_ = std::make_shared<bool>(false);
 };
 

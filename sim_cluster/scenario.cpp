@@ -144,6 +144,7 @@ RunResult run(const Plan& plan, const std::function<void(const std::string&)>& t
   for (const auto& node : group.nodes()) {
     result.copies += node->copies();
     result.resupplies += node->resupplies();
+    result.repairs += node->repairs();
     result.outdated += node->outdated();
     if (node->lost()) ++result.lost_nodes;
     if (trace && node->lost()) tell(node->name() + " is lost: " + *node->lost());

@@ -32,6 +32,7 @@ struct RunResult {
   std::uint64_t strikes = 0;     ///< Faults that happened.
   std::uint64_t copies = 0;      ///< States copied from a peer.
   std::uint64_t resupplies = 0;  ///< Logs whose end was in doubt.
+  std::uint64_t repairs = 0;     ///< Of replicas that had rotted.
   std::uint64_t replaced = 0;    ///< Machines, by the operator.
   std::uint64_t upgrades = 0;    ///< Cells that began at level 1 and ended at the newest.
   std::uint64_t outdated = 0;    ///< Replicas that stopped as the cell's level was newer.

@@ -19,7 +19,8 @@ using namespace meridian::sim_cluster;
 
 struct Totals {
   std::uint64_t seeds = 0, violations = 0, strikes = 0, copies = 0;
-  std::uint64_t resupplies = 0, replaced = 0, lost_nodes = 0, upgrades = 0, outdated = 0;
+  std::uint64_t resupplies = 0, repairs = 0, replaced = 0, lost_nodes = 0, upgrades = 0,
+                outdated = 0;
   std::uint64_t simulated_ms = 0, acknowledged = 0, refused = 0, unknown = 0, repeated = 0;
   std::uint64_t records = 0, reads = 0, states = 0, digests = 0, checkpoints = 0, receipts = 0;
 
@@ -29,6 +30,7 @@ struct Totals {
     strikes += run.strikes;
     copies += run.copies;
     resupplies += run.resupplies;
+    repairs += run.repairs;
     replaced += run.replaced;
     lost_nodes += run.lost_nodes;
     upgrades += run.upgrades;
@@ -52,6 +54,7 @@ struct Totals {
             {"faults", strikes},
             {"states_copied", copies},
             {"logs_supplied_again", resupplies},
+            {"replicas_repaired", repairs},
             {"machines_replaced", replaced},
             {"nodes_lost", lost_nodes},
             {"cells_upgraded", upgrades},

@@ -1,6 +1,6 @@
-// What one of several replicas tells while it is open: that it has to copy a state, or met a full
-// disk, and how it stands in its cell. Told on its own threads, looked at by the main thread, which
-// is woken.
+// What one of several replicas tells while it is open: that it has to copy a state, met a full disk
+// or damage, and how it stands in its cell. Told on its own threads, looked at by the main thread,
+// which is woken.
 #pragma once
 
 #include <spdlog/spdlog.h>
@@ -23,9 +23,11 @@ class ReplicaWords {
     setting.standing = [this](replica::Standing standing) { keep(standing_, standing); };
     if (!setting.config.group) return;
     setting.on_fatal = [this, stop = setting.on_fatal](const Error& error) {
+      if (error.code == Code::data_loss) return keep(doubt_, error);
       if (error.code != Code::resource_exhausted) stop(error);
       keep(full_, error.message);
     };
+    setting.damaged = [this](const Error& error) { keep(damaged_, error); };
   }
   std::optional<replica::MemberInfo> behind() {
     const std::lock_guard lock(mutex_);
@@ -40,10 +42,22 @@ class ReplicaWords {
     const std::lock_guard lock(mutex_);
     return full_;
   }
+  /// What it keeps is damaged: it has to be closed, and repaired.
+  std::optional<Error> damaged() {
+    const std::lock_guard lock(mutex_);
+    return damaged_;
+  }
+  /// It stopped: what it keeps is damaged, or it is not what the others have.
+  std::optional<Error> doubt() {
+    const std::lock_guard lock(mutex_);
+    return doubt_;
+  }
   /// Before the replica is opened.
   void forget() {
     const std::lock_guard lock(mutex_);
     full_.reset();
+    damaged_.reset();
+    doubt_.reset();
     behind_.reset();
     standing_.reset();
   }
@@ -60,6 +74,7 @@ class ReplicaWords {
   std::optional<replica::MemberInfo> behind_;
   std::optional<replica::Standing> standing_;
   std::optional<std::string> full_;
+  std::optional<Error> damaged_, doubt_;
 };
 
 /// Tells how a replica stands in its cell whenever that changes. Of a founder, which votes, it says

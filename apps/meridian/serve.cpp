@@ -158,6 +158,8 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting,
         "the log of the others does not reach this replica any more: copying the state of "
         "replica {}",
         peer->id);
+  else if (TRY(storage::is_state_given_up(*setting.node.disk)))
+    spdlog::warn("what this replica keeps is damaged: copying the state of another");
   else
     spdlog::warn("waiting for a leader to supply this replica's log again");
   const auto copying =
@@ -178,6 +180,24 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting,
   }
 }
 
+/// Of a replica that does not open, or stopped, because of `why`: true if it can be repaired.
+Result<bool> give_up_if_damaged(const ServeSetting& setting, const Error& why) {
+  if (!setting.config.group) return false;
+  metrics::Registry metrics;
+  return replica::CatchUp::give_up_if_damaged(setting.replica_io(metrics), setting.config, why);
+}
+
+/// Of a replica that was closed as it is damaged, or may be: stops the process over what no copy
+/// repairs.
+Status give_up_or_stop(const ServeSetting& setting, ReplicaWords& words) {
+  metrics::Registry metrics;
+  if (const std::optional<Error> damage = words.damaged())
+    return replica::CatchUp::give_up(setting.replica_io(metrics), *damage);
+  const Error why = *words.doubt();
+  if (!TRY(give_up_if_damaged(setting, why))) stop_at_once(why);
+  return {};
+}
+
 /// The others go on without it; what it was writing is looked at when it opens again, as after a
 /// kill. Returns the signal that came meanwhile, if one did.
 Result<std::optional<int>> wait_for_room(const ServeSetting& setting, const std::string& why,
@@ -192,10 +212,10 @@ Result<std::optional<int>> wait_for_room(const ServeSetting& setting, const std:
   return std::optional<int>();
 }
 
-/// Not while the end of the log is in doubt.
+/// Not while something is to be had from the others first.
 Result<std::unique_ptr<Serving>> open_if_sound(const ServeSetting& setting) {
   if (setting.config.group && TRY(replica::CatchUp::is_needed(*setting.node.disk)))
-    return fail(Code::unavailable, "the end of this replica's log is in doubt");
+    return fail(Code::unavailable, "this replica lacks what only the others have");
   return Serving::open(setting);
 }
 
@@ -235,7 +255,9 @@ Result<std::optional<int>> serve_open(Serving& serving, const ServeSetting& sett
                        now.value_or(replica::Standing::outsider) == replica::Standing::outsider;
     if (!waits && !std::exchange(is_ready, true))
       log_ready(serving, !std::exchange(told.is_ready, true));
-    if (told.words.behind() || told.words.full()) return std::optional<int>();
+    ReplicaWords& words = told.words;
+    if (words.behind() || words.full() || words.damaged() || words.doubt())
+      return std::optional<int>();
     if (const std::optional<int> signal = signals.wait()) return signal;
   }
 }
@@ -252,10 +274,14 @@ Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signal
         return stopped(*signal);
       continue;
     }
-    if (!opened && !TRY(replica::CatchUp::is_needed(*setting.node.disk))) return opened.error();
+    if (!opened && !TRY(give_up_if_damaged(setting, opened.error())) &&
+        !TRY(replica::CatchUp::is_needed(*setting.node.disk)))
+      return opened.error();
     if (!opened) {
-      if (const std::optional<int> signal = TRY(catch_up(setting, std::nullopt, signals)))
-        return stopped(*signal);
+      std::optional<int> signal = TRY(catch_up(setting, std::nullopt, signals));
+      // Not copied: the others may come back.
+      if (!signal && TRY(replica::CatchUp::is_needed(*setting.node.disk))) signal = signals.wait(1);
+      if (signal) return stopped(*signal);
       TRY(told.check_standing());
       continue;
     }
@@ -266,6 +292,10 @@ Result<Exit> serve_until_signal(ServeSetting& setting, const StopSignals& signal
     if (signal && *signal) spdlog::info("signal {}: finishing what is under way", **signal);
     serving.reset();
     if (signal && !*signal) {
+      if (told.words.damaged() || told.words.doubt()) {
+        TRY(give_up_or_stop(setting, told.words));
+        continue;
+      }
       const std::optional<std::string> full = told.words.full();
       signal = full ? wait_for_room(setting, *full, signals)
                     : catch_up(setting, told.words.behind(), signals);

@@ -64,6 +64,7 @@ replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics) const 
   result.make_network = [options = network] { return io::os_network(options); };
   result.behind = behind;
   result.standing = standing;
+  result.damaged = damaged;
   return result;
 }
 

@@ -56,6 +56,8 @@ struct ServeSetting {
   /// This replica must copy the state of `peer`; on an internal thread, as the next.
   std::function<void(const replica::MemberInfo& peer)> behind;
   std::function<void(replica::Standing)> standing{};
+  /// What this replica keeps is damaged.
+  std::function<void(const Error& what)> damaged{};
 
   replica::Replica::Io replica_io(metrics::Registry& metrics) const;
 };

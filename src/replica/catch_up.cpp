@@ -1,5 +1,7 @@
 #include "replica/catch_up.h"
 
+#include <fmt/format.h>
+
 #include "replica/origin.h"
 #include "replica/raft_log.h"
 #include "replica/recovery.h"
@@ -23,10 +25,28 @@ CatchUp::~CatchUp() {
 }
 
 Result<bool> CatchUp::is_needed(io::Disk& disk) {
+  if (TRY(storage::is_state_given_up(disk))) return true;
   if (!TRY(disk.exists(storage::ReplicaIdentity::path))) return false;
   const storage::InDoubtMark mark =
       TRY(storage::InDoubtMark::open(disk, storage::IfMissing::refuse));
   return mark.after_index().has_value();
+}
+
+Result<bool> CatchUp::give_up_if_damaged(const Replica::Io& io, const ReplicaConfig& config,
+                                         const Error& why) {
+  if (why.code != Code::data_loss) return false;
+  const std::optional<Error> damage = TRY(find_damage({io.disk, io.entropy, io.keys, config.cell}));
+  if (!damage) return false;
+  TRY(give_up(io, *damage));
+  return true;
+}
+
+Status CatchUp::give_up(const Replica::Io& io, const Error& what) {
+  io.notice(
+      fmt::format("what this replica keeps is damaged: {}. it takes no part until it has "
+                  "copied the state of another; its log stays",
+                  what.message));
+  return storage::give_up_state(io.disk);
 }
 
 Result<std::unique_ptr<CatchUp>> CatchUp::start(const Replica::Io& io, const ReplicaConfig& config,
@@ -38,10 +58,11 @@ Result<std::unique_ptr<CatchUp>> CatchUp::start(const Replica::Io& io, const Rep
   TRY(self->listen());
   // One that joined after this replica was started is none of its founders.
   if (peer && !peer->address.empty()) self->peers_->set(*peer);
-  executors.log.post([raw = self.get(), alive = self->lifetime_.token(), peer] {
+  const bool is_given_up = TRY(storage::is_state_given_up(io.disk));
+  executors.log.post([raw = self.get(), alive = self->lifetime_.token(), peer, is_given_up] {
     if (!*alive) return;
-    if (peer)
-      raw->copy(peer->id);
+    if (peer || is_given_up)
+      raw->copy(peer ? std::optional(peer->id) : std::nullopt);
     else
       raw->resupply();
   });
@@ -70,26 +91,57 @@ void CatchUp::take_news(const MembersAnswer& answer) {
            describe(Standing::removed, {group.id, group.region, group.listen})));
 }
 
-void CatchUp::copy(std::uint64_t peer) {
-  // Now: opening the stores clears away what is not committed, such as a copy under way.
-  const Result<Recovered> before = open_stores(context_);
+/// From `first` if it is set, or else from whoever gives its state.
+void CatchUp::copy(std::optional<std::uint64_t> first) {
+  first_giver_ = first;
+  asked_.clear();
+  copy_from_next(fail(Code::unavailable, "no other replica is known to copy a state from"));
+}
+
+std::optional<std::uint64_t> CatchUp::next_giver() {
+  std::vector<std::uint64_t> all = peers_->known();
+  if (first_giver_) all.insert(all.begin(), *first_giver_);
+  for (const std::uint64_t id : all)
+    if (id != config_.group->id && asked_.insert(id).second) return id;
+  return std::nullopt;
+}
+
+/// Where the log begins that is here. Opening the stores clears away what is not committed, such as
+/// a copy under way; of a state that was given up nothing is.
+Result<LogPosition> CatchUp::open_before_copy() {
+  if (TRY(storage::is_state_given_up(io_.disk))) return LogPosition{};
+  return TRY(open_stores(context_)).applied;
+}
+
+/// Who cannot give its state is passed over for the next.
+void CatchUp::copy_from_next(const Error& last_error) {
+  const std::optional<std::uint64_t> peer = next_giver();
+  if (!peer) return end(last_error);
+  const Result<LogPosition> before = open_before_copy();
   if (!before) return end(before.error());
-  const StateTaker::Parts parts{executors_.log,
-                                io_.clock,
-                                *peers_,
-                                context_,
-                                config_.group->copy_bytes_per_second,
-                                [this, applied = before->applied](const StateOffer& offer) {
-                                  return cut_log(applied, offer);
-                                },
-                                progress_,
-                                config_.canary.step_before_data};
-  taker_ = std::make_unique<StateTaker>(parts, peer, [this](const Result<StateOffer>& result) {
-    if (!result) return end(result.error());
-    executors_.log.post([this, alive = lifetime_.token()] {
+  const StateTaker::Parts parts{
+      executors_.log,
+      io_.clock,
+      *peers_,
+      context_,
+      config_.group->copy_bytes_per_second,
+      [this, applied = *before](const StateOffer& offer) {
+        return cut_log(applied.index != 0 ? applied.index + 1 : offer.entry_index, offer);
+      },
+      progress_,
+      config_.canary.step_before_data};
+  taker_ = std::make_unique<StateTaker>(parts, *peer, [this](const Result<StateOffer>& result) {
+    executors_.log.post([this, alive = lifetime_.token(), result] {
       if (!*alive) return;
       taker_.reset();
-      resupply();
+      if (result) return resupply();
+      // What is wrong here is no better with another.
+      const Code code = result.error().code;
+      const bool is_theirs = code == Code::unavailable || code == Code::invalid_argument ||
+                             code == Code::failed_precondition;
+      if (!is_theirs) return end(result.error());
+      io_.notice(fmt::format("no state from this replica: {}", result.error().message));
+      copy_from_next(result.error());
     });
   });
   taker_->start();
@@ -99,8 +151,8 @@ void CatchUp::copy(std::uint64_t peer) {
 /// from there on can ever be committed: it must be gone before the state is installed, or this
 /// member would vote from it. What lies below stays until then, as it may have been acknowledged.
 /// Looked at only now: while its core ran it may have stored that entry, and more
-/// (spec/snapshot_install.tla).
-Status CatchUp::cut_log(LogPosition before, const StateOffer& offer) {
+/// (spec/snapshot_install.tla). `from`: where the log begins at the latest, if it is to count.
+Status CatchUp::cut_log(std::uint64_t from, const StateOffer& offer) {
   std::uint64_t term_there = 0;
   const auto visit = [&](const storage::WalEntry& entry) -> Status {
     if (entry.index == offer.entry_index) term_there = entry.term;
@@ -110,11 +162,15 @@ Status CatchUp::cut_log(LogPosition before, const StateOffer& offer) {
     if (index <= offer.entry_index) term_there = 0;
     return {};
   };
-  const std::uint64_t from = std::max(before.index, RaftLog::founding.index) + 1;
+  from = std::max(from, RaftLog::founding.index + 1);
+  const storage::WalOptions options{config_.wal_file_size, true};
   std::unique_ptr<storage::Wal> wal =
-      TRY(storage::Wal::open(context_, {config_.wal_file_size}, from, visit, {}, truncated));
-  if (wal->ambiguous_tail())
-    return fail(Code::data_loss, "the log's end came to be in doubt while a state was copied");
+      TRY(storage::Wal::open(context_, options, from, visit, {}, truncated));
+  if (wal->ambiguous_tail()) {
+    storage::InDoubtMark mark =
+        TRY(storage::InDoubtMark::open(io_.disk, storage::IfMissing::refuse));
+    TRY(drop_doubtful_tail(*wal, mark, io_.notice));
+  }
   if (term_there == offer.term || wal->last_index() < offer.entry_index) return {};
   return wal->truncate_from(offer.entry_index);
 }
@@ -138,7 +194,7 @@ Status CatchUp::begin_resupply() {
   std::unique_ptr<RaftStore> store =
       TRY(RaftStore::open(context_, {config_.wal_file_size}, begin.applied, 0,
                           std::move(directory.hard_state), io_.clock, metrics_, log));
-  TRY(drop_doubtful_tail(*store, directory.in_doubt, io_.notice));
+  TRY(drop_doubtful_tail(store->wal(), directory.in_doubt, io_.notice));
   Byte nonce[8];
   io_.entropy.fill(nonce);
   resupply_ = std::make_unique<Resupply>(

@@ -38,7 +38,7 @@ Result<std::unique_ptr<RaftLog>> RaftLog::open(
                           std::move(directory.hard_state), parts.clock, parts.metrics, from.log));
   log->store_->keep_free(parts.bytes_reserve);
   from.hard_state = log->store_->hard_state();
-  TRY(drop_doubtful_tail(*log->store_, directory.in_doubt, parts.notice));
+  TRY(drop_doubtful_tail(log->store_->wal(), directory.in_doubt, parts.notice));
   if (directory.in_doubt.after_index())
     return fail(Code::unavailable,
                 "this replica may have acknowledged what its log has lost: it neither votes nor "
@@ -66,16 +66,16 @@ Result<RaftLog::Directory> RaftLog::open_directory(io::Disk& disk, io::Entropy& 
   return Directory{std::move(identity), std::move(hard_state), std::move(doubt)};
 }
 
-Status drop_doubtful_tail(RaftStore& store, storage::InDoubtMark& mark,
+Status drop_doubtful_tail(storage::Wal& log, storage::InDoubtMark& mark,
                           const std::function<void(const std::string&)>& notice) {
-  if (!store.ambiguous_tail()) return {};
-  const storage::Wal::AmbiguousTail tail = *store.ambiguous_tail();
+  if (!log.ambiguous_tail()) return {};
+  const storage::Wal::AmbiguousTail tail = *log.ambiguous_tail();
   notice(
       fmt::format("the log ends after entry {} in {} bytes that do not open ({}): never "
                   "completed, or damaged though acknowledged",
                   tail.after_index, tail.bytes, tail.why));
   TRY(mark.set(tail.after_index));  // first, or a crash between the two forgets it
-  return store.drop_tail();
+  return log.drop_tail();
 }
 
 void RaftLog::on_snapshots(MakeOffer make_offer, Behind behind) {

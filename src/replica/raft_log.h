@@ -24,7 +24,7 @@
 namespace meridian::replica {
 
 /// Marks the replica as in doubt and drops what ends its log ambiguously, if anything does.
-Status drop_doubtful_tail(RaftStore& store, storage::InDoubtMark& mark,
+Status drop_doubtful_tail(storage::Wal& log, storage::InDoubtMark& mark,
                           const std::function<void(const std::string&)>& notice);
 
 class RaftLog final : public OrderedLog {

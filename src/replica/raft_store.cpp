@@ -63,7 +63,9 @@ Result<std::unique_ptr<RaftStore>> RaftStore::open(const storage::SealedContext&
     oldest = std::min(oldest, log.size());
     return {};
   };
-  store->wal_ = TRY(storage::Wal::open(context, options, applied.index + 1, visit, {}, truncated));
+  storage::WalOptions of_many = options;
+  of_many.damage_is_tail = true;
+  store->wal_ = TRY(storage::Wal::open(context, of_many, applied.index + 1, visit, {}, truncated));
   store->file_count_ = store->wal_->file_count();
   return store;
 }

@@ -21,7 +21,8 @@ class RaftStore final : public consensus::LogStore {
   void keep_free(std::uint64_t bytes) { bytes_reserve_ = bytes; }
 
   /// Opens `wal/` and fills `log` with what it holds after `applied`; the oldest lack their bytes
-  /// once `cached_bytes_max` is passed. Errors: data_loss.
+  /// once `cached_bytes_max` is passed. What is damaged is the log's ambiguous tail, with all that
+  /// follows it.
   static Result<std::unique_ptr<RaftStore>> open(const storage::SealedContext& context,
                                                  const storage::WalOptions& options,
                                                  consensus::LogPosition applied,
@@ -31,10 +32,7 @@ class RaftStore final : public consensus::LogStore {
                                                  std::vector<consensus::LogEntry>& log);
 
   consensus::HardState hard_state() const;
-  const std::optional<storage::Wal::AmbiguousTail>& ambiguous_tail() const {
-    return wal_->ambiguous_tail();
-  }
-  Status drop_tail() { return wal_->drop_tail(); }
+  storage::Wal& wal() { return *wal_; }
   std::uint64_t file_count() const { return file_count_; }
 
   Status append(const consensus::HardState* hard_state,

@@ -65,6 +65,18 @@ Result<Recovered> open_stores(const storage::SealedContext& context) {
   return recovered;
 }
 
+Result<std::optional<Error>> find_damage(const storage::SealedContext& context) {
+  const auto read_all = [&]() -> Status {
+    const Recovered stores = TRY(open_stores(context));
+    if (stores.states->newest() == nullptr) return {};
+    return stores.states->load([](storage::ChunkId, Bytes) { return Status(); });
+  };
+  const Status read = read_all();
+  if (read) return std::optional<Error>();
+  if (read.error().code == Code::data_loss) return std::optional<Error>(read.error());
+  return read.error();
+}
+
 Result<CosignedHead> open_cosigned(io::Disk& disk) {
   // Made before the log at the first start, so a log without it has lost it.
   if (TRY(disk.exists("wal")) && !TRY(disk.exists(CosignedHead::path)))

@@ -49,4 +49,8 @@ Result<CosignedHead> open_cosigned(io::Disk& disk);
 Status restore_state(Recovered& recovered, ledger::Ledger& ledger,
                      const Replica::Progress& progress);
 
+/// What of the newest checkpoint, its indexes and the ends of the segments is damaged, if anything
+/// is. Reads all but the records. Errors: of the disk, or whatever else is no damage.
+Result<std::optional<Error>> find_damage(const storage::SealedContext& context);
+
 }  // namespace meridian::replica

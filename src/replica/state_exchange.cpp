@@ -131,13 +131,6 @@ void StateTaker::receive(std::uint64_t from, const io::Parts& answer) {
   if (!in.done() || answer[0]->size() != answer_size) return;
   heard_at_ = parts_.clock.monotonic();
   if (outcome != 0) {
-    // A checkpoint that is not kept any more, or none yet: begin again from the newest.
-    asked_.erase(number);
-    const auto code = static_cast<Code>(outcome - 1);
-    if (code == Code::failed_precondition || code == Code::not_found) {
-      if (offer_) return end(fail(Code::unavailable, std::string(as_text(*answer[1]))));
-      return;
-    }
     return end(fail(Code::unavailable, fmt::format("replica {} cannot give its state: {}", peer_,
                                                    as_text(*answer[1]))));
   }

@@ -113,11 +113,13 @@ Status Installer::check_signed(const proof::TreeHead& covered) {
   const CosignedHead cosigned = TRY(CosignedHead::open(context_.disk));
   const std::optional<proof::TreeHead>& last = cosigned.last();
   if (!last || last->size <= covered.size) return {};
-  if (raw(last->size) > offer_.record_index)
+  if (raw(last->size) > offer_.record_index) {
+    if (TRY(storage::is_state_given_up(context_.disk))) return {};
     return fail(Code::failed_precondition,
                 fmt::format("this replica signed a tree of {} records, and only {} are offered: "
                             "wait for a newer offer",
                             raw(last->size), offer_.record_index));
+  }
   signed_ = last;
   return {};
 }

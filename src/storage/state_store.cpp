@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::string_view directory = "state";
 constexpr std::string_view manifest_path = "state/MANIFEST";
+constexpr std::string_view given_up_path = "state/MANIFEST.damaged";
 constexpr std::string_view suffix = ".chunks";
 constexpr std::uint64_t manifest_file_number = 0;
 constexpr std::uint64_t manifest_size_max = std::uint64_t{1} << 30;
@@ -303,6 +304,8 @@ class FileStateStore final : public StateStore {
       if (named.erase(*number) != 0 || pinned.contains(*number)) continue;
       TRY(context_.disk.remove(chunks_path(*number)));
     }
+    if (newest_ && TRY(context_.disk.exists(given_up_path)))
+      TRY(context_.disk.remove(given_up_path));
     if (named.empty()) return {};
     return ChunkReader(context_).lost(*named.begin()->second,
                                       fail(Code::data_loss, "the file is missing"));
@@ -318,6 +321,23 @@ class FileStateStore final : public StateStore {
 };
 
 }  // namespace
+
+Status give_up_state(io::Disk& disk) {
+  if (TRY(disk.exists(manifest_path))) {
+    TRY(disk.rename(manifest_path, given_up_path));
+  } else if (!TRY(disk.exists(given_up_path))) {
+    TRY(disk.make_directory(directory));
+    TRY(disk.sync_directory(""));
+    auto file = TRY(disk.open(given_up_path, io::OpenMode::create));
+    TRY(file->sync());
+  }
+  return disk.sync_directory(directory);
+}
+
+Result<bool> is_state_given_up(io::Disk& disk) {
+  const bool has_manifest = TRY(disk.exists(manifest_path));
+  return !has_manifest && TRY(disk.exists(given_up_path));
+}
 
 Result<std::unique_ptr<StateStore>> StateStore::open(const SealedContext& context) {
   auto store = std::make_unique<FileStateStore>(context);

@@ -87,4 +87,11 @@ class StateStore {
                         std::vector<Buffer> parts) = 0;
 };
 
+/// Puts the newest checkpoint away, as something that it needs is damaged: StateStore::open finds
+/// none from now on. Only of a replica that copies the state of another instead; nothing else is
+/// removed. Durable when it returns.
+Status give_up_state(io::Disk& disk);
+/// Whether that was done, and no checkpoint was committed since.
+Result<bool> is_state_given_up(io::Disk& disk);
+
 }  // namespace meridian::storage

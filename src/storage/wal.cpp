@@ -22,7 +22,9 @@ constexpr std::uint64_t file_size_min = 4 * wal_block_size;
 class FileWal final : public Wal {
  public:
   FileWal(const SealedContext& context, const WalOptions& options)
-      : context_(context), supply_(context, options.file_size) {}
+      : context_(context),
+        supply_(context, options.file_size),
+        damage_is_tail_(options.damage_is_tail) {}
 
   Status start(std::uint64_t from_index, const WalListener& listener) {
     TRY(context_.disk.make_directory(wal_directory));
@@ -35,7 +37,7 @@ class FileWal final : public Wal {
       number_seen_ = std::max({number_seen_, number_of(name, ".wal").value_or(0),
                                number_of(name, ".spare").value_or(0)});
     }
-    WalScan scan = TRY(scan_wal(context_, numbers, from_index, listener));
+    WalScan scan = TRY(scan_wal(context_, numbers, from_index, damage_is_tail_, listener));
     if (scan.unusable_file) TRY(context_.disk.remove(wal_path(*scan.unusable_file)));
     if (scan.has_group) TRY(settle(scan));
     TRY(context_.disk.sync_directory(wal_directory));
@@ -44,6 +46,7 @@ class FileWal final : public Wal {
     current_ = scan.current;
     tail_ = std::move(scan.tail);
     tail_file_ = scan.tail_file;
+    lost_files_ = std::move(scan.lost_files);
     last_index_ = scan.last_index;
     sequence_ = scan.sequence;
     if (last_index_ + 1 < from_index) {
@@ -222,6 +225,8 @@ class FileWal final : public Wal {
   }
 
   Status overwrite_tail() {
+    for (; !lost_files_.empty(); lost_files_.pop_back()) TRY(remove_file(lost_files_.back()));
+    if (files_.empty()) return {};
     WalFile& file = files_[tail_file_];
     const Buffer zeros(1 << 20);
     // The first block last: until all behind it is zero, the tail stays what it was.
@@ -239,15 +244,21 @@ class FileWal final : public Wal {
     TRY(file.file->sync());
     file.dirty_end = std::min(file.dirty_end, file.end);
     while (files_.size() > tail_file_ + 1) {  // newest first: a missing number would be damage
-      TRY(context_.disk.remove(wal_path(files_.back().number)));
-      TRY(context_.disk.sync_directory(wal_directory));
+      TRY(remove_file(files_.back().number));
       files_.pop_back();
     }
     return all_released_ ? release_all() : Status{};
   }
 
+  Status remove_file(std::uint64_t number) {
+    number_seen_ = std::max(number_seen_, number);
+    TRY(context_.disk.remove(wal_path(number)));
+    return context_.disk.sync_directory(wal_directory);
+  }
+
   SealedContext context_;
   WalSupply supply_;
+  const bool damage_is_tail_;
   std::deque<WalFile> files_;  // used ones, then prepared ones
   std::size_t current_ = 0;    // of files_, if there are any
   std::uint64_t number_seen_ = 0;
@@ -256,7 +267,8 @@ class FileWal final : public Wal {
   std::uint32_t sequence_ = 0;  // of the last group
   std::optional<AmbiguousTail> tail_;
   std::size_t tail_file_ = 0;
-  bool all_released_ = false;  // but not done yet, as the tail is still there
+  std::vector<std::uint64_t> lost_files_;  // of the tail, and not in files_
+  bool all_released_ = false;              // but not done yet, as the tail is still there
   bool failed_ = false;
   Buffer plain_;  // reused by every append
   Buffer sealed_;
@@ -287,7 +299,7 @@ Result<std::optional<Wal::AmbiguousTail>> Wal::read_only(const SealedContext& co
       if (const auto number = number_of(name, ".wal")) numbers.push_back(*number);
   }
   // What a later group replaces is known only at the end.
-  WalScan scan = TRY(scan_wal(context, numbers, from_index, {{}, progress, {}}));
+  WalScan scan = TRY(scan_wal(context, numbers, from_index, false, {{}, progress, {}}));
   if (scan.last_index >= from_index) {
     TRY(read_entries(context, scan.index, scan.files, scan.last_index, from_index, UINT64_MAX,
                      visit));

@@ -35,11 +35,15 @@ struct WalEntry {
 
 struct WalOptions {
   std::uint64_t file_size = 64 << 20;  ///< A multiple of 4096, at least 16 KiB (asserted).
+  /// Of one of several replicas, whose peers have what is lost here: from the first damage on, all
+  /// is the ambiguous tail. Also a log that begins after `from_index` is one.
+  bool damage_is_tail = false;
 };
 
 class Wal {
  public:
-  /// The end of the log after a crash, if its last group did not open.
+  /// The end of the log after a crash, if its last group did not open (or WalOptions::
+  /// damage_is_tail).
   struct AmbiguousTail {
     std::uint64_t after_index;  ///< The last index that is sound.
     std::uint64_t bytes;  ///< How many bytes did not open (up to the end of the group or file).
@@ -54,8 +58,9 @@ class Wal {
   /// least 1) to `visit`, in the order of the log and without a gap: before an index at or below
   /// the one before comes a call of `truncated`. What was handed out is durable when this returns,
   /// also if the process that wrote it died before its sync.
-  /// Errors: data_loss if there is damage before the tail (the message names the entries, file and
-  /// position), or if the log begins after `from_index`; failed_precondition if entries were
+  /// Errors, without damage_is_tail: data_loss if there is damage before the tail (the message
+  /// names the entries, file and position), or if the log begins after `from_index`. Always:
+  /// failed_precondition if entries were
   /// truncated or replaced and there is no `truncated` (the log of a node that is alone has none);
   /// the first error of `visit` or `truncated`.
   static Result<std::unique_ptr<Wal>> open(const SealedContext&, const WalOptions&,

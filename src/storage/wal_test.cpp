@@ -14,6 +14,8 @@ void flip(Machine& machine, std::string_view path, std::uint64_t offset, unsigne
 }
 
 const std::string first_file = "wal/0000000000000001.wal";
+/// Of one of several replicas.
+constexpr WalOptions of_many{.file_size = small_files.file_size, .damage_is_tail = true};
 
 TEST(Wal, damage_before_the_tail_names_the_entries_lost) {
   Machine machine;
@@ -103,6 +105,60 @@ TEST(Wal, a_log_that_begins_too_late_is_damage) {
   auto opened = machine.try_open(first - 1);
   ASSERT_FALSE(opened.has_value());
   EXPECT_EQ(opened.error().code, Code::data_loss);
+}
+
+/// Opens a log of 40 entries in several files after `damage` as one of several replicas does, drops
+/// what is in doubt, and goes on after it. Returns the last index that was sound.
+std::uint64_t sound_after(const std::function<void(Machine&)>& damage) {
+  Machine machine;
+  auto wal = machine.open();
+  for (std::uint64_t i = 1; i <= 40; ++i) EXPECT_TRUE(append(*wal, one(i, 7000)).has_value());
+  const Entries all = [&] {
+    machine.open();
+    return machine.read;
+  }();
+  damage(machine);
+  EXPECT_FALSE(machine.try_open().has_value()) << "alone, it does not open";
+  wal = machine.open(1, of_many);
+  const std::uint64_t last = wal->ambiguous_tail()->after_index;
+  wal = machine.open(1, of_many);
+  EXPECT_TRUE(wal->ambiguous_tail().has_value()) << "opening must not repair it";
+  EXPECT_TRUE(wal->drop_tail().has_value());
+  EXPECT_TRUE(append(*wal, one(last + 1, 10, 99)).has_value());
+  wal = machine.open();
+  EXPECT_FALSE(wal->ambiguous_tail().has_value());
+  Entries expected = all;
+  expected.erase(expected.upper_bound(last), expected.end());
+  expected[last + 1] = one(last + 1, 10, 99).begin()->second;
+  EXPECT_EQ(machine.read, expected);
+  return last;
+}
+
+TEST(Wal, of_one_of_several_ends_in_doubt_where_it_is_damaged) {
+  EXPECT_EQ(sound_after([](Machine& m) { flip(m, first_file, 4096 + 2 * 8192 + 100); }), 2U);
+  const std::string second_file = "wal/0000000000000002.wal";
+  const auto first_of_second = sound_after([&](Machine& m) { flip(m, second_file, 60); }) + 1;
+  EXPECT_GT(first_of_second, 1U);
+  EXPECT_LT(first_of_second, 10U);
+  EXPECT_EQ(sound_after([&](Machine& m) { EXPECT_TRUE(m.disk->remove(second_file)); }) + 1,
+            first_of_second);
+  EXPECT_EQ(sound_after([&](Machine& m) { flip(m, second_file, 4096 + 100); }) + 1,
+            first_of_second);
+  EXPECT_EQ(sound_after([](Machine& m) { flip(m, first_file, 60); }), 0U);
+}
+
+TEST(Wal, of_one_of_several_that_begins_too_late_is_all_in_doubt) {
+  Machine machine;
+  auto wal = machine.open();
+  for (std::uint64_t i = 1; i <= 40; ++i) ASSERT_TRUE(append(*wal, one(i, 7000)).has_value());
+  ASSERT_TRUE(wal->release_before(30).has_value());
+  wal = machine.open(2, of_many);
+  ASSERT_TRUE(wal->ambiguous_tail().has_value());
+  EXPECT_EQ(wal->ambiguous_tail()->after_index, 1U);
+  ASSERT_TRUE(wal->drop_tail().has_value());
+  ASSERT_TRUE(append(*wal, one(2, 10)).has_value());
+  machine.open(2);
+  EXPECT_EQ(machine.read.size(), 1U);
 }
 
 TEST(Wal, after_a_failed_sync_nothing_is_appended_and_the_log_reopens) {

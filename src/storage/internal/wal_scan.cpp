@@ -5,6 +5,8 @@
 //   a group after the end, with a gap  -> damage: entries are missing, the log does not open
 //   no group, block at the end zero    -> clean end
 //   no group, block at the end not     -> ambiguous tail
+//
+// If damage is a tail, it ends the scan, and all from the position where it began is the tail.
 #include "storage/internal/wal_scan.h"
 
 #include <fmt/format.h>
@@ -44,12 +46,24 @@ Result<std::size_t> plausible_frame(ReadWindow& window, std::uint64_t position) 
 
 class Scanner {
  public:
-  Scanner(const SealedContext& context, std::uint64_t from_index, const WalListener& listener)
-      : context_(context), from_index_(from_index), listener_(listener) {}
+  Scanner(const SealedContext& context, std::uint64_t from_index, bool damage_is_tail,
+          const WalListener& listener)
+      : context_(context),
+        from_index_(from_index),
+        damage_is_tail_(damage_is_tail),
+        listener_(listener) {}
 
   Result<WalScan> run(const std::vector<std::uint64_t>& numbers) {
     TRY(open_files(numbers));
-    for (std::size_t i = 0; i < scan_.files.size(); ++i) TRY(read_file(i));
+    for (std::size_t i = 0; i < scan_.files.size(); ++i) {
+      Status read = read_file(i);
+      if (!read && !is_tail(read.error())) return read.error();
+      if (!read) {
+        end_at_damage(i, read.error().message);
+        break;
+      }
+    }
+    if (!scan_.lost_files.empty() && !open_end_) end_before_lost_files();
     if (open_end_) {
       std::uint64_t after = scan_.has_group ? scan_.last_index : from_index_ - 1;
       scan_.tail = Wal::AmbiguousTail{after, open_end_->bytes, open_end_->why};
@@ -59,6 +73,28 @@ class Scanner {
   }
 
  private:
+  /// Whether the scan ends with it, and nothing else is wrong.
+  bool is_tail(const Error& error) const { return damage_is_tail_ && damage_ == error.message; }
+
+  /// All from where nothing opened, or from where file `index` was read to.
+  void end_at_damage(std::size_t index, const std::string& why) {
+    if (!open_end_) open_end_ = OpenEnd{index, scan_.files[index].end, 0, {}};
+    open_end_->why = why;
+    WalFile& file = scan_.files[open_end_->file];
+    open_end_->bytes = file.size - std::min(file.size, file.end);
+    file.dirty_end = file.size;
+  }
+
+  void end_before_lost_files() {
+    const std::size_t last = scan_.files.empty() ? 0 : scan_.files.size() - 1;
+    open_end_ = OpenEnd{last, scan_.files.empty() ? 0 : scan_.files[last].end, 0, *damage_};
+  }
+
+  Error damage(std::string message) {
+    damage_ = message;
+    return fail(Code::data_loss, std::move(message));
+  }
+
   /// A position after which no group opened, so far.
   struct OpenEnd {
     std::size_t file;
@@ -71,35 +107,46 @@ class Scanner {
 
   Status open_files(const std::vector<std::uint64_t>& numbers) {
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-      std::string path = wal_path(numbers[i]);
-      if (i > 0 && numbers[i] != numbers[i - 1] + 1) {
-        return fail(Code::data_loss,
-                    fmt::format("the log file {} is missing, {} is there: its entries are lost; "
-                                "restore the file or rebuild this node from a peer or a backup",
-                                display(wal_path(numbers[i - 1] + 1)), display(path)));
+      Status opened = open_file(numbers, i);
+      if (opened) {
+        if (scan_.unusable_file) break;
+        continue;
       }
-      auto file = TRY(context_.disk.open(path, io::OpenMode::read_write));
-      std::uint64_t size = TRY(file->size());
-      Buffer start(2 * wal_block_size);
-      std::size_t count = TRY(file->read_at(0, start));
-      Bytes header = Bytes(start).first(std::min(count, sealed_file_header_size));
-      auto sealer = FrameSealer::open(context_, Purpose::write_ahead_log, numbers[i], header);
-      if (!sealer) {
-        if (sealer.error().code != Code::data_loss)
-          return with_context(sealer.error(), display(path));
-        bool last = i + 1 == numbers.size();
-        if (last && count == start.size() && all_zero(Bytes(start).subspan(wal_block_size))) {
-          scan_.unusable_file = numbers[i];  // holds no group, see publish() in wal_file.cpp
-          break;
-        }
-        return fail(Code::data_loss,
-                    fmt::format("the header of the log file {} is damaged, its entries cannot be "
-                                "read: {}",
-                                display(path), sealer.error().message));
-      }
-      bytes_total_ += size;
-      scan_.files.push_back(WalFile{numbers[i], std::move(file), std::move(*sealer), size});
+      if (!is_tail(opened.error())) return opened;
+      scan_.lost_files.assign(numbers.begin() + static_cast<std::ptrdiff_t>(i), numbers.end());
+      break;
     }
+    return {};
+  }
+
+  Status open_file(const std::vector<std::uint64_t>& numbers, std::size_t i) {
+    std::string path = wal_path(numbers[i]);
+    if (i > 0 && numbers[i] != numbers[i - 1] + 1) {
+      return damage(fmt::format(
+          "the log file {} is missing, {} is there: its entries are lost; restore the file or "
+          "rebuild this node from a peer or a backup",
+          display(wal_path(numbers[i - 1] + 1)), display(path)));
+    }
+    auto file = TRY(context_.disk.open(path, io::OpenMode::read_write));
+    std::uint64_t size = TRY(file->size());
+    Buffer start(2 * wal_block_size);
+    std::size_t count = TRY(file->read_at(0, start));
+    Bytes header = Bytes(start).first(std::min(count, sealed_file_header_size));
+    auto sealer = FrameSealer::open(context_, Purpose::write_ahead_log, numbers[i], header);
+    if (!sealer) {
+      if (sealer.error().code != Code::data_loss)
+        return with_context(sealer.error(), display(path));
+      bool last = i + 1 == numbers.size();
+      if (last && count == start.size() && all_zero(Bytes(start).subspan(wal_block_size))) {
+        scan_.unusable_file = numbers[i];  // holds no group, see publish() in wal_file.cpp
+        return {};
+      }
+      return damage(
+          fmt::format("the header of the log file {} is damaged, its entries cannot be read: {}",
+                      display(path), sealer.error().message));
+    }
+    bytes_total_ += size;
+    scan_.files.push_back(WalFile{numbers[i], std::move(file), std::move(*sealer), size});
     return {};
   }
 
@@ -196,8 +243,7 @@ class Scanner {
   }
 
   Error missing_groups(const WalGroup& found, const WalFile& file) {
-    return fail(
-        Code::data_loss,
+    return damage(
         fmt::format("the log is damaged, groups are lost: {} at byte {} holds group {} (from "
                     "entry {} on), the one that opens before it is group {}; repair from a "
                     "peer or a backup",
@@ -216,9 +262,8 @@ class Scanner {
     std::uint64_t first = scan_.has_group ? scan_.last_index + 1 : from_index_;
     std::string what = found > first ? fmt::format("entries {} to {}", first, found - 1)
                                      : fmt::format("entries from {} on", first);
-    return fail(Code::data_loss,
-                fmt::format("the log is damaged, {} are lost: {}; repair from a peer or a backup",
-                            what, where));
+    return damage(fmt::format("the log is damaged, {} are lost: {}; repair from a peer or a backup",
+                              what, where));
   }
 
   Status look_behind_end(std::size_t index, ReadWindow& window, const std::string& why) {
@@ -252,10 +297,12 @@ class Scanner {
 
   const SealedContext& context_;
   std::uint64_t from_index_;
+  const bool damage_is_tail_;
   const WalListener& listener_;
   WalScan scan_;
   std::uint64_t visited_last_ = 0;  // of what was handed out and not truncated since
   std::optional<OpenEnd> open_end_;
+  std::optional<std::string> damage_;  // the newest that was found
   std::uint64_t bytes_done_ = 0;
   std::uint64_t bytes_total_ = 0;
 };
@@ -263,8 +310,9 @@ class Scanner {
 }  // namespace
 
 Result<WalScan> scan_wal(const SealedContext& context, const std::vector<std::uint64_t>& numbers,
-                         std::uint64_t from_index, const WalListener& listener) {
-  return Scanner(context, from_index, listener).run(numbers);
+                         std::uint64_t from_index, bool damage_is_tail,
+                         const WalListener& listener) {
+  return Scanner(context, from_index, damage_is_tail, listener).run(numbers);
 }
 
 }  // namespace meridian::storage

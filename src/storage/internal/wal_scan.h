@@ -26,7 +26,9 @@ struct WalScan {
   std::size_t last_group_size = 0;
 
   std::optional<Wal::AmbiguousTail> tail;
-  std::size_t tail_file = 0;  ///< Of `files`; the tail begins at its `end`.
+  std::size_t tail_file = 0;  ///< Of `files`; the tail begins at its `end`, if there are any.
+  /// Numbers of files that are a part of the tail and not in `files`, ascending.
+  std::vector<std::uint64_t> lost_files;
   /// The last file when it was prepared and never used and its header is rotten: to be removed.
   std::optional<std::uint64_t> unusable_file;
 };
@@ -39,6 +41,7 @@ struct WalListener {
 
 /// `numbers` ascending. Calls the listener as Wal::open does.
 Result<WalScan> scan_wal(const SealedContext& context, const std::vector<std::uint64_t>& numbers,
-                         std::uint64_t from_index, const WalListener& listener);
+                         std::uint64_t from_index, bool damage_is_tail,
+                         const WalListener& listener);
 
 }  // namespace meridian::storage
