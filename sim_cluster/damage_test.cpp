@@ -29,7 +29,7 @@ void fill(Group& group) {
 std::size_t rot_all(Node& node, const std::string& directory, std::uint64_t offset) {
   std::size_t count = 0;
   for (const std::string& name : node.disk().list(directory).value_or(std::vector<std::string>{}))
-    if (node.disk().flip_bit(directory + "/" + name, offset, 3)) ++count;
+    if (node.rot_at(directory + "/" + name, offset, 3)) ++count;
   return count;
 }
 
@@ -101,7 +101,7 @@ TEST_F(DamageTest, a_state_that_one_cannot_give_comes_from_another) {
   late.empty_disk(5);
   const auto payloads = leader.disk().list("payloads");
   ASSERT_TRUE(payloads && !payloads->empty());
-  ASSERT_TRUE(leader.disk().flip_bit("payloads/" + payloads->front(), 200, 3));
+  ASSERT_TRUE(leader.rot_at("payloads/" + payloads->front(), 200, 3));
   group_.start(late);
   group_.op().replace(late);
   for (int i = 0; i < 400 && group_.op().is_busy(); ++i) group_.run(50);

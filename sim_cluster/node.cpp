@@ -86,8 +86,10 @@ Status Node::open_replica() {
         if (!fatal_) fatal_ = error;
       });
   // It may have found only now that the end of its log is in doubt, or what it keeps damaged.
-  if (!opened && TRY(replica::CatchUp::give_up_if_damaged(io(), config_, opened.error())))
+  if (!opened && TRY(replica::CatchUp::give_up_if_damaged(io(), config_, opened.error()))) {
+    if (!is_rotten_) return opened.error();  // who damaged it, if not the disk?
     return catch_up(std::nullopt);
+  }
   if (!opened && TRY(replica::CatchUp::is_needed(*disk_))) return catch_up(std::nullopt);
   replica_ = TRY(std::move(opened));
   return {};
@@ -130,6 +132,7 @@ Status Node::keep_going() {
   if (!is_up()) return {};
   if (const std::optional<Error> why = fatal_) return bury(*why);  // a copy: it is closed there
   if (const std::optional<Error> what = damaged_) {
+    if (!is_rotten_) return *what;
     const Status given_up = replica::CatchUp::give_up(io(), *what);
     stop();
     if (!given_up) return bury(given_up.error());
@@ -255,7 +258,11 @@ bool Node::rot(sim::Random& random) {
   if (!size || *size == 0) return false;
   // Where something is: files are made longer than what they hold.
   const std::uint64_t offset = random.below(random.chance(0.5) ? *size : std::min(*size, 4096UL));
-  if (!disk_->flip_bit(path, offset, static_cast<unsigned>(random.below(8)))) return false;
+  return rot_at(path, offset, static_cast<unsigned>(random.below(8)));
+}
+
+bool Node::rot_at(const std::string& path, std::uint64_t offset, unsigned bit) {
+  if (!disk_->flip_bit(path, offset, bit)) return false;
   is_rotten_ = true;
   is_log_rotten_ = path.starts_with("wal/");
   return true;

@@ -81,6 +81,8 @@ class Node {
   // --- what costs the replica for good, or may ---
   /// Stopped nodes only: rots a bit of what it keeps. False if there is none.
   bool rot(sim::Random& random);
+  /// This bit, also of one that runs. False if the file does not reach so far.
+  bool rot_at(const std::string& path, std::uint64_t offset, unsigned bit);
   bool is_rotten() const { return is_rotten_; }
   /// Comes back with an empty disk and the same id.
   void empty_disk(std::uint64_t seed);
