@@ -16,6 +16,7 @@ namespace meridian::sim_cluster {
 namespace {
 
 constexpr std::size_t accounts_max = 1'000;
+constexpr std::size_t moments_between = 16;  // reads of what a replica calls current
 
 /// Transfers, events and accounts have ids of their own.
 int space_of(ledger::CommandKind kind) {
@@ -75,8 +76,33 @@ void Checker::check(std::vector<std::unique_ptr<Node>>& nodes, sim::Random& rand
   check_states();
   check_checkpoints();
   check_receipts();
-  for (const auto& node : nodes)
-    if (node->is_up()) ask(*node, seen_[node->id()], random);
+  for (const auto& node : nodes) {
+    if (!node->is_up()) continue;
+    check_staleness(*node, seen_[node->id()]);
+    ask(*node, seen_[node->id()], random);
+  }
+}
+
+/// A clock may run fast or slow; by the same clock both moments are in order.
+void Checker::check_staleness(Node& node, Seen& seen) {
+  seen.moments.push_back({node.clock().monotonic(), newest_known_});
+  if (seen.moments.size() % moments_between != 0) return;
+  node.replica().read_state([this, &node, &seen](const ledger::Ledger& ledger) {
+    if (!node.is_up()) return;  // it is being closed
+    const auto as_of = node.replica().current_as_of();
+    std::optional<std::uint64_t> known;
+    while (as_of && !seen.moments.empty() && seen.moments.front().at < *as_of) {
+      known = seen.moments.front().known;
+      seen.moments.pop_front();
+    }
+    if (!known) return;
+    ++stale_reads_;
+    if (ledger.records() < *known)
+      broken(
+          fmt::format("{} holds {} records and calls them current as of a moment when {} were "
+                      "known",
+                      node.name(), ledger.records(), *known));
+  });
 }
 
 void Checker::check_records(Node& node, std::uint64_t& seen) {

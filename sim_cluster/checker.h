@@ -9,11 +9,13 @@
 //   proofs        signed checkpoints are of this tree, and receipts verify offline, both cosigned
 //                 in two regions
 //   reads         a linearizable read sees all that was acknowledged or read before it, and what
-//                 the records it saw make
+//                 the records it saw make; a state lacks nothing that was known at the moment as of
+//                 which its replica calls it current
 //   disks         a member whose disk was emptied is told nothing
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <stdexcept>
@@ -62,10 +64,10 @@ class Checker {
   std::uint32_t feature_level() const { return feature_level_; }  ///< As of records().
 
   struct Counts {
-    std::uint64_t records, reads, states, digests, checkpoints, receipts;
+    std::uint64_t records, reads, states, digests, checkpoints, receipts, stale_reads;
   };
   Counts counts() const {
-    return {headers_.size(), reads_, states_, digests_, checkpoints_, receipts_};
+    return {headers_.size(), reads_, states_, digests_, checkpoints_, receipts_, stale_reads_};
   }
 
  private:
@@ -90,10 +92,16 @@ class Checker {
     bool is_balanced;
   };
 
+  /// By a node's own clock: what was known anywhere.
+  struct Moment {
+    io::MonotonicTime at;
+    std::uint64_t known;
+  };
   /// What was asked of a node last.
   struct Seen {
     std::uint64_t records = 0;  ///< Read of its history.
     std::uint64_t state = 0;    ///< Size of the state asked for.
+    std::deque<Moment> moments{};
   };
   void check_records(Node& node, std::uint64_t& seen);
   void add_record(const ledger::Header& header, const crypto::Digest& digest, Bytes bytes);
@@ -105,6 +113,7 @@ class Checker {
   void check_digest(Node& node);
   void note_keys(const std::vector<std::unique_ptr<Node>>& nodes);
   void note_voters(const std::vector<std::uint64_t>& voters);
+  void check_staleness(Node& node, Seen& seen);
   void ask(Node& node, Seen& seen, sim::Random& random);
   void take_state(const std::string& node, const ledger::Ledger& ledger);
   template <typename Proof>
@@ -134,6 +143,7 @@ class Checker {
   std::string why_not_proven_;                                    // the proof checked last
   std::string broken_;
   std::uint64_t reads_ = 0, states_ = 0, digests_ = 0, checkpoints_ = 0, receipts_ = 0;
+  std::uint64_t stale_reads_ = 0;
 };
 
 }  // namespace meridian::sim_cluster

@@ -64,6 +64,7 @@ TEST(sim_seeds, the_faults_happen_and_the_checks_see_something) {
     checks.states += life.checks.states;
     checks.checkpoints += life.checks.checkpoints;
     checks.receipts += life.checks.receipts;
+    checks.stale_reads += life.checks.stale_reads;
   }
   EXPECT_GE(strikes, 20u * 10);
   EXPECT_GE(copies, 1u);
@@ -73,6 +74,7 @@ TEST(sim_seeds, the_faults_happen_and_the_checks_see_something) {
   EXPECT_GE(checks.states, 20u * 20);
   EXPECT_GE(checks.checkpoints, 20u * 5);
   EXPECT_GE(checks.receipts, 20u * 5);
+  EXPECT_GE(checks.stale_reads, 20u * 5);
 }
 
 /// sim_cluster/regressions.txt: `seed workload fault | fixed by: why`, `-` for what the seed

@@ -23,6 +23,7 @@ struct Totals {
                 outdated = 0;
   std::uint64_t simulated_ms = 0, acknowledged = 0, refused = 0, unknown = 0, repeated = 0;
   std::uint64_t records = 0, reads = 0, states = 0, digests = 0, checkpoints = 0, receipts = 0;
+  std::uint64_t stale_reads = 0;
 
   void add(const RunResult& run) {
     ++seeds;
@@ -46,6 +47,7 @@ struct Totals {
     digests += run.checks.digests;
     checkpoints += run.checks.checkpoints;
     receipts += run.checks.receipts;
+    stale_reads += run.checks.stale_reads;
   }
   nlohmann::json json(std::uint64_t first) const {
     return {{"first_seed", first},
@@ -69,7 +71,8 @@ struct Totals {
             {"states_checked", states},
             {"state_digests_compared", digests},
             {"checkpoints_checked", checkpoints},
-            {"receipts_checked", receipts}};
+            {"receipts_checked", receipts},
+            {"stale_reads_checked", stale_reads}};
   }
 };
 

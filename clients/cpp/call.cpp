@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <string_view>
 #include <utility>
 
 #include "calls.h"
@@ -25,6 +27,22 @@ std::optional<std::string> trailing(const grpc::ClientContext& context, const ch
   const auto found = all.find(key);
   if (found == all.end()) return std::nullopt;
   return std::string(found->second.data(), found->second.size());
+}
+
+std::string wish_of(const CallSpec& spec) {
+  if (!spec.staleness_max) return "local";
+  return "local max-staleness-ms=" + std::to_string(spec.staleness_max->count());
+}
+
+std::optional<std::chrono::milliseconds> staleness_in(std::string_view position) {
+  constexpr std::string_view name = "staleness-ms=";
+  const std::size_t at = position.find(name);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view digits = position.substr(at + name.size());
+  std::int64_t ms = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), ms);
+  if (error != std::errc() || ms < 0) return std::nullopt;
+  return std::chrono::milliseconds(ms);
 }
 
 /// Waits until `channel` has a connection; false if it fails to, at `end`, or when `is_over`.
@@ -100,6 +118,7 @@ void Call::attempt() {
       calls_->options.attempt_timeout * (1U << std::min(tries_, doublings_max));
   const Time end = std::min(spec_.end, begin + patience);
   ++tries_;
+  attempt_began_ = begin;
   const auto is_cancelled = [self = shared_from_this()] {
     const std::lock_guard lock(self->mutex_);
     return self->is_cancelled_;
@@ -116,7 +135,7 @@ void Call::attempt() {
       if (self->is_cancelled_) context->TryCancel();
     }
     context->set_deadline(to_grpc(end));
-    if (self->spec_.local) context->AddMetadata(read_key, "local");
+    if (self->spec_.local) context->AddMetadata(read_key, wish_of(self->spec_));
     self->start_(*self->endpoint_, context,
                  [self](const grpc::Status& status) { self->answered(status); });
   };
@@ -130,10 +149,14 @@ void Call::answered(const grpc::Status& status) {
     const std::lock_guard lock(mutex_);
     leader = trailing(*context_, leader_key);
     end_.position = trailing(*context_, position_key);
+    end_.staleness = staleness_in(end_.position.value_or(""));
     context_.reset();
     is_cancelled = is_cancelled_;
   }
   end_.ended = now();
+  // Whatever part of the attempt came after the server's look at its clock.
+  if (end_.staleness)
+    *end_.staleness += std::chrono::ceil<std::chrono::milliseconds>(end_.ended - attempt_began_);
   if (status.ok()) return finish(status);
   const bool is_redirected = status.error_code() == grpc::StatusCode::UNAVAILABLE && leader;
   switch (status.error_code()) {

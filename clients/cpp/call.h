@@ -25,6 +25,7 @@ class Calls;
 struct CallSpec {
   Time end;
   bool local = false;
+  std::optional<std::chrono::milliseconds> staleness_max{};
 };
 
 struct CallEnd {
@@ -33,6 +34,7 @@ struct CallEnd {
   bool may_have_arrived = false;
   Time ended;  ///< Of the last attempt.
   std::optional<std::string> position;
+  std::optional<std::chrono::milliseconds> staleness;
   bool ok() const { return status.ok(); }
 };
 
@@ -65,6 +67,7 @@ class Call : public std::enable_shared_from_this<Call> {
   // Only the attempt under way touches these; attempts follow one another.
   std::shared_ptr<Endpoint> endpoint_;
   std::uint32_t tries_ = 0;
+  Time attempt_began_{};
   std::uint32_t pauses_ = 0;
   std::uint32_t redirects_ = 0;  // in a row
   CallEnd end_;

@@ -87,18 +87,22 @@ void create(const std::shared_ptr<Calls>& calls, Kind kind, std::vector<Command>
 template <typename Value, typename Reply, typename Request, typename Send, typename Convert>
 void read(const std::shared_ptr<Calls>& calls, const ReadOptions& options, Request request,
           Send send, Convert convert, Callback<Result<Answer<Value>>> then) {
-  const CallSpec spec{.end = end_of(options.timeout), .local = options.local};
+  const CallSpec spec{.end = end_of(options.timeout),
+                      .local = options.local,
+                      .staleness_max = options.staleness_max};
   calls->gate->enter(spec.end, [calls, spec, request = std::move(request), send, convert,
                                 then = std::move(then)](Gate::Entry entry) mutable {
     if (entry != Gate::Entry::admitted) return then(to_error(entry));
-    calls->call<Reply>(spec, std::move(request), send,
-                       [calls, convert, then = std::move(then)](const CallEnd& end, Reply& reply) {
-                         if (end.ok())
-                           then(Answer<Value>{.value = convert(reply), .position = end.position});
-                         else
-                           then(to_error(end.status));
-                         calls->gate->leave();
-                       });
+    calls->call<Reply>(
+        spec, std::move(request), send,
+        [calls, convert, then = std::move(then)](const CallEnd& end, Reply& reply) {
+          if (end.ok())
+            then(Answer<Value>{
+                .value = convert(reply), .position = end.position, .staleness = end.staleness});
+          else
+            then(to_error(end.status));
+          calls->gate->leave();
+        });
   });
 }
 

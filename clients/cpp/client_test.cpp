@@ -324,12 +324,19 @@ TEST_F(ClientTest, local_reads_say_so_go_to_the_nearest_and_tell_the_position) {
   const Client::Text near = client->checkpoint({.timeout = milliseconds(5'000), .local = true});
   ASSERT_TRUE(near.has_value());
   EXPECT_EQ(near->value, "note of 0");
-  EXPECT_EQ(near->position, "records=7 index=3");
+  EXPECT_EQ(near->position, "records=7 index=3 staleness-ms=40");
+  ASSERT_TRUE(near->staleness.has_value());
+  EXPECT_GE(*near->staleness, milliseconds(40));
+  EXPECT_LT(*near->staleness, milliseconds(5'040));
+  EXPECT_EQ(cell_.read_wish, "local");
   EXPECT_EQ(cell_.local_reads, 1);
   const Client::Text strict = client->checkpoint();
   ASSERT_TRUE(strict.has_value());
   EXPECT_EQ(strict->value, "note of 1");
+  EXPECT_FALSE(strict->staleness.has_value());
   EXPECT_EQ(cell_.local_reads, 1);
+  ASSERT_TRUE(client->checkpoint({.local = true, .staleness_max = milliseconds(250)}).has_value());
+  EXPECT_EQ(cell_.read_wish, "local max-staleness-ms=250");
 }
 
 TEST_F(ClientTest, calls_beyond_the_bounds_are_refused_and_those_within_are_served) {

@@ -173,9 +173,10 @@ struct FakeServer::Services {
   grpc::Status read(grpc::ServerContext* context, Look look) {
     ++cell.requests;
     const auto asked = context->client_metadata().find("meridian-read");
-    if (asked != context->client_metadata().end() && asked->second == "local") {
+    if (asked != context->client_metadata().end() && asked->second.starts_with("local")) {
       ++cell.local_reads;
-      context->AddTrailingMetadata("meridian-position", "records=7 index=3");
+      cell.read_wish = {asked->second.data(), asked->second.size()};
+      context->AddTrailingMetadata("meridian-position", "records=7 index=3 staleness-ms=40");
     }
     const Do act = cell.script(number, false);
     if (act == Do::serve_slowly) std::this_thread::sleep_for(cell.delay);

@@ -55,6 +55,7 @@ class FakeCell {
   milliseconds delay{30};
   std::atomic<int> requests = 0;
   std::atomic<int> local_reads = 0;
+  std::string read_wish{};  ///< Of the local read that came last.
   /// What a transfer that is new gets; created unless a test wants a refusal.
   std::function<std::uint32_t(const Transfer&)> verdict = [](const Transfer&) {
     return status_created;

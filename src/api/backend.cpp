@@ -37,9 +37,20 @@ void Backend::when_current(std::function<void(Status)> then) {
   });
 }
 
-std::string Backend::position() const {
-  const replica::Replica::Position at = cell.replica().position();
-  return fmt::format("records={} index={}", at.records, at.entry_index);
+std::optional<Backend::LocalRead> Backend::begin_local_read(const ReadWish& wish) const {
+  if (!wish.local) return std::nullopt;
+  const std::optional<io::MonotonicTime> as_of = cell.replica().current_as_of();
+  const bool is_new_enough =
+      !wish.staleness_max || (as_of && clock.monotonic() - *as_of <= *wish.staleness_max);
+  if (!is_new_enough) return std::nullopt;
+  return LocalRead{cell.replica().position(), as_of};
+}
+
+std::string Backend::describe(const LocalRead& read) const {
+  std::string text = fmt::format("records={} index={}", read.at.records, read.at.entry_index);
+  if (!read.as_of) return text;
+  const auto ns = static_cast<std::int64_t>(clock.monotonic() - *read.as_of);
+  return text + fmt::format(" staleness-ms={}", (ns + 999'999) / 1'000'000);
 }
 
 Result<std::uint64_t> LiveCalls::add(std::function<void()> stop) {

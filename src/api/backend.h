@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "api/read_wish.h"
 #include "base/result.h"
 #include "base/u128.h"
 #include "cell/local_cell.h"
@@ -65,8 +67,17 @@ struct Backend {
   /// after that is linearizable. At once on a node that is alone, else on `work`. Errors:
   /// unavailable (no leader answers, the server is stopping).
   void when_current(std::function<void(Status)> then);
-  /// "records=12 index=7": what a read that did not wait is at least as new as.
-  std::string position() const;
+  /// A read of this replica's own state, as it begins.
+  struct LocalRead {
+    replica::Replica::Position at;
+    std::optional<io::MonotonicTime> as_of;
+  };
+  /// None if the leader is to be asked: that is wanted, or the state here may be older than wanted.
+  std::optional<LocalRead> begin_local_read(const ReadWish& wish) const;
+  /// As it ends: "records=12 index=7 staleness-ms=40". What was read is at least as new as that
+  /// position, and lacks nothing that was answered anywhere longer ago than that; without the last
+  /// part nothing is known of the others.
+  std::string describe(const LocalRead& read) const;
 
   cell::LocalCell& cell;
   io::Clock& clock;
@@ -86,7 +97,6 @@ struct Backend {
 // What callers and replicas of a group tell each other beside the messages (docs/api.md).
 inline constexpr std::string_view leader_key = "meridian-leader";
 inline constexpr std::string_view read_key = "meridian-read";
-inline constexpr std::string_view read_local = "local";
 inline constexpr std::string_view position_key = "meridian-position";
 
 /// What a caller learns when its deadline passes before the answer.

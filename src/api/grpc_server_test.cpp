@@ -105,6 +105,28 @@ TEST_F(GrpcServerTest, accounts_and_transfers_typed_and_packed) {
   EXPECT_EQ(history.transfers_size(), 2);
 }
 
+TEST_F(GrpcServerTest, a_local_read_says_how_old_it_can_be) {
+  make_accounts();
+  const auto read = [&](const char* wish) {
+    v1::LookupRequest ids;
+    ids.add_ids(format_u128(1));
+    v1::LookupAccountsReply found;
+    grpc::ClientContext context;
+    context.AddMetadata("meridian-read", wish);
+    const grpc::Status status = v1::Accounts::NewStub(channel_)->Lookup(&context, ids, &found);
+    const auto& trailing = context.GetServerTrailingMetadata();
+    const auto at = trailing.find("meridian-position");
+    return std::pair(status.error_message(),
+                     at == trailing.end() ? "" : std::string(at->second.data(), at->second.size()));
+  };
+  for (const char* wish : {"local", "local max-staleness-ms=100"}) {
+    const auto [error, position] = read(wish);
+    EXPECT_EQ(error, "");
+    EXPECT_NE(position.find(" staleness-ms="), std::string::npos) << position;
+  }
+  EXPECT_NE(read("lokal").first.find("meridian-read: expected `local`"), std::string::npos);
+}
+
 TEST_F(GrpcServerTest, malformed_and_oversize_requests_say_what_is_wrong) {
   auto transfers = v1::Transfers::NewStub(channel_);
   v1::PackedRequest packed;

@@ -132,10 +132,12 @@ Error HttpApi::deadline_passed(const Asked& asked) const {
 
 void HttpApi::run(const Route& route, const CallRef& call) {
   if (!route.is_read) return route.handler(backend_, call);
-  if (call->request.local_read) {
-    call->respond = [at = backend_.position(),
+  const Result<ReadWish> wish = parse_read_wish(call->request.read);
+  if (!wish) return call->refuse(wish.error());
+  if (const std::optional<Backend::LocalRead> read = backend_.begin_local_read(*wish)) {
+    call->respond = [&backend = backend_, read = *read,
                      respond = std::move(call->respond)](HttpResponse response) {
-      if (auto* reply = std::get_if<HttpReply>(&response)) reply->position = at;
+      if (auto* reply = std::get_if<HttpReply>(&response)) reply->position = backend.describe(read);
       respond(std::move(response));
     };
     return route.handler(backend_, call);

@@ -24,7 +24,7 @@ struct HttpRequest {
   std::string target;
   std::string content_type;
   std::string last_event_id{};  ///< What a broken EventSource sends to go on.
-  bool local_read = false;      ///< `Meridian-Read: local`: need not wait for other replicas.
+  std::string read{};           ///< The header `Meridian-Read` (read_wish.h).
   std::string body;
 };
 
@@ -34,7 +34,7 @@ struct HttpReply {
   std::string body{};
   std::string cache_control = "no-store";
   std::string allow{};          ///< Of a 405.
-  std::string position{};       ///< Of a local read: what it is at least as new as.
+  std::string position{};       ///< Of a local read: Backend::describe().
   std::optional<Code> error{};  ///< What it reports, if it is an error.
   std::string error_message{};
 };

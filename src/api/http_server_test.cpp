@@ -261,6 +261,23 @@ TEST_F(HttpServerTest, a_head_request_tells_the_length_and_sends_no_body) {
   EXPECT_EQ(head.field("Content-Length"), std::to_string(get("/health").body.size()));
 }
 
+TEST_F(HttpServerTest, a_local_read_says_how_old_it_can_be) {
+  post("/v1/accounts", two_accounts);
+  const auto read = [&](std::string_view wish) {
+    return client_->call("GET", "/v1/accounts/1", {},
+                         "Meridian-Read: " + std::string(wish) + "\r\n");
+  };
+  for (std::string_view wish : {"local", "local max-staleness-ms=100"}) {
+    const std::string position = read(wish).field("Meridian-Position");
+    EXPECT_TRUE(position.starts_with("records=")) << position;
+    EXPECT_NE(position.find(" staleness-ms="), std::string::npos) << position;
+  }
+  EXPECT_EQ(get("/v1/accounts/1").field("Meridian-Position"), "");
+  EXPECT_EQ(read("lokal").error(),
+            "400 invalid_argument: meridian-read: expected `local`, or `local max-staleness-ms=N` "
+            "with N of 0 to 3600000");
+}
+
 TEST_F(HttpServerTest, a_deadline_that_passes_first_leaves_the_outcome_unknown_and_askable) {
   post("/v1/accounts", two_accounts);
   // Hold the log up, so that nothing is answered until it is let go.

@@ -173,7 +173,7 @@ class Session final : public HttpSession {
     request.target = view(message.target());
     request.content_type = view(message[http::field::content_type]);
     request.last_event_id = view(message["Last-Event-ID"]);
-    request.local_read = view(message["Meridian-Read"]) == read_local;
+    request.read = view(message["Meridian-Read"]);
     request.body = std::move(message.body());
     set_deadline(*timeout, {request.method, request.target});
     // The reply may come from anywhere, and after the session or even the server is gone.

@@ -68,11 +68,16 @@ void CallCore::arm(grpc::CallbackServerContext& context) {
 void CallCore::when_readable(std::function<void()> read) {
   const auto asked =
       context_.client_metadata().find(grpc::string_ref(read_key.data(), read_key.size()));
-  if (asked != context_.client_metadata().end() &&
-      asked->second == grpc::string_ref(read_local.data(), read_local.size())) {
-    position_ = backend_.position();
-    return read();
+  std::string_view text;
+  if (asked != context_.client_metadata().end())
+    text = {asked->second.data(), asked->second.size()};
+  const Result<ReadWish> wish = parse_read_wish(text);
+  if (!wish) {
+    if (claim()) finish(wish.error());
+    return;
   }
+  local_read_ = backend_.begin_local_read(*wish);
+  if (local_read_) return read();
   backend_.when_current([self = shared_from_this(), read = std::move(read)](const Status& current) {
     if (current) return read();
     if (self->claim()) self->finish(current.error());
@@ -81,7 +86,8 @@ void CallCore::when_readable(std::function<void()> read) {
 
 void CallCore::finish() {
   if (has_alarm_) alarm_.Cancel();
-  if (!position_.empty()) context_.AddTrailingMetadata(std::string(position_key), position_);
+  if (local_read_)
+    context_.AddTrailingMetadata(std::string(position_key), backend_.describe(*local_read_));
   backend_.grpc_calls.ok();
   reactor_->Finish(grpc::Status::OK);  // reactor and reply may be gone when it returns
 }

@@ -15,6 +15,8 @@ namespace meridian::replica {
 namespace {
 
 constexpr io::Duration metrics_period = io::milliseconds(500);
+/// Between an answer and the next question of how new the state is.
+constexpr io::Duration current_period = io::milliseconds(200);
 /// From this feature level on a member_change names the member's disk: a version that does not run
 /// it takes the record for malformed.
 constexpr std::uint32_t level_of_member_storage = 2;
@@ -208,6 +210,7 @@ Status CellReplica::join_group() {
   group_metrics_.emplace(io_.metrics);
   home_.emplace(config_.group->home);
   executors_.raft->post([this] { keep_metrics(); });
+  executors_.raft->post([this] { keep_current(); });
   return {};
 }
 
@@ -366,11 +369,33 @@ void CellReplica::follow(const Leadership& now) {
   });
 }
 
+/// What is answered after it was asked for is in the state that answers, so of two questions that
+/// were answered the later one counts.
 void CellReplica::catch_up(std::function<void(meridian::Status)> ready) {
   if (group_ == nullptr) return ready({});
-  group_->node().read_index([ready = std::move(ready)](Result<std::uint64_t> index) {
+  const io::MonotonicTime asked = io_.clock.monotonic();
+  group_->node().read_index([this, asked, ready = std::move(ready)](Result<std::uint64_t> index) {
     if (!index) return ready(index.error());
+    // On the raft executor alone.
+    current_as_of_ = std::max(current_as_of_.load(), asked);
     ready({});
+  });
+}
+
+std::optional<io::MonotonicTime> CellReplica::current_as_of() const {
+  if (group_ == nullptr) return io_.clock.monotonic();
+  const io::MonotonicTime as_of = current_as_of_;
+  if (as_of == io::MonotonicTime{}) return std::nullopt;
+  return as_of;
+}
+
+/// One question at a time: while no leader answers, they must not pile up.
+void CellReplica::keep_current() {
+  catch_up([this, alive = lifetime_.token()](const meridian::Status&) {
+    if (!*alive) return;
+    executors_.raft->post_after(current_period, [this, alive] {
+      if (*alive) keep_current();
+    });
   });
 }
 

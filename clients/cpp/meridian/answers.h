@@ -80,6 +80,9 @@ struct Answer {
   /// Of local reads, if the server tells: "records=N index=M". The state is at least as new as
   /// that.
   std::optional<std::string> position{};
+  /// Of local reads, if the replica knows: the state lacks nothing that was answered anywhere
+  /// longer ago than that, as of when the answer was here.
+  std::optional<std::chrono::milliseconds> staleness{};
 };
 
 enum class State : std::uint8_t {

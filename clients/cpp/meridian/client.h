@@ -47,6 +47,8 @@ struct ReadOptions {
   std::chrono::milliseconds timeout{30'000};
   /// Whatever the asked replica has now, instead of everything acknowledged before the call began.
   bool local = false;
+  /// Of a local read: if what the replica has may be older than that, it asks the leader first.
+  std::optional<std::chrono::milliseconds> staleness_max{};
 };
 
 template <typename T>

@@ -49,7 +49,7 @@ class CallCore : public std::enable_shared_from_this<CallCore> {
   Backend& backend_;                      // outlives the call, which is what claim() guards
   grpc::CallbackServerContext& context_;  // gRPC's until OnDone; used only by the claimer
   std::string_view deadline_message_;
-  std::string position_;                         ///< Of a local read.
+  std::optional<Backend::LocalRead> local_read_;
   grpc::ServerUnaryReactor* reactor_ = nullptr;  // gRPC's until OnDone; used only by the claimer
   std::atomic<bool> claimed_ = false;
   bool has_alarm_ = false;

@@ -128,6 +128,7 @@ class CellReplica final : public Replica {
   bool is_alone() const override { return !config_.group; }
   std::string leader_address() const override;
   Position position() const override { return {prover_->visible(), applied_index_}; }
+  std::optional<io::MonotonicTime> current_as_of() const override;
   void catch_up(std::function<void(meridian::Status)> ready) override;
   void group(std::function<void(const GroupState&)> ready) override;
   void change_members(std::vector<MemberStep> steps,
@@ -166,6 +167,7 @@ class CellReplica final : public Replica {
   std::string not_leading(const Leadership& now) const;
   GroupReport group_report() const;
   void keep_metrics();
+  void keep_current();
   void keep_timing(const GroupReport& report);
   std::uint64_t failover_bound_ms(const consensus::RaftNode::Report& raft) const;
   void report_heads(Report report, std::function<void(Report)> ready);
@@ -218,6 +220,7 @@ class CellReplica final : public Replica {
   std::unique_ptr<CellKeys> cell_keys_;
   bool behind_told_ = false;  // raft executor
   std::atomic<std::uint64_t> applied_index_{0};
+  std::atomic<io::MonotonicTime> current_as_of_{};  ///< Of a group; 0: not known yet.
   mutable std::mutex leadership_mutex_;
   Leadership leadership_;
   std::unique_ptr<IdHistory> history_;
