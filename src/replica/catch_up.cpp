@@ -129,7 +129,8 @@ void CatchUp::copy_from_next(const Error& last_error) {
         return cut_log(applied.index != 0 ? applied.index + 1 : offer.entry_index, offer);
       },
       progress_,
-      config_.canary.step_before_data};
+      config_.canary.step_before_data,
+      executors_.give};
   taker_ = std::make_unique<StateTaker>(parts, *peer, [this](const Result<StateOffer>& result) {
     executors_.log.post([this, alive = lifetime_.token(), result] {
       if (!*alive) return;

@@ -45,12 +45,11 @@ void IndexFold::stage(const ledger::Header& header) {
   }
 }
 
-Status IndexFold::accept() {
+Status IndexFold::accept(const Batch& batch) {
   for (auto& runs : runs_) runs->begin_batch();
-  for (const Staged& one : staged_) runs_[one.index]->insert(one.key, one.record);
+  for (const Staged& one : batch) runs_[one.index]->insert(one.key, one.record);
   for (auto& runs : runs_) runs->end_batch();
-  in_memory_ += staged_.size();
-  staged_.clear();
+  in_memory_ += batch.size();
   if (in_memory_ < keys_in_memory_max) return {};
   return write_runs();
 }
@@ -67,7 +66,6 @@ Status IndexFold::write_runs() {
 }
 
 Result<std::vector<Buffer>> IndexFold::finish() {
-  drop();
   TRY(write_runs());
   std::vector<Buffer> manifests;
   for (auto& runs : runs_) manifests.push_back(TRY(runs->write_frozen()));

@@ -13,8 +13,6 @@ namespace meridian::replica {
 
 namespace {
 
-constexpr std::size_t segment_level = 2;  // one tile hash of it covers a segment
-
 Error wrong(std::uint64_t record, std::string_view what) {
   return fail(Code::invalid_argument, fmt::format("record {}: {}", record, what));
 }
@@ -208,10 +206,7 @@ Status RecordCopy::add(const RecordsPiece& piece, const Visit& visit) {
     payloads.push_back({payload.record, payload.bytes});
   TRY(records_->append({piece.headers, piece.sizes, payloads, completed_.levels[segment_level]}));
   frontier_ = grown;
-  TRY(append_tiles());
-  // From here on these segments survive: a copy goes on behind them.
-  if (!completed_.levels[segment_level].empty()) TRY(records_->sync());
-  return {};
+  return append_tiles();
 }
 
 /// Of everything that the last append to the frontier completed.

@@ -45,7 +45,9 @@ class RecordCopy {
   /// stores the records. Errors: invalid_argument saying what is wrong with the piece: nothing of
   /// it was stored; others: stop.
   Status add(const RecordsPiece& piece, const Visit& visit);
-  /// Makes everything durable.
+  /// The last piece completed a segment: once it is durable, a copy that ends here goes on behind.
+  bool has_ended_segment() const { return !completed_.levels[segment_level].empty(); }
+  /// Makes everything durable. May run beside add in another thread.
   Status sync();
 
   const proof::Frontier& frontier() const { return frontier_; }
@@ -53,6 +55,8 @@ class RecordCopy {
   storage::TileStore& tiles() { return *tiles_; }
 
  private:
+  static constexpr std::size_t segment_level = 2;  ///< One tile hash of it covers a segment.
+
   Error another_history() const;
   RecordCopy(const storage::SealedContext& context, const proof::Frontier& covered,
              const proof::TreeHead& target);

@@ -91,8 +91,9 @@ struct ReplicaExecutors {
   io::Executor& checkpoint;
   io::Executor* raft = nullptr;     ///< Of a group.
   io::Executor* propose = nullptr;  ///< Of a group.
-  /// Of a group: answers who copies this replica's state. Null: the checkpoint executor does, and
-  /// whoever copies waits for its syncs and merges.
+  /// Of a group: answers who copies this replica's state, and does a part of the work while this
+  /// one copies a state itself (StateInstaller::Options::beside). Null: the checkpoint executor
+  /// answers, so that whoever copies waits for its syncs and merges, and nothing is done beside.
   io::Executor* give = nullptr;
 };
 

@@ -14,6 +14,8 @@ constexpr int patience_max = 10;
 constexpr int refused_max = 8;
 /// How often a rate limit lets more through.
 constexpr io::Duration pace = io::milliseconds(20);
+/// How often an offer is asked for: links between the two come up only now.
+constexpr io::Duration offer_period = io::milliseconds(100);
 
 io::SharedBytes head(PeerTag tag, std::uint8_t kind, std::uint64_t number, Bytes rest = {}) {
   auto bytes = std::make_shared<Buffer>();
@@ -93,7 +95,7 @@ bool StateTaker::send(CopyQuestion kind, std::uint64_t number, Bytes what) {
 void StateTaker::ask_offer() { send(CopyQuestion::offer, 0, {}); }
 
 void StateTaker::watch() {
-  parts_.executor.post_after(offer_ ? pace : patience, [this, alive = lifetime_.token()] {
+  parts_.executor.post_after(offer_ ? pace : offer_period, [this, alive = lifetime_.token()] {
     if (!*alive) return;
     // Behind the answers that came while this executor was at work: a merge may take long.
     parts_.executor.post([this, alive] {
@@ -145,6 +147,7 @@ void StateTaker::begin(Bytes bytes) {
   StateInstaller::Options options;
   options.window = window;
   options.skips_sync = parts_.skips_sync;
+  options.beside = parts_.beside;
   Result<std::unique_ptr<StateInstaller>> installer =
       StateInstaller::begin(parts_.context, *offer, options);
   if (!installer) return end(installer.error());

@@ -15,6 +15,7 @@
 #include "replica/internal/chunk_copy.h"
 #include "replica/internal/index_fold.h"
 #include "replica/internal/piece_window.h"
+#include "replica/internal/side_work.h"
 #include "replica/prover.h"
 #include "replica/record_copy.h"
 #include "replica/recovery.h"
@@ -29,7 +30,8 @@ class Installer final : public StateInstaller {
       : context_(context),
         offer_(std::move(offer)),
         options_(options),
-        window_(std::max<std::size_t>(options.window, 1)) {
+        window_(std::max<std::size_t>(options.window, 1)),
+        beside_(options.beside) {
     ASSERT(options.records_per_request > 0);
     ASSERT(options.records_per_request <= piece_records_max);
   }
@@ -59,6 +61,7 @@ class Installer final : public StateInstaller {
   Status take_proof(const RecordsPiece& piece);
   Status take_records(PieceWindow::Place& place, const RecordsPiece& piece);
   Status begin_records();
+  Status fold();
 
   storage::SealedContext context_;
   const StateOffer offer_;
@@ -72,6 +75,7 @@ class Installer final : public StateInstaller {
   std::uint64_t kept_ = 0;
   std::uint64_t planned_record_ = 0;
   std::uint64_t received_bytes_ = 0;
+  SideWork beside_;  ///< Last: what it works on goes after it.
 };
 
 Status Installer::start() {
@@ -130,9 +134,15 @@ Status Installer::begin_records() {
   if (!indexes_) return {};
   TRY(records_->visit_kept([this](const ledger::Header& header) -> Status {
     indexes_->stage(header);
-    return indexes_->staged() < options_.records_per_request ? Status() : indexes_->accept();
+    return indexes_->staged() < options_.records_per_request ? Status() : fold();
   }));
-  return indexes_->accept();
+  return fold();
+}
+
+/// What is staged is right.
+Status Installer::fold() {
+  return beside_.give(
+      [this, batch = indexes_->take()]() -> Status { return indexes_->accept(batch); });
 }
 
 // --- asking ---
@@ -227,7 +237,9 @@ Status Installer::take_records(PieceWindow::Place& place, const RecordsPiece& pi
     if (indexes_) indexes_->stage(header);
     return {};
   }));
-  if (indexes_) TRY(indexes_->accept());
+  if (indexes_) TRY(fold());
+  if (records_->has_ended_segment())
+    TRY(beside_.give([this]() -> Status { return records_->records().sync(); }));
   if (piece.last() == place.request.last) {
     window_.pop();
   } else {
@@ -239,6 +251,7 @@ Status Installer::take_records(PieceWindow::Place& place, const RecordsPiece& pi
 
 Status Installer::commit() {
   ASSERT(is_complete());
+  TRY(beside_.finish());
   if (signed_) {
     StoredTiles tiles(records_->tiles());
     const proof::Frontier then = TRY(proof::frontier_at(signed_->size, tiles));

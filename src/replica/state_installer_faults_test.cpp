@@ -195,7 +195,8 @@ struct Moments {
   int old_state = 0, new_state = 0;
 };
 
-/// Power fails at the nth change of the disk while `b`, lagging or empty, is copied to.
+/// Power fails at the nth change of the disk while `b`, lagging or empty, is copied to; every
+/// second time with a part of the work done beside, and late.
 void crash_at(std::uint64_t n, bool lagging, ReplicaRig& a, ReplicaRig& b, const StateOffer& offer,
               std::uint64_t seed, Moments& moments) {
   std::uint64_t covered = 0, visible = 0;
@@ -205,11 +206,13 @@ void crash_at(std::uint64_t n, bool lagging, ReplicaRig& a, ReplicaRig& b, const
     visible = b.replica->visible_records();
     b.close();
   }
+  const std::unique_ptr<io::Executor> beside = b.world.make_executor("beside");
   b.disk->crash_at_mutation(b.disk->mutation_count() + n);
   const auto copy = [&]() -> Status {
     const auto keys = TRY(open_keys(b));
-    const auto installer =
-        TRY(StateInstaller::begin(context_of(b, *keys), offer, {.records_per_request = 100}));
+    StateInstaller::Options options{.records_per_request = 100};
+    if (n % 2 == 0) options.beside = beside.get();
+    const auto installer = TRY(StateInstaller::begin(context_of(b, *keys), offer, options));
     TRY(carry(a.replica->state_source(), *installer));
     return installer->commit();
   };

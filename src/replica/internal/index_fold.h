@@ -1,14 +1,15 @@
 // Ids and streams of records, as apply and prove would have put them into the indexes, from nothing
 // but the headers.
 //
-// Headers are staged until it is known that they are right; accept() inserts them, drop() forgets
-// them. Runs are written now and then, so memory is bounded; nothing on disk counts before a state
-// manifest names it. One thread.
+// Headers are staged until it is known that they are right; accept() inserts what was taken of
+// them, drop() forgets them. Runs are written now and then, so memory is bounded; nothing on disk
+// counts before a state manifest names it. One thread stages, drops and takes; another may accept.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "ledger/header.h"
@@ -22,13 +23,22 @@ class IndexFold {
  public:
   static constexpr std::size_t keys_in_memory_max = 1 << 20;
 
+  struct Staged {
+    storage::RunKey key;
+    std::uint64_t record;
+    std::size_t index;
+  };
+  using Batch = std::vector<Staged>;
+
   IndexFold(IdHistory::Runs ids, StreamIndex index);
 
   void stage(const ledger::Header& header);
   void drop() { staged_.clear(); }
   std::size_t staged() const { return staged_.size(); }
-  Status accept();
-  /// Writes what is left; the manifests in the order of Checkpointer::Part.
+  Batch take() { return std::exchange(staged_, {}); }
+
+  Status accept(const Batch& batch);
+  /// Writes what was accepted; the manifests in the order of Checkpointer::Part.
   Result<std::vector<Buffer>> finish();
   /// The manifests are durable: removes the files of older ones.
   Status retire();
@@ -38,11 +48,6 @@ class IndexFold {
   static constexpr std::size_t categories = streams + 1;
   static constexpr std::size_t index_count = categories + 1;
 
-  struct Staged {
-    storage::RunKey key;
-    std::uint64_t record;
-    std::size_t index;
-  };
   void put(std::size_t index, const storage::RunKey& key, ledger::RecordIndex record) {
     staged_.push_back({key, raw(record), index});
   }
@@ -53,7 +58,7 @@ class IndexFold {
   Status write_runs();
 
   std::array<std::unique_ptr<storage::SortedRuns>, index_count> runs_;
-  std::vector<Staged> staged_;
+  Batch staged_;
   std::size_t in_memory_ = 0;
 };
 
