@@ -154,8 +154,11 @@ Status Node::catch_up(const std::optional<replica::MemberInfo>& peer) {
   metrics_.emplace();
   copy_from_ = peer;
   was_given_up_ = TRY(storage::is_state_given_up(*disk_));
-  catch_up_ = TRY(replica::CatchUp::start(io(), config_, executors(), peer, {},
-                                          [this](const Status& done) { copied_ = done; }));
+  copied_bytes_ = 0;
+  catch_up_ = TRY(replica::CatchUp::start(
+      io(), config_, executors(), peer,
+      [this](const replica::StateInstaller::Progress& now) { copied_bytes_ = now.received_bytes; },
+      [this](const Status& done) { copied_ = done; }));
   return {};
 }
 

@@ -37,6 +37,7 @@ class Node {
   bool is_up() const { return replica_ != nullptr; }
   /// Closed, and taking a peer's state or having its log supplied again.
   bool is_copying() const { return catch_up_ != nullptr; }
+  std::uint64_t copied_bytes() const { return copied_bytes_; }  ///< Of the copy under way.
   bool is_running() const { return is_up() || is_copying(); }
   bool may_start() const { return !is_running() && !retired_ && (!lost_ || emptied_); }
   replica::Replica& replica() { return *replica_; }
@@ -133,6 +134,7 @@ class Node {
   std::optional<replica::MemberInfo> copy_from_;  ///< Of catch_up_.
   std::optional<replica::MemberInfo> behind_;     ///< The peer to copy from.
   std::optional<Status> copied_;
+  std::uint64_t copied_bytes_ = 0;
   std::uint64_t copies_ = 0, resupplies_ = 0, repairs_ = 0;
   std::uint64_t outdated_ = 0;
   std::string poisoned_;

@@ -153,6 +153,7 @@ Status refuse_without_id(const GroupFlags& flags) {
                                                      {!flags.advertise.empty(), "--advertise"},
                                                      {!flags.link_delays.empty(), "--link-delay"},
                                                      {flags.round_trip_ms >= 0, "--round-trip"},
+                                                     {flags.copy_log_mib >= 0, "--copy-log"},
                                                      {!flags.home.empty(), "--home"},
                                                      {!flags.joins.empty(), "--join"}};
   for (const auto& [is_given, name] : given)
@@ -213,6 +214,13 @@ void add_group_flags(CLI::App& command, GroupFlags& flags) {
                         "leader is replaced (else twice the longest --link-delay)")
             ->check(CLI::Range(0.0, delay_ms_max))
             ->type_name("MS"));
+  group(command
+            .add_option("--copy-log", flags.copy_log_mib,
+                        "Log in MiB that a leader keeps at most for replicas that copy its state "
+                        "(16384), so that they need not copy again; never more than half of what "
+                        "is free on the disk")
+            ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40))
+            ->type_name("MIB"));
   group(command
             .add_option("--link-delay", flags.link_delays,
                         "Hold back every message to peers (of a region) this long, as if they were "
@@ -309,6 +317,8 @@ Result<std::optional<GroupSettings>> parse_group(const GroupFlags& flags,
       from_ms(flags.round_trip_ms >= 0 ? flags.round_trip_ms : 2 * delay_ms_longest);
   config.timing = consensus::Timing::measured(config.round_trip, sync_assumed);
   config.sync = sync_assumed;
+  if (flags.copy_log_mib >= 0)
+    config.copy_log_bytes_max = static_cast<std::uint64_t>(flags.copy_log_mib) << 20;
   return std::optional(std::move(settings));
 }
 

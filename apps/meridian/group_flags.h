@@ -32,7 +32,8 @@ struct GroupFlags {
   std::string advertise;
   std::string cell;
   std::vector<std::string> link_delays;
-  double round_trip_ms = -1;  ///< Less than 0: not given.
+  double round_trip_ms = -1;       ///< Less than 0: not given.
+  std::int64_t copy_log_mib = -1;  ///< Likewise.
 };
 void add_group_flags(CLI::App& command, GroupFlags& flags);
 

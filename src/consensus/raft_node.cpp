@@ -91,6 +91,9 @@ void RaftNode::snapshot_sent(std::uint64_t to, bool succeeded) {
 void RaftNode::release_before(std::uint64_t index) {
   host_->post([host = host_.get(), index] { host->release_before(index); });
 }
+void RaftNode::keep_for_copies(std::uint64_t bytes_max) {
+  host_->post([host = host_.get(), bytes_max] { host->keep_for_copies(bytes_max); });
+}
 void RaftNode::read_log(std::uint64_t first, std::uint64_t bytes_max,
                         std::function<void(Result<LogPiece>)> done) {
   host_->post([host = host_.get(), first, bytes_max, done = std::move(done)]() mutable {

@@ -150,6 +150,10 @@ class RaftNode {
   void snapshot_sent(std::uint64_t to, bool succeeded);
   /// Entries below `index` are covered by a checkpoint here.
   void release_before(std::uint64_t index);
+  /// From now on: bytes of such entries that a leader keeps at most, for members that were offered
+  /// its state and do not have its log yet. They are kept until that member has all, is silent for
+  /// a minute, or they take more than this. At first none are.
+  void keep_for_copies(std::uint64_t bytes_max);
 
   /// A part of this member's log as it stands, durable or not: for a member whose own end is in
   /// doubt (DESIGN section 5).
@@ -171,6 +175,8 @@ class RaftNode {
     Membership membership;
     std::vector<PeerProgress> peers;
     std::uint64_t first_index = 0;
+    /// Members that were offered this leader's state and do not have its log yet.
+    std::vector<std::uint64_t> kept_for;
     std::uint64_t handed_out = 0;
     std::uint64_t cached_bytes = 0;
     std::uint64_t elections = 0;

@@ -166,15 +166,7 @@ Result<std::vector<Replica::VoterKeys>> CellReplica::voter_keys() const {
 /// What the log holds after the checkpoint comes from consensus, once it knows it to be committed.
 Status CellReplica::join_group() {
   proposer_->follow(0, "the cell has no leader yet");
-  giver_ = std::make_unique<StateGiver>(
-      group_->peers(), executors_.give != nullptr ? *executors_.give : executors_.checkpoint,
-      *copies_,
-      StateGiver::Next{[this](std::uint64_t peer) { group_->node().snapshot_active(peer); },
-                       [this](std::uint64_t peer) { group_->node().snapshot_sent(peer, true); }});
-  group_->on_snapshots([this](std::uint64_t) { return make_offer(); },
-                       [this](const MemberInfo& peer) {
-                         if (!std::exchange(behind_told_, true) && io_.behind) io_.behind(peer);
-                       });
+  give_states();
   group_->on_standing([this](Standing standing) {
     if (io_.standing) io_.standing(standing);
   });
@@ -220,6 +212,7 @@ void CellReplica::keep_metrics() {
   group_metrics_->show(report);
   for (const std::uint64_t id : group_->peers().known()) level_news_->tell(id);
   keep_timing(report);
+  keep_for_copies();
   if (const auto next = home_->next(report, io_.clock.monotonic())) {
     io_.notice(
         fmt::format("leadership moves home to replica {} in {}", *next, config_.group->home));
@@ -330,20 +323,6 @@ std::string CellReplica::leader_address() const {
   const Leadership now = leadership();
   if (now.leader == 0 || now.leader == config_.group->id) return {};
   return group_->peers().client_address_of(now.leader);
-}
-
-/// What the newest checkpoint covers; the state itself goes by way of the giver.
-std::optional<consensus::SnapshotOffer> CellReplica::make_offer() {
-  const Result<StateOffer> offer = copies_->describe();
-  if (!offer) {
-    // A new cell, and one who joins: it needs a first checkpoint, however small.
-    if (offer.error().code == Code::not_found)
-      executors_.apply.post([this] { applier_->cut_first_checkpoint(); });
-    return std::nullopt;
-  }
-  const Result<GroupState> group = decode_group_state(offer->membership);
-  if (!group) return std::nullopt;
-  return consensus::SnapshotOffer{offer->entry_index, offer->term, group->membership, {}};
 }
 
 std::string CellReplica::not_leading(const Leadership& now) const {

@@ -34,6 +34,9 @@ struct GroupConfig {
   io::Duration round_trip{}, sync{};
   consensus::RaftLimits limits;
   std::uint64_t copy_bytes_per_second = 0;  ///< When taking a state; 0: no limit.
+  /// Of its log past a checkpoint that it keeps as a leader for members that copy its state
+  /// (RaftNode::keep_for_copies), and at most half of the disk's free bytes.
+  std::uint64_t copy_log_bytes_max = std::uint64_t{16} << 30;
 };
 
 }  // namespace meridian::replica

@@ -79,7 +79,7 @@ RaftHost::RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
       handler_(std::move(handler)),
       visible_(fill(VisibleLog(start.applied,
                                {config.limits.message_bytes_max, config.limits.cached_bytes_max},
-                               [this](std::uint64_t to) { return handler_.make_offer(to); }),
+                               [this](std::uint64_t to) { return make_offer(to); }),
                     start.log)),
       membership_(std::make_shared<const Membership>(start.membership)),
       core_(core_options(config, start.applied.index), visible_, sound(start.hard_state, start),
@@ -162,6 +162,7 @@ void RaftHost::tick() {
   const CoreStatus status = core_.status();
   ask_again();
   give_up_snapshots();
+  look_after_kept(status);
   leave_joint(status);
   hand_over_if_stuck(status);
   pump();
@@ -185,6 +186,12 @@ void RaftHost::receive(std::uint64_t from, io::Parts parts) {
     return;
   }
   heard_[from] = ticks_;
+  kept_.heard(from, parts_.clock.monotonic());
+  // Who copied runs again, though the word that it has the state was lost: the answer to what it is
+  // sent next tells what it has.
+  if (const auto found = snapshots_.find(from);
+      found != snapshots_.end() && found->second.has_asked)
+    snapshot_sent(from, true);
   if (is_frozen()) return;
   std::vector<Handle> handles(decoded->entry_count());
   std::size_t next = 1;
@@ -377,7 +384,9 @@ void RaftHost::snapshot_sent(std::uint64_t to, bool succeeded) {
 }
 
 void RaftHost::snapshot_active(std::uint64_t to) {
-  if (const auto found = snapshots_.find(to); found != snapshots_.end()) found->second = ticks_;
+  if (const auto found = snapshots_.find(to); found != snapshots_.end())
+    found->second = {ticks_, true};
+  kept_.heard(to, parts_.clock.monotonic());
 }
 
 /// M4: the offer may have been lost, or who copies may have died.
@@ -385,25 +394,13 @@ void RaftHost::give_up_snapshots() {
   if (config_.broken.forget_snapshot_outcome) return;
   const std::uint64_t patience = snapshot_elections * election_ticks_min_;
   for (auto at = snapshots_.begin(); at != snapshots_.end();) {
-    if (ticks_ - at->second < patience) {
+    if (ticks_ - at->second.sign_at < patience) {
       ++at;
       continue;
     }
     core_.report_snapshot(at->first, false);
     at = snapshots_.erase(at);
   }
-}
-
-void RaftHost::release_before(std::uint64_t index) {
-  index = std::min(index, applied_ + 1);  // the report of what was applied may come later
-  visible_.release_before(index);
-  parts_.log.post([this, index] {
-    if (stopped_) return;
-    if (Status released = parts_.store.release_before(index); !released)
-      post([this, error = released.error()] {
-        fatal(with_context(error, "the write-ahead log cannot be cut"));
-      });
-  });
 }
 
 void RaftHost::tell_room(const Status& room) {
@@ -430,6 +427,7 @@ RaftNode::Report RaftHost::report() const {
     peer.recent_active = heard != heard_.end() && ticks_ - heard->second < 2 * election_ticks_min_;
   }
   report.first_index = visible_.first_index();
+  report.kept_for = kept_.members();
   report.handed_out = handed_out_;
   report.cached_bytes = visible_.cached_bytes();
   report.elections = elections_;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "consensus/internal/kept_log.h"
 #include "consensus/internal/outbox.h"
 #include "consensus/internal/persister.h"
 #include "consensus/internal/visible_log.h"
@@ -38,6 +39,7 @@ class RaftHost {
   static constexpr std::int64_t hang_apply = 16;
   static constexpr std::int64_t hang_factor_max = 16;
   static constexpr std::int64_t hang_calm = 64;
+  static constexpr io::Duration keep_look_period = io::seconds(1);
   /// Ticks that are late are made up for, but not more at once: after a pause, what came meanwhile
   /// is looked at before anybody is taken for dead.
   static constexpr std::int64_t late_ticks_max = 3;
@@ -65,6 +67,7 @@ class RaftHost {
   void snapshot_sent(std::uint64_t to, bool succeeded);
   void snapshot_active(std::uint64_t to);
   void release_before(std::uint64_t index);
+  void keep_for_copies(std::uint64_t bytes_max);
   RaftNode::Report report() const;
   void read_log(std::uint64_t first, std::uint64_t bytes_max,
                 std::function<void(Result<RaftNode::LogPiece>)> done);
@@ -103,6 +106,10 @@ class RaftHost {
   void serve_reads();
   void ask_again();
   void give_up_snapshots();
+  // raft_host_kept.cpp
+  std::optional<SnapshotOffer> make_offer(std::uint64_t to);
+  void look_after_kept(const CoreStatus& status);
+  void cut_log();
   void leave_joint(const CoreStatus& status);
   void hand_over_if_stuck(const CoreStatus& status);
   void hand_over(std::string_view why);
@@ -170,8 +177,18 @@ class RaftHost {
   /// When a message of each member last came, in ticks.
   std::map<std::uint64_t, std::uint64_t> heard_;
 
-  /// When each member that was offered a state last asked for some of it.
-  std::map<std::uint64_t, std::uint64_t> snapshots_;
+  /// Of each member that was offered a state: when it last asked for some of it, in ticks.
+  struct Copying {
+    std::uint64_t sign_at;
+    bool has_asked;  ///< Else: when it was offered.
+  };
+  std::map<std::uint64_t, Copying> snapshots_;
+
+  KeptLog kept_;
+  std::uint64_t kept_bytes_max_ = 0;
+  io::MonotonicTime kept_looked_at_{};
+  std::uint64_t releasable_ = 0;  ///< Entries below are covered by a checkpoint.
+  std::uint64_t released_ = 0;    ///< Entries below are gone.
 
   /// Contexts begin at random: an answer to another life of this member, or to another member, must
   /// not pass for one to us (A3).

@@ -96,7 +96,7 @@ void RaftHost::send(std::vector<OutgoingMessage> messages) {
   if (messages.empty()) return;
   const std::uint64_t term = core_.status().term;
   for (OutgoingMessage& message : messages) {
-    if (message.kind == MessageKind::snapshot) snapshots_[message.to] = ticks_;
+    if (message.kind == MessageKind::snapshot) snapshots_[message.to] = {ticks_, false};
     outbox_.send(std::move(message), term);
   }
 }

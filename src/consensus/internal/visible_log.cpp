@@ -1,5 +1,7 @@
 #include "consensus/internal/visible_log.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 
 namespace meridian::consensus {
@@ -74,6 +76,18 @@ LogEntry VisibleLog::at(std::uint64_t index) const {
 bool VisibleLog::is_cached(std::uint64_t index) const {
   const Slot& one = slot(index);
   return one.bytes != nullptr || one.size == 0;
+}
+
+std::uint64_t VisibleLog::disk_bytes(std::uint64_t first, std::uint64_t last) const {
+  constexpr std::uint64_t block = 4096;
+  std::uint64_t bytes = 0;
+  for (std::uint64_t index = std::max(first, first_index());
+       index < std::min(last, last_index() + 1); ++index) {
+    const Slot& one = slot(index);
+    const std::uint64_t size = one.size + (one.change ? one.change->size() : 0);
+    bytes += (size / block + 2) * block;  // heads and the seal are less than a block
+  }
+  return bytes;
 }
 
 void VisibleLog::evict(std::uint64_t keep_from) {

@@ -47,6 +47,9 @@ class VisibleLog final : public RaftCore::Storage {
   /// Whether at(index) is complete.
   bool is_cached(std::uint64_t index) const;
   std::uint64_t size_of(std::uint64_t index) const { return slot(index).size; }
+  /// Of the entries [first, last), as many as there are: what they take on the disk at most, each
+  /// being written alone.
+  std::uint64_t disk_bytes(std::uint64_t first, std::uint64_t last) const;
   /// Drops the bytes of the oldest entries below `keep_from` until what is cached fits its bound.
   void evict(std::uint64_t keep_from);
   std::uint64_t cached_bytes() const { return cached_bytes_; }

@@ -160,7 +160,9 @@ class CellReplica final : public Replica {
   }
   OrderedLog::Handler log_handler();
   void follow(const Leadership& now);
+  void give_states();
   std::optional<consensus::SnapshotOffer> make_offer();
+  void keep_for_copies();
   meridian::Status check_change(const std::vector<MemberStep>& steps) const;
   void propose_change(const std::vector<MemberStep>& steps,
                       std::function<void(meridian::Status)> done);
