@@ -6,116 +6,14 @@
 #include <set>
 
 #include "proof/merkle.h"
-#include "sim/disk.h"
-#include "sim/entropy.h"
-#include "sim/random.h"
-#include "storage/internal/fixed_keys.h"
+#include "storage/internal/records_rig.h"
 #include "storage/internal/segment_frames.h"
 
 namespace meridian::storage {
 namespace {
 
-constexpr u128 cell = 5;
-
-/// Headers and payloads as functions of the record (and of a salt, to tell rewritten ones apart).
-Buffer header_of(std::uint64_t record, std::uint64_t salt) {
-  sim::Random random(record * 31 + salt);
-  Buffer bytes(1 + random.below(40));
-  for (Byte& byte : bytes) byte = static_cast<Byte>(random.next());
-  return bytes;
-}
-bool has_payload(std::uint64_t record) { return sim::Random(record).chance(0.02); }
-Buffer payload_of(std::uint64_t record, std::uint64_t salt) {
-  Buffer bytes = header_of(record, salt + 1000);
-  bytes.resize(bytes.size() * 7);
-  return bytes;
-}
-
-/// What the store should hold: the salt of each record.
-using Model = std::vector<std::uint64_t>;
-
-struct Machine {
-  std::unique_ptr<sim::Disk> disk = std::make_unique<sim::Disk>();
-  sim::Entropy entropy{1};
-  FixedKeys keys;
-  SealedContext context() { return {*disk, entropy, keys, cell}; }
-
-  std::unique_ptr<RecordStore> open(std::uint64_t count) {
-    auto store = RecordStore::open(context(), count);
-    EXPECT_TRUE(store.has_value()) << store.error().message;
-    return store ? std::move(*store) : nullptr;
-  }
-};
-
-Status append(RecordStore& store, Model& model, std::uint64_t count, std::uint64_t salt = 0) {
-  Buffer headers;
-  std::vector<std::uint16_t> sizes;
-  std::vector<Buffer> kept;
-  std::vector<RecordStore::Appended::PayloadOf> payloads;
-  kept.reserve(count);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    std::uint64_t record = model.size() + i;
-    Buffer header = header_of(record, salt);
-    sizes.push_back(static_cast<std::uint16_t>(header.size()));
-    headers.insert(headers.end(), header.begin(), header.end());
-    if (has_payload(record)) {
-      kept.push_back(payload_of(record, salt));
-      payloads.push_back({record, kept.back()});
-    }
-  }
-  TRY(store.append({.headers = headers, .sizes = sizes, .payloads = payloads}));
-  model.insert(model.end(), count, salt);
-  return {};
-}
-
-void expect_record(RecordStore& store, const Model& model, std::uint64_t record) {
-  auto header = store.header(record);
-  ASSERT_TRUE(header.has_value()) << header.error().message;
-  EXPECT_EQ(*header, header_of(record, model[record])) << record;
-  auto payload = store.payload(record);
-  if (has_payload(record)) {
-    ASSERT_TRUE(payload.has_value()) << payload.error().message;
-    EXPECT_EQ(*payload, payload_of(record, model[record])) << record;
-  } else {
-    ASSERT_FALSE(payload.has_value());
-    EXPECT_EQ(payload.error().code, Code::not_found);
-  }
-}
-
-void expect_all(RecordStore& store, const Model& model) {
-  ASSERT_EQ(store.count(), model.size());
-  std::uint64_t next = 0;
-  bool right = true;
-  auto visit = [&](std::uint64_t record, Bytes header) {
-    right = right && record == next++ && equal(header, header_of(record, model[record]));
-    return right;
-  };
-  Status scanned = store.scan(0, model.size(), visit);
-  ASSERT_TRUE(scanned.has_value()) << scanned.error().message;
-  EXPECT_TRUE(right) << "at record " << next;
-  EXPECT_EQ(next, model.size());
-  std::map<std::uint64_t, Buffer> payloads;
-  const std::uint64_t first = model.size() / 3;
-  scanned = store.scan_payloads(first, model.size(), [&](std::uint64_t record, Bytes payload) {
-    return payloads.emplace(record, to_buffer(payload)).second;
-  });
-  ASSERT_TRUE(scanned.has_value()) << scanned.error().message;
-  for (std::uint64_t record = first; record < model.size(); ++record) {
-    if (!has_payload(record)) continue;
-    ASSERT_TRUE(payloads.contains(record)) << record;
-    EXPECT_EQ(payloads[record], payload_of(record, model[record]));
-    payloads.erase(record);
-  }
-  EXPECT_TRUE(payloads.empty());
-}
-
-std::string header_path(int n) { return "headers/000000000000000" + std::to_string(n) + ".seg"; }
-std::string payload_path(int n) { return "payloads/000000000000000" + std::to_string(n) + ".seg"; }
-
-std::uint64_t size_of(Machine& machine, const std::string& path) {
-  auto file = machine.disk->open(path, io::OpenMode::read);
-  return file ? (*file)->size().value_or(0) : 0;
-}
+using Machine = RecordMachine;
+using Model = RecordModel;
 
 TEST(RecordStore, records_missing_below_the_checkpoint_are_named) {
   Machine machine;
