@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "proof/merkle.h"
 #include "storage/internal/file_names.h"
+#include "storage/internal/segment_replacement.h"
 #include "storage/internal/segment_set.h"
 
 namespace meridian::storage {
@@ -36,6 +37,7 @@ class FileRecordStore final : public RecordStore {
   Status start(std::uint64_t record_count) {
     for (SegmentKind kind : kinds) {
       TRY(context_.disk.make_directory(segment_directory(kind)));
+      TRY(drop_beside(kind));
       TRY(drop_behind(kind, record_count));
     }
     TRY(context_.disk.sync_directory(""));
@@ -85,7 +87,7 @@ class FileRecordStore final : public RecordStore {
       return fail(Code::failed_precondition,
                   "the record store stopped after an error; restart the process");
     }
-    check(records);
+    check_appended(records, count());
     Status done = append_all(records);
     if (!done) failed_ = true;
     return done;
@@ -118,19 +120,20 @@ class FileRecordStore final : public RecordStore {
 
   Result<Buffer> header(std::uint64_t record) override {
     TRY(check_range(record, record + 1));
-    return segments_.header(record);
+    return told(record / segment_records, segments_.header(record));
   }
 
   Result<Buffer> payload(std::uint64_t record) override {
     TRY(check_range(record, record + 1));
-    return segments_.payload(record);
+    return told(record / segment_records, segments_.payload(record));
   }
 
   Status scan(std::uint64_t first, std::uint64_t last, const Visit& visit) override {
     TRY(check_range(first, last));
     while (first < last) {
       std::uint64_t end = std::min(last, (first / segment_records + 1) * segment_records);
-      if (!TRY(segments_.scan(first, end, visit, nullptr))) return {};
+      if (!TRY(told(first / segment_records, segments_.scan(first, end, visit, nullptr))))
+        return {};
       first = end;
     }
     return {};
@@ -140,7 +143,8 @@ class FileRecordStore final : public RecordStore {
     TRY(check_range(first, last));
     while (first < last) {
       std::uint64_t end = std::min(last, (first / segment_records + 1) * segment_records);
-      if (!TRY(segments_.scan_payloads(first, end, visit))) return {};
+      if (!TRY(told(first / segment_records, segments_.scan_payloads(first, end, visit))))
+        return {};
       first = end;
     }
     return {};
@@ -163,16 +167,51 @@ class FileRecordStore final : public RecordStore {
   }
 
   Result<crypto::Digest> segment_root(std::uint64_t number) override {
-    if (number >= count() / segment_records) {
-      return fail(Code::out_of_range,
-                  fmt::format("segment {} is not finished: there are {} records", number, count()));
-    }
+    TRY(check_finished(number));
     auto segment = TRY(segments_.segment(SegmentKind::headers, number));
     if (!segment->finished()) return *segment->directory_error();
     return segment->root();
   }
 
+  void on_damage(std::function<void(std::uint64_t)> seen) override {
+    damage_seen_ = std::move(seen);
+  }
+
+  void forget_segment(std::uint64_t number) override {
+    for (SegmentKind kind : kinds) segments_.forget(kind, number);
+  }
+
+  Result<std::unique_ptr<Replacement>> replace_segment(std::uint64_t number) override {
+    ASSERT(!read_only_);
+    TRY(check_finished(number));
+    return SegmentReplacement::begin(context_, segments_, number);
+  }
+
  private:
+  Status check_finished(std::uint64_t number) const {
+    if (number < count() / segment_records) return {};
+    return fail(Code::out_of_range,
+                fmt::format("segment {} is not finished: there are {} records", number, count()));
+  }
+
+  /// Tells who wants to know of it that a finished segment could not be read.
+  template <typename Outcome>
+  Outcome told(std::uint64_t number, Outcome outcome) {
+    bool is_damage = !outcome && (outcome.error().code == Code::data_loss ||
+                                  outcome.error().code == Code::internal);
+    if (is_damage && damage_seen_ && check_finished(number)) damage_seen_(number);
+    return outcome;
+  }
+
+  /// Removes what was to take the place of a segment and did not get there.
+  Status drop_beside(SegmentKind kind) {
+    for (const std::string& name : TRY(context_.disk.list(segment_directory(kind)))) {
+      if (!number_of(name, ".seg.new")) continue;
+      TRY(context_.disk.remove(fmt::format("{}/{}", segment_directory(kind), name)));
+    }
+    return {};
+  }
+
   /// Removes segments of records at or past `record_count`; names the first missing one below.
   Status drop_behind(SegmentKind kind, std::uint64_t record_count) {
     std::uint64_t kept = (record_count + segment_records - 1) / segment_records;
@@ -210,19 +249,6 @@ class FileRecordStore final : public RecordStore {
     return {};
   }
 
-  void check(const Appended& records) const {
-    std::size_t size = 0;
-    for (std::uint16_t header_size : records.sizes) size += header_size;
-    ASSERT(size == records.headers.size());
-    std::uint64_t next = count();
-    for (const Appended::PayloadOf& payload : records.payloads) {
-      ASSERT(payload.record >= next);
-      ASSERT(payload.bytes.size() <= record_payload_size_max);
-      next = payload.record + 1;
-    }
-    ASSERT(next <= count() + records.sizes.size());
-  }
-
   Status append_all(Appended rest) {
     while (!rest.sizes.empty()) {
       std::uint64_t first = count();
@@ -230,11 +256,13 @@ class FileRecordStore final : public RecordStore {
       auto taken = static_cast<std::size_t>(
           std::min<std::uint64_t>(rest.sizes.size(), segment_records - first % segment_records));
       std::uint64_t end = first + taken;
-      add_headers(first, rest.sizes.first(taken), rest.headers);
+      std::size_t bytes = 0;
+      for (std::uint16_t size : rest.sizes.first(taken)) bytes += size;
+      headers_->add_headers(first, rest.sizes.first(taken), rest.headers.first(bytes));
       rest.sizes = rest.sizes.subspan(taken);
+      rest.headers = rest.headers.subspan(bytes);
       while (!rest.payloads.empty() && rest.payloads.front().record < end) {
-        encode_payload_frame(rest.payloads.front().record, rest.payloads.front().bytes, plain_);
-        payloads_->add(rest.payloads.front().record, plain_);
+        payloads_->add_payload(rest.payloads.front().record, rest.payloads.front().bytes);
         rest.payloads = rest.payloads.subspan(1);
       }
       TRY(flush());
@@ -253,20 +281,6 @@ class FileRecordStore final : public RecordStore {
     note_dirty(headers_);
     note_dirty(payloads_);  // exists even without payloads: a missing file is always damage
     return {};
-  }
-
-  void add_headers(std::uint64_t first, std::span<const std::uint16_t> sizes, Bytes& headers) {
-    while (!sizes.empty()) {
-      auto count = static_cast<std::size_t>(
-          std::min<std::uint64_t>(sizes.size(), bundle_records - first % bundle_records));
-      std::size_t bytes = 0;
-      for (std::uint16_t size : sizes.first(count)) bytes += size;
-      encode_header_frame(first, sizes.first(count), headers.first(bytes), plain_);
-      headers_->add(first, plain_);
-      headers = headers.subspan(bytes);
-      sizes = sizes.subspan(count);
-      first += count;
-    }
   }
 
   Status flush() {
@@ -336,6 +350,7 @@ class FileRecordStore final : public RecordStore {
   SegmentSet segments_;
   std::atomic<std::uint64_t> count_ = 0;
   std::uint64_t last_number_ = 0;  // read-only: of the last segment file
+  std::function<void(std::uint64_t)> damage_seen_;
 
   std::mutex writer_;  // guards the rest
   std::shared_ptr<Segment> headers_;
@@ -343,7 +358,6 @@ class FileRecordStore final : public RecordStore {
   std::vector<std::shared_ptr<Segment>> dirty_;
   bool created_ = false;
   std::atomic<bool> failed_ = false;
-  Buffer plain_;
 };
 
 }  // namespace

@@ -67,6 +67,29 @@ class RecordStore {
                           const Damaged& damaged) = 0;
   /// The root kept with segment `number`. Errors: out_of_range if it is not finished; data_loss.
   virtual Result<crypto::Digest> segment_root(std::uint64_t number) = 0;
+
+  // --- damage ---
+  /// `seen` is called in a reader's thread when a finished segment did not read well, but by
+  /// scan_all. It must be short. Before there are other threads.
+  virtual void on_damage(std::function<void(std::uint64_t number)> seen) = 0;
+  /// What is kept of a finished segment in memory is let go: reads see the disk.
+  virtual void forget_segment(std::uint64_t number) = 0;
+  /// A finished segment written anew beside its files. One thread; must not outlive the store.
+  class Replacement {
+   public:
+    virtual ~Replacement() = default;  ///< Unless it was finished, nothing was changed.
+    /// The record that append() wants next.
+    virtual std::uint64_t next() const = 0;
+    /// As RecordStore::append, of records of the segment (asserted); written when it returns.
+    virtual Status append(const Appended& records) = 0;
+    /// Puts it in the place of the damaged one, durably. A crash leaves the one or the other, of
+    /// headers and of payloads. Readers go over to it; who is in the middle of a read ends it on
+    /// the old files. Errors: invalid_argument if records are missing, or their root is not `root`:
+    /// nothing was changed; of the disk: the process must stop.
+    virtual Status finish(const crypto::Digest& root) = 0;
+  };
+  /// Errors: out_of_range if segment `number` is not finished; of the disk.
+  virtual Result<std::unique_ptr<Replacement>> replace_segment(std::uint64_t number) = 0;
 };
 
 }  // namespace meridian::storage

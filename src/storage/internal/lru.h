@@ -32,6 +32,13 @@ class Lru {
       items_.pop_back();
     }
   }
+  void erase(const Key& key) {
+    std::lock_guard lock(mutex_);
+    auto found = places_.find(key);
+    if (found == places_.end()) return;
+    items_.erase(found->second);
+    places_.erase(found);
+  }
 
  private:
   using Items = std::list<std::pair<Key, std::shared_ptr<Value>>>;

@@ -11,6 +11,7 @@ namespace meridian::storage {
 namespace {
 
 constexpr std::string_view suffix = ".seg";
+constexpr std::string_view suffix_beside = ".new";
 constexpr std::size_t trailer_frame_size = frame_overhead + trailer_plain_size;
 constexpr std::uint64_t writeback_step = 1 << 20;
 
@@ -37,6 +38,10 @@ Segment::Segment(const SealedContext& context, SegmentKind kind, std::uint64_t n
       sealer_(std::move(sealer)),
       reader_origin_(sealer_.clone()) {}
 
+std::string segment_path_beside(SegmentKind kind, std::uint64_t number) {
+  return segment_path(kind, number).append(suffix_beside);
+}
+
 std::uint32_t Segment::tag_records() const {
   return kind_ == SegmentKind::headers ? tag_headers : tag_payload;
 }
@@ -46,7 +51,18 @@ std::uint32_t Segment::tag_directory() const {
 
 Result<std::shared_ptr<Segment>> Segment::create(const SealedContext& context, SegmentKind kind,
                                                  std::uint64_t number) {
-  auto file = TRY(context.disk.open(segment_path(kind, number), io::OpenMode::create));
+  return create_at(context, segment_path(kind, number), kind, number);
+}
+
+Result<std::shared_ptr<Segment>> Segment::create_beside(const SealedContext& context,
+                                                        SegmentKind kind, std::uint64_t number) {
+  return create_at(context, segment_path_beside(kind, number), kind, number);
+}
+
+Result<std::shared_ptr<Segment>> Segment::create_at(const SealedContext& context,
+                                                    const std::string& path, SegmentKind kind,
+                                                    std::uint64_t number) {
+  auto file = TRY(context.disk.open(path, io::OpenMode::create));
   Buffer header;
   auto sealer = TRY(FrameSealer::create(context, purpose_of(kind), number, header));
   TRY(file->write_at(0, header));
@@ -95,6 +111,26 @@ Result<std::shared_ptr<Segment>> Segment::recover(const SealedContext& context, 
 void Segment::add(std::uint64_t first_record, Bytes plain) {
   added_frames_.push_back({first_record, end_ + added_.size()});
   sealer_.seal(end_ + added_.size(), tag_records(), plain, added_);
+}
+
+void Segment::add_headers(std::uint64_t first_record, std::span<const std::uint16_t> sizes,
+                          Bytes headers) {
+  while (!sizes.empty()) {
+    auto count = static_cast<std::size_t>(
+        std::min<std::uint64_t>(sizes.size(), bundle_records - first_record % bundle_records));
+    std::size_t bytes = 0;
+    for (std::uint16_t size : sizes.first(count)) bytes += size;
+    encode_header_frame(first_record, sizes.first(count), headers.first(bytes), plain_);
+    add(first_record, plain_);
+    headers = headers.subspan(bytes);
+    sizes = sizes.subspan(count);
+    first_record += count;
+  }
+}
+
+void Segment::add_payload(std::uint64_t record, Bytes payload) {
+  encode_payload_frame(record, payload, plain_);
+  add(record, plain_);
 }
 
 void Segment::add_sync_mark(std::uint64_t record_count) {

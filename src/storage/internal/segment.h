@@ -21,11 +21,16 @@ namespace meridian::storage {
 
 std::string_view segment_directory(SegmentKind kind);  ///< "headers" or "payloads"
 std::string segment_path(SegmentKind kind, std::uint64_t number);
+/// Where a file is written that will take the place of the one at segment_path().
+std::string segment_path_beside(SegmentKind kind, std::uint64_t number);
 
 class Segment {
  public:
   static Result<std::shared_ptr<Segment>> create(const SealedContext& context, SegmentKind kind,
                                                  std::uint64_t number);
+  /// The same at segment_path_beside().
+  static Result<std::shared_ptr<Segment>> create_beside(const SealedContext& context,
+                                                        SegmentKind kind, std::uint64_t number);
   /// By its directory, or, if that does not open, by reading every frame that does; then
   /// directory_error() is set. Errors: not_found; data_loss if its header does not open.
   static Result<std::shared_ptr<Segment>> open(const SealedContext& context, SegmentKind kind,
@@ -38,6 +43,9 @@ class Segment {
   // Writing.
   /// Adds a frame of records from `first_record` on; to be seen after flush().
   void add(std::uint64_t first_record, Bytes plain);
+  /// Frames of the headers of consecutive records.
+  void add_headers(std::uint64_t first_record, std::span<const std::uint16_t> sizes, Bytes headers);
+  void add_payload(std::uint64_t record, Bytes payload);
   void add_sync_mark(std::uint64_t record_count);
   void finish(const crypto::Digest& root);  ///< Adds directory and trailer.
   bool has_added() const { return !added_.empty(); }
@@ -60,6 +68,9 @@ class Segment {
   ReadWindow window(std::uint64_t end) const { return {*file_, end, 4 << 20}; }
 
   std::uint64_t number() const { return number_; }
+  /// Tells files of one number apart; set before others see it (segment_set.h).
+  std::uint64_t version() const { return version_; }
+  void set_version(std::uint64_t version) { version_ = version; }
   bool finished() const;
   crypto::Digest root() const;  ///< Of a finished header segment.
   /// One past the last record of the last frame; headers only.
@@ -72,6 +83,9 @@ class Segment {
  private:
   Segment(const SealedContext& context, SegmentKind kind, std::uint64_t number,
           std::unique_ptr<io::File> file, FrameSealer sealer);
+  static Result<std::shared_ptr<Segment>> create_at(const SealedContext& context,
+                                                    const std::string& path, SegmentKind kind,
+                                                    std::uint64_t number);
   static Result<std::shared_ptr<Segment>> open_file(const SealedContext& context, SegmentKind kind,
                                                     std::uint64_t number, io::OpenMode mode);
   Result<FrameSealer::Frame> open_any(ReadWindow& window, std::uint64_t position) const;
@@ -92,10 +106,12 @@ class Segment {
   const std::uint64_t number_;
   const std::string display_;  // for messages
   const std::unique_ptr<io::File> file_;
+  std::uint64_t version_ = 0;
   std::optional<Error> directory_error_;
   std::optional<Error> hole_;
 
   FrameSealer sealer_;  // the writer's
+  Buffer plain_;        // of the frame being added
   Buffer added_;        // frames not written yet
   std::vector<FramePlace> added_frames_;
   std::optional<crypto::Digest> added_root_;

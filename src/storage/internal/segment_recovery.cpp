@@ -154,7 +154,7 @@ Status Segment::check_rest(ReadWindow& window, std::uint64_t from, std::uint64_t
 // (Were the rest left there to be overruled by what follows, damage of that would bring it back.)
 Status Segment::replace_without_rest(const SealedContext& context, std::uint64_t record_count) {
   std::string path = segment_path(kind_, number_);
-  std::string copy_path = path + ".new";
+  std::string copy_path = segment_path_beside(kind_, number_);
   if (TRY(context.disk.exists(copy_path))) TRY(context.disk.remove(copy_path));
   SealedWriter copy = TRY(SealedWriter::create(context, copy_path, Purpose::headers, number_));
   std::uint64_t end = 0;

@@ -30,23 +30,47 @@ void SegmentSet::set_open(SegmentKind kind, std::shared_ptr<Segment> segment) {
   open_[slot(kind)] = std::move(segment);
 }
 
+void SegmentSet::forget_locked(SegmentKind kind, std::uint64_t number) {
+  segments_[slot(kind)].erase(number);
+  auto& open = open_[slot(kind)];
+  if (open != nullptr && open->number() == number && open->finished()) open.reset();
+}
+
+void SegmentSet::forget(SegmentKind kind, std::uint64_t number) {
+  std::unique_lock lock(mutex_);
+  forget_locked(kind, number);
+}
+
+void SegmentSet::replaced(SegmentKind kind, std::uint64_t number) {
+  std::unique_lock lock(mutex_);
+  ++versions_;
+  forget_locked(kind, number);
+}
+
 Result<std::shared_ptr<Segment>> SegmentSet::segment(SegmentKind kind, std::uint64_t number) {
-  {
-    std::shared_lock lock(mutex_);
-    const auto& open = open_[slot(kind)];
-    if (open != nullptr && open->number() == number) return open;
-  }
   auto& cache = segments_[slot(kind)];
-  if (auto cached = cache.get(number)) return cached;
-  auto opened = Segment::open(context_, kind, number);
-  if (!opened) {
-    Error error = opened.error();
-    if (error.code == Code::not_found) error.code = Code::data_loss;
-    return with_context(error,
-                        fmt::format("{} of {}", segment_directory(kind), records_of(number)));
+  while (true) {
+    std::uint64_t version = 0;
+    {
+      std::shared_lock lock(mutex_);
+      const auto& open = open_[slot(kind)];
+      if (open != nullptr && open->number() == number) return open;
+      if (auto cached = cache.get(number)) return cached;
+      version = versions_;
+    }
+    auto opened = Segment::open(context_, kind, number);
+    if (!opened) {
+      Error error = opened.error();
+      if (error.code == Code::not_found) error.code = Code::data_loss;
+      return with_context(error,
+                          fmt::format("{} of {}", segment_directory(kind), records_of(number)));
+    }
+    (*opened)->set_version(version);
+    std::shared_lock lock(mutex_);
+    if (versions_ != version) continue;  // it may be the file that was replaced
+    cache.put(number, *opened);
+    return *opened;
   }
-  cache.put(number, *opened);
-  return *opened;
 }
 
 Result<Buffer> SegmentSet::header(std::uint64_t record) {
@@ -58,7 +82,7 @@ Result<Buffer> SegmentSet::header(std::uint64_t record) {
                 fmt::format("{}: no frame of {} holds it", context,
                             segment_path(SegmentKind::headers, segment->number())));
   }
-  Bundle place{segment->number(), located->place.position};
+  Bundle place{segment->number(), segment->version(), located->place.position};
   auto bundle = bundles_.get(place);
   if (bundle == nullptr) {
     auto plain = segment->read_frame(*located);

@@ -10,7 +10,6 @@
 #include <functional>
 #include <memory>
 #include <shared_mutex>
-#include <utility>
 
 #include "storage/internal/lru.h"
 #include "storage/internal/segment.h"
@@ -30,6 +29,12 @@ class SegmentSet {
   /// Errors: data_loss naming its records if the file is missing or its header does not open.
   Result<std::shared_ptr<Segment>> segment(SegmentKind kind, std::uint64_t number);
 
+  /// What is kept open of a finished segment is let go: it is read from the disk again. Who is in
+  /// the middle of a read ends it on what was open.
+  void forget(SegmentKind kind, std::uint64_t number);
+  /// The same; another file has its name now.
+  void replaced(SegmentKind kind, std::uint64_t number);
+
   Result<Buffer> header(std::uint64_t record);
   Result<Buffer> payload(std::uint64_t record);
 
@@ -42,12 +47,17 @@ class SegmentSet {
                              const RecordStore::Visit& visit);
 
  private:
-  using Bundle = std::pair<std::uint64_t, std::uint64_t>;  // segment, position
+  struct Bundle {
+    std::uint64_t segment, version, position;
+    auto operator<=>(const Bundle&) const = default;
+  };
   Result<HeaderFrame> read_ahead(const Segment& segment, ReadWindow& window,
                                  const Segment::Located& located);
 
   SealedContext context_;
-  std::shared_mutex mutex_;  // guards open_
+  void forget_locked(SegmentKind kind, std::uint64_t number);
+  std::shared_mutex mutex_;     // guards open_ and versions_, and segments_ against replaced()
+  std::uint64_t versions_ = 0;  // files replaced so far
   std::array<std::shared_ptr<Segment>, 2> open_;
   std::array<Lru<std::uint64_t, Segment>, 2> segments_{Lru<std::uint64_t, Segment>(open_max),
                                                        Lru<std::uint64_t, Segment>(open_max)};
