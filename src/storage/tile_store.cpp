@@ -104,12 +104,7 @@ class FileTileStore final : public TileStore {
 
   Result<std::vector<crypto::Digest>> read(std::uint8_t level, std::uint64_t first,
                                            std::size_t wanted) override {
-    ASSERT(level < levels);
-    std::uint64_t there = count(level);
-    if (first > there || wanted > there - first) {
-      return fail(Code::out_of_range, fmt::format("hashes {} to {} of tile level {}: there are {}",
-                                                  first, first + wanted, level, there));
-    }
+    TRY(check_range(level, first, wanted));
     std::vector<crypto::Digest> hashes(wanted);
     for (std::size_t done = 0; done < wanted;) {
       std::uint64_t at = first + done;
@@ -127,7 +122,40 @@ class FileTileStore final : public TileStore {
     return hashes;
   }
 
+  Status rewrite(std::uint8_t level, std::uint64_t first,
+                 std::span<const crypto::Digest> hashes) override {
+    ASSERT(mode_ == io::OpenMode::read_write);
+    TRY(check_range(level, first, hashes.size()));
+    while (!hashes.empty()) {
+      auto step = static_cast<std::size_t>(
+          std::min<std::uint64_t>(hashes.size(), file_hashes - first % file_hashes));
+      auto file = TRY(open_or_create(level, first / file_hashes));
+      TRY(file->write_at(first % file_hashes * hash_size, bytes_of(hashes.first(step))));
+      TRY(file->sync());
+      hashes = hashes.subspan(step);
+      first += step;
+    }
+    return {};
+  }
+
  private:
+  Status check_range(std::uint8_t level, std::uint64_t first, std::size_t wanted) const {
+    ASSERT(level < levels);
+    std::uint64_t there = count(level);
+    if (first <= there && wanted <= there - first) return {};
+    return fail(Code::out_of_range, fmt::format("hashes {} to {} of tile level {}: there are {}",
+                                                first, first + wanted, level, there));
+  }
+
+  /// A file that is gone is damage too: it comes back with zeros where nothing is rewritten.
+  Result<std::shared_ptr<io::File>> open_or_create(std::uint8_t level, std::uint64_t number) {
+    if (TRY(disk_.exists(file_path(level, number)))) return open_file(level, number);
+    std::shared_ptr<io::File> file =
+        TRY(disk_.open(file_path(level, number), io::OpenMode::create));
+    TRY(disk_.sync_directory(level_path(level)));
+    return file;
+  }
+
   using FileKey = std::pair<std::uint8_t, std::uint64_t>;
 
   Result<std::vector<std::uint64_t>> numbers(std::uint8_t level) {

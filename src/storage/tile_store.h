@@ -36,6 +36,11 @@ class TileStore {
   /// Errors: out_of_range past count(level).
   virtual Result<std::vector<crypto::Digest>> read(std::uint8_t level, std::uint64_t first,
                                                    std::size_t count) = 0;
+  /// Writes hashes that are there once more, durably: the damaged ones, as their user knows them to
+  /// be. A crash leaves each as it was or right. May run beside append. Errors: out_of_range past
+  /// count(level); of the disk: the process must stop.
+  virtual Status rewrite(std::uint8_t level, std::uint64_t first,
+                         std::span<const crypto::Digest> hashes) = 0;
 };
 
 }  // namespace meridian::storage

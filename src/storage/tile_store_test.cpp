@@ -105,6 +105,70 @@ TEST(TileStore, after_an_error_nothing_is_appended) {
   EXPECT_EQ((*store)->sync().error().code, Code::failed_precondition);
 }
 
+TEST(TileStore, damaged_hashes_are_written_again) {
+  sim::Disk disk;
+  Model model;
+  auto store = TileStore::open(disk, 0);
+  ASSERT_TRUE(append(**store, model, 70'000, 1).has_value());
+  ASSERT_TRUE((*store)->sync().has_value());
+  for (const std::uint64_t at : {65'535U, 65'536U})
+    ASSERT_TRUE(disk.flip_bit("tiles/0/0000000" + std::to_string(at / 65'536), at % 65'536 * 32)
+                    .has_value());
+  EXPECT_NE((*store)->read(0, 65'535, 1)->front(), model.hash(0, 65'535));
+  const std::vector<crypto::Digest> right{model.hash(0, 65'535), model.hash(0, 65'536)};
+  EXPECT_EQ((*store)->rewrite(0, 69'999, right).error().code, Code::out_of_range);
+  ASSERT_TRUE((*store)->rewrite(0, 65'535, right).has_value());
+  ASSERT_NO_FATAL_FAILURE(expect_all(**store, model));
+  ASSERT_TRUE(append(**store, model, 1'000, 2).has_value());
+  ASSERT_NO_FATAL_FAILURE(expect_all(**store, model));
+  store = TileStore::open(disk, model.salts.size());
+  ASSERT_NO_FATAL_FAILURE(expect_all(**store, model));
+}
+
+TEST(TileStore, a_file_that_is_gone_is_made_again) {
+  sim::Disk disk;
+  Model model;
+  {
+    auto store = TileStore::open(disk, 0);
+    ASSERT_TRUE(append(**store, model, 1'000, 1).has_value());
+    ASSERT_TRUE((*store)->sync().has_value());
+  }
+  auto store = TileStore::open(disk, 1'000);
+  ASSERT_TRUE(disk.remove("tiles/0/00000000").has_value());
+  std::vector<crypto::Digest> right;
+  for (std::uint64_t i = 0; i < 1'000; ++i) right.push_back(model.hash(0, i));
+  ASSERT_TRUE((*store)->rewrite(0, 0, right).has_value());
+  auto crashed = disk.crash(1);
+  store = TileStore::open(*crashed, 1'000);
+  ASSERT_TRUE(store.has_value()) << store.error().message;
+  ASSERT_NO_FATAL_FAILURE(expect_all(**store, model));
+}
+
+// Each hash is right or as it was, whatever became of the call.
+TEST(TileStore, a_crash_while_hashes_are_written_again_damages_no_other) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    auto disk = std::make_unique<sim::Disk>(sim::DiskOptions{.seed = seed});
+    Model model;
+    auto store = TileStore::open(*disk, 0);
+    ASSERT_TRUE(append(**store, model, 3'000, 1).has_value());
+    ASSERT_TRUE((*store)->sync().has_value());
+    ASSERT_TRUE(disk->flip_bit("tiles/0/00000000", 32 * 1'000 + 5).has_value());
+    std::vector<crypto::Digest> right;
+    for (std::uint64_t i = 900; i < 1'100; ++i) right.push_back(model.hash(0, i));
+    disk->crash_at_mutation(disk->mutation_count() + 1 + seed % 3);
+    const bool done = (*store)->rewrite(0, 900, right).has_value();
+    disk = disk->crash(seed);
+    auto reopened = TileStore::open(*disk, 3'000);
+    ASSERT_TRUE(reopened.has_value()) << reopened.error().message;
+    const auto hashes = (*reopened)->read(0, 0, 3'000);
+    for (std::uint64_t i = 0; i < 3'000; ++i) {
+      if (i == 1'000 && !done) continue;
+      ASSERT_EQ((*hashes)[i], model.hash(0, i)) << i;
+    }
+  }
+}
+
 TEST(TileStore, what_was_synced_survives_every_crash) {
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
