@@ -212,4 +212,29 @@ Result<std::optional<std::uint64_t>> Run::find(const RunKey& key) {
   return std::optional<std::uint64_t>{found->value};
 }
 
+Result<SortedRuns::Checked> check_run_frames(const SealedContext& context,
+                                             const SortedRuns::Options& options,
+                                             std::uint64_t number, std::uint64_t position,
+                                             std::uint64_t bytes) {
+  const std::string path = run_path(options.name, number);
+  const auto damaged = [&](Error error) {
+    if (error.code == Code::not_found) error.code = Code::data_loss;
+    return with_context(error,
+                        "index run " + context.disk.display(path) + " does not read as written");
+  };
+  auto reader = SealedReader::open(context, path, Purpose::sorted_run, number);
+  if (!reader) return damaged(reader.error());
+  const std::uint64_t size = TRY(reader->size());
+  position = std::max<std::uint64_t>(position, sealed_file_header_size);
+  if (position >= size) return damaged(fail(Code::data_loss, "it is too short"));
+  for (const std::uint64_t until = position + bytes; position < std::min(size, until);) {
+    const auto frame = reader->read(position);
+    if (!frame) return damaged(frame.error());
+    position += frame->size;
+    if (position == size && frame->tag_word != run_trailer_tag)
+      return damaged(fail(Code::data_loss, "it does not end in a trailer"));
+  }
+  return SortedRuns::Checked{position, position >= size};
+}
+
 }  // namespace meridian::storage

@@ -66,6 +66,44 @@ TEST(RunFile, keys_compare_as_numbers_over_all_their_bytes) {
     EXPECT_EQ(*(*run)->find(keys[i]), std::optional<std::uint64_t>(i));
 }
 
+/// Of run 1 of a rig, `bytes` at a time.
+Status check_whole_run(RunsRig& rig, std::uint64_t bytes, std::uint64_t* steps = nullptr) {
+  std::uint64_t position = 0;
+  while (true) {
+    const auto next = TRY(check_run_frames(rig.context(), rig.options, 1, position, bytes));
+    if (steps != nullptr) ++*steps;
+    EXPECT_GT(next.position, position);
+    if (next.is_whole) return {};
+    position = next.position;
+  }
+}
+
+TEST(RunFile, every_flipped_byte_and_every_cut_is_found_by_checking_the_frames) {
+  RunsRig rig(16);
+  ASSERT_TRUE(rig.disk->make_directory("index/ids").has_value());
+  make_run(rig, 1'500, 64);
+  auto file = rig.disk->open(run_path("ids", 1), io::OpenMode::read_write);
+  const std::uint64_t size = *(*file)->size();
+  std::uint64_t steps = 0;
+  ASSERT_TRUE(check_whole_run(rig, 1, &steps).has_value());
+  EXPECT_GT(steps, 10U);  // a frame at a time
+  for (std::uint64_t at = 0; at < size; at += 1 + size / 700) {
+    ASSERT_TRUE(rig.disk->flip_bit(run_path("ids", 1), at, at % 8).has_value());
+    const Status found = check_whole_run(rig, 10'000);
+    ASSERT_FALSE(found.has_value()) << "byte " << at << " of " << size;
+    EXPECT_EQ(found.error().code, Code::data_loss);
+    EXPECT_NE(found.error().message.find(run_path("ids", 1)), std::string::npos);
+    ASSERT_TRUE(rig.disk->flip_bit(run_path("ids", 1), at, at % 8).has_value());
+  }
+  ASSERT_TRUE(check_whole_run(rig, 10'000).has_value());
+  for (std::uint64_t keep = size; keep-- > 0; keep -= std::min(keep, size / 300)) {
+    ASSERT_TRUE((*file)->truncate(keep).has_value());
+    ASSERT_EQ(check_whole_run(rig, 10'000).error().code, Code::data_loss) << keep;
+  }
+  ASSERT_TRUE(rig.disk->remove(run_path("ids", 1)).has_value());
+  EXPECT_EQ(check_whole_run(rig, 10'000).error().code, Code::data_loss);
+}
+
 TEST(RunFile, one_cut_short_is_damage_that_names_the_file) {
   RunsRig rig(16);
   ASSERT_TRUE(rig.disk->make_directory("index/ids").has_value());

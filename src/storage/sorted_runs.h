@@ -75,6 +75,16 @@ class SortedRuns {
   /// With 24-byte keys the same holds for a range over more than one `high`.
   virtual Result<std::vector<Pair>> find_range(const RunKey& first, const RunKey& last,
                                                std::size_t count, bool reversed) = 0;
+  /// The runs that look-ups use now, oldest first. Any thread.
+  virtual std::vector<std::uint64_t> live_runs() const = 0;
+  struct Checked {
+    std::uint64_t position;  ///< In the file: what lies before it was looked at.
+    bool is_whole;           ///< Nothing is left, or the run is not live any more.
+  };
+  /// Opens the frames of a live run's file from byte `position` on (0: the first), about `bytes` of
+  /// them. Any thread; look-ups do not wait. Errors: data_loss naming the file.
+  virtual Result<Checked> check_run(std::uint64_t number, std::uint64_t position,
+                                    std::uint64_t bytes) const = 0;
   virtual std::uint64_t size() const = 0;
   virtual std::uint64_t memory_bytes() const = 0;
   /// Bytes of runs that a merge still owes (0 = no compaction debt).

@@ -284,6 +284,32 @@ TEST(SortedRuns, a_flipped_bit_is_found_and_named_and_never_gives_a_wrong_answer
   expect_holds(*rig.must_open(manifest), model);
 }
 
+TEST(SortedRuns, the_files_of_live_runs_are_checked_and_those_merged_away_need_not_be_right) {
+  RunsRig rig(16);
+  auto runs = rig.must_open({});
+  std::uint64_t next = 0;
+  const auto write = [&] {
+    for (int i = 0; i < 40; ++i, ++next) runs->insert({next, 0}, next);
+    runs->freeze();
+    EXPECT_TRUE(runs->write_frozen().has_value());
+  };
+  for (int i = 0; i < 3; ++i) write();
+  const std::vector<std::uint64_t> before = runs->live_runs();
+  ASSERT_EQ(before.size(), 3U);
+  ASSERT_TRUE(rig.disk->flip_bit(run_path("ids", before[1]), 200).has_value());
+  EXPECT_TRUE(runs->check_run(before[0], 0, 1 << 20)->is_whole);
+  EXPECT_EQ(runs->check_run(before[1], 0, 1 << 20).error().code, Code::data_loss);
+  EXPECT_TRUE(runs->check_run(99, 0, 1 << 20)->is_whole);
+  ASSERT_TRUE(rig.disk->flip_bit(run_path("ids", before[1]), 200).has_value());
+  write();
+  while (runs->merge_some().value()) {
+  }
+  EXPECT_EQ(runs->live_runs().size(), 1U);
+  ASSERT_TRUE(rig.disk->flip_bit(run_path("ids", before[1]), 200).has_value());
+  EXPECT_TRUE(runs->check_run(before[1], 0, 1 << 20)->is_whole);
+  EXPECT_TRUE(runs->check_run(runs->live_runs()[0], 0, 1 << 20)->is_whole);
+}
+
 TEST(SortedRuns, a_run_put_in_the_place_of_another_is_refused) {
   RunsRig rig(16);
   auto runs = rig.must_open({});

@@ -100,4 +100,10 @@ class Run {
   std::vector<RunFrame> directory_;
 };
 
+/// SortedRuns::check_run of a file, live or not: frames of whatever kind.
+Result<SortedRuns::Checked> check_run_frames(const SealedContext& context,
+                                             const SortedRuns::Options& options,
+                                             std::uint64_t number, std::uint64_t position,
+                                             std::uint64_t bytes);
+
 }  // namespace meridian::storage
