@@ -26,29 +26,35 @@ Result<ledger::Header> check_header(u128 cell, std::uint64_t record, Bytes bytes
   return header;
 }
 
-/// The event whose payload must be stored with this record.
-const ledger::EventBody* event_of(const ledger::Header& header) {
-  if (header.outcome != ledger::Outcome::created) return nullptr;
-  return std::get_if<ledger::EventBody>(&header.body);
+/// What must be stored beside the header of an event.
+struct OwedPayload {
+  std::uint64_t record;
+  std::uint32_t size;
+  crypto::Digest commitment;
+};
+
+std::optional<OwedPayload> payload_owed(const ledger::Header& header) {
+  if (header.outcome != ledger::Outcome::created) return std::nullopt;
+  const auto* event = std::get_if<ledger::EventBody>(&header.body);
+  if (event == nullptr) return std::nullopt;
+  return OwedPayload{raw(header.record_index), event->payload_size, header.payload_commitment};
 }
 
 /// As far as can be told without keys. An event without payload has an empty one.
-Status check_payload(const ledger::Header& header, const ledger::EventBody& event,
-                     const std::optional<Bytes>& payload_bytes) {
-  const std::uint64_t record = raw(header.record_index);
-  if (!payload_bytes) return wrong(record, "its payload is missing");
+Status check_payload(const OwedPayload& owed, const std::optional<Bytes>& payload_bytes) {
+  if (!payload_bytes) return wrong(owed.record, "its payload is missing");
   const Bytes bytes = *payload_bytes;
-  if (bytes.size() != event.payload_size)
-    return wrong(record, fmt::format("its payload has {} bytes, its header says {}", bytes.size(),
-                                     event.payload_size));
+  if (bytes.size() != owed.size)
+    return wrong(owed.record, fmt::format("its payload has {} bytes, its header says {}",
+                                          bytes.size(), owed.size));
   if (bytes.empty()) return {};
   const Result<ledger::Payload> payload = ledger::Payload::decode(bytes);
-  if (!payload) return wrong(record, payload.error().message);
+  if (!payload) return wrong(owed.record, payload.error().message);
   std::vector<crypto::Digest> commitments;
   for (const ledger::Compartment& compartment : payload->compartments)
     commitments.push_back(compartment.commitment);
-  if (ledger::fold_commitments(commitments) != header.payload_commitment)
-    return wrong(record, "its payload does not match the commitment in its header");
+  if (ledger::fold_commitments(commitments) != owed.commitment)
+    return wrong(owed.record, "its payload does not match the commitment in its header");
   return {};
 }
 
@@ -165,7 +171,8 @@ Status RecordCopy::visit_kept(const Visit& visit) {
 
 // --- what comes ---
 
-Result<proof::Hashes> RecordCopy::check(const RecordsPiece& piece, const Visit& visit) const {
+Result<proof::Hashes> check_piece(const RecordsPiece& piece, u128 cell,
+                                  const RecordCopy::Visit& visit) {
   proof::Hashes leaves;
   leaves.reserve(piece.sizes.size());
   PayloadsInOrder payloads(piece.payloads);
@@ -173,9 +180,8 @@ Result<proof::Hashes> RecordCopy::check(const RecordsPiece& piece, const Visit& 
   std::uint64_t record = piece.first;
   for (const std::uint16_t size : piece.sizes) {
     const Bytes bytes = piece.headers.subspan(at, size);
-    const ledger::Header header = TRY(check_header(context_.cell, record, bytes));
-    if (const ledger::EventBody* event = event_of(header))
-      TRY(check_payload(header, *event, payloads.of(record)));
+    const ledger::Header header = TRY(check_header(cell, record, bytes));
+    if (const auto owed = payload_owed(header)) TRY(check_payload(*owed, payloads.of(record)));
     leaves.push_back(proof::leaf_hash(bytes));
     TRY(visit(header));
     at += size;
@@ -192,7 +198,7 @@ Status RecordCopy::add(const RecordsPiece& piece, const Visit& visit) {
   if (piece.sizes.empty() || piece.last() > raw(target_.size))
     return fail(Code::invalid_argument, fmt::format("it has {} records from record {} on",
                                                     piece.sizes.size(), piece.first));
-  const proof::Hashes leaves = TRY(check(piece, visit));
+  const proof::Hashes leaves = TRY(check_piece(piece, context_.cell, visit));
   proof::Frontier grown = frontier_;
   completed_.clear();
   grown.append(leaves, completed_);
@@ -225,19 +231,12 @@ Status RecordCopy::sync() {
 Result<proof::Hashes> check_stored_records(storage::RecordStore& store, u128 cell,
                                            std::uint64_t first, std::uint64_t last,
                                            const RecordCopy::Visit& visit) {
-  std::vector<RecordsPiece::PayloadOf> payloads;
-  std::vector<Buffer> bytes;
-  TRY(store.scan_payloads(first, last, [&](std::uint64_t record, Bytes payload) {
-    bytes.push_back(to_buffer(payload));
-    payloads.push_back({record, bytes.back()});
-    return true;
-  }));
-  PayloadsInOrder in_order(payloads);
+  // Headers first: payloads may be large, and are then looked at one by one.
+  std::vector<OwedPayload> owed;
   proof::Hashes leaves;
   const auto check_one = [&](std::uint64_t record, Bytes header_bytes) -> Status {
     const ledger::Header header = TRY(check_header(cell, record, header_bytes));
-    if (const ledger::EventBody* event = event_of(header))
-      TRY(check_payload(header, *event, in_order.of(record)));
+    if (const auto one = payload_owed(header)) owed.push_back(*one);
     leaves.push_back(proof::leaf_hash(header_bytes));
     return visit(header);
   };
@@ -252,8 +251,21 @@ Result<proof::Hashes> check_stored_records(storage::RecordStore& store, u128 cel
       [&](std::uint64_t, std::uint64_t, const Error& error) {
         if (right) right = error;
       }));
-  if (right && in_order.left_over())
-    right = wrong(*in_order.left_over(), "a payload is stored with it, and it has none");
+  auto next = owed.begin();
+  if (right) {
+    const Status scanned =
+        store.scan_payloads(first, last, [&](std::uint64_t record, Bytes payload) {
+          if (next == owed.end() || record < next->record)
+            right = wrong(record, "a payload is stored with it, and it has none");
+          else
+            right = check_payload(*next,
+                                  record == next->record ? std::optional(payload) : std::nullopt);
+          if (right) ++next;
+          return right.has_value();
+        });
+    if (right) right = scanned;
+  }
+  if (right && next != owed.end()) right = check_payload(*next, std::nullopt);
   if (right) return leaves;
   Error error = right.error();
   if (error.code == Code::invalid_argument) error.code = Code::data_loss;

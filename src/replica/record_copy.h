@@ -63,7 +63,6 @@ class RecordCopy {
   Status find_whole_segments();
   Result<bool> read_segment(storage::RecordStore& found, std::uint64_t end);
   Status open_stores();
-  Result<proof::Hashes> check(const RecordsPiece& piece, const Visit& visit) const;
   bool leads_to_target(const proof::TreeHead& head, const proof::ProofPath& path) const;
   Status append_tiles();
 
@@ -76,6 +75,12 @@ class RecordCopy {
   std::unique_ptr<storage::TileStore> tiles_;
   proof::TileHashes completed_;
 };
+
+/// Checks the headers and payloads of a piece, calling `visit` with each header. Gives their leaf
+/// hashes; whether they lead to a root is for the caller to see. Errors: invalid_argument naming
+/// the first record that is not right; what `visit` gives.
+Result<proof::Hashes> check_piece(const RecordsPiece& piece, u128 cell,
+                                  const RecordCopy::Visit& visit);
 
 /// Reads the records [first, last) of a store, at best a segment at a time, and checks them as
 /// those of a piece are checked, calling `visit` for each. Gives their leaf hashes. Errors:
