@@ -127,6 +127,25 @@ TEST_F(KeyCustodianTest, one_that_joins_late_opens_what_was_sealed_before) {
   expect_all_read(carl, well);
 }
 
+TEST_F(KeyCustodianTest, damaged_records_are_waited_for_until_they_are_repaired) {
+  cell.lead(1);
+  cell.run(io::seconds(1));
+  cell.stop(3);
+  const auto anna = must_append(1, 1, "anna");
+  cell.members[3].is_damaged = true;
+  cell.start(3);
+  cell.run(io::seconds(5));
+  EXPECT_NE(reads(3, anna), well);
+  EXPECT_EQ(std::ranges::count_if(cell.notices,
+                                  [](const std::string& line) {
+                                    return line.find("cannot be read yet") != line.npos;
+                                  }),
+            1);
+  cell.members[3].is_damaged = false;
+  cell.run(io::seconds(5));
+  expect_all_read(anna, well);
+}
+
 TEST_F(KeyCustodianTest, without_a_quorum_that_holds_the_next_key_nobody_is_forgotten) {
   cell.lead(1);
   const auto anna = must_append(1, 1, "anna");

@@ -58,9 +58,19 @@ void KeyFold::scan_next() {
 }
 
 void KeyFold::scanned(std::uint64_t end, Result<std::vector<replica::KeyRecord>> found) {
+  is_scanning_ = false;
+  if (!found && found.error().code == Code::data_loss) {
+    // It was seen, and is repaired from another replica (replica/scrub.h): tick() tries again.
+    if (!std::exchange(is_damage_told_, true))
+      parts_.notice(
+          fmt::format("records of keys of persons cannot be read yet: {}; until they are repaired, "
+                      "some persons' payloads cannot be opened here",
+                      found.error().message));
+    return;
+  }
   if (!found)
     return parts_.fatal(with_context(found.error(), "records of keys of persons cannot be read"));
-  is_scanning_ = false;
+  is_damage_told_ = false;
   waiting_.insert(waiting_.end(), found->begin(), found->end());
   scan_from_ = end;
   fold();

@@ -4,6 +4,7 @@
 //
 //   start: scans what was stored since the table was noted last   -> fold
 //   each record of our kinds, as it is stored                     -> fold
+//   damage met by the scan: it waits until that is repaired
 //   a turn whose KEK is not here: the fold stops                  -> ask -> fold, or copy -> fold
 //
 // On the door's executor. Cost: 5 us per row; a turn 5 us per row of the table; a scan reads
@@ -107,6 +108,7 @@ class KeyFold {
   u128 missing_{};                        ///< The fold waits for this KEK, of
   std::uint32_t missing_number_ = 0;      ///< this turn.
   bool is_full_told_ = false;
+  bool is_damage_told_ = false;
 
   u128 candidate_{};
   std::map<u128, Asked> asked_;

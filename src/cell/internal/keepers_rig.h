@@ -33,6 +33,7 @@ class Keepers {
     std::unique_ptr<KeyCustodian> custodian;
     std::uint64_t stored = 0;  ///< Of log_.
     bool is_up = false, is_cut_off = false;
+    bool is_damaged = false;  ///< Its records cannot be read.
   };
 
   explicit Keepers(std::uint64_t seed, std::size_t founders = 3) : world(seed), random_(seed) {
@@ -189,7 +190,9 @@ inline KeyParts Keepers::parts_of(std::uint64_t id) {
     return all;
   };
   parts.stored_records = [this, id] { return members.at(id).stored; };
-  parts.scan = [this](std::uint64_t first, std::uint64_t count) {
+  parts.scan = [this, id](std::uint64_t first, std::uint64_t count) {
+    if (members.at(id).is_damaged)
+      return Result<std::vector<replica::KeyRecord>>(Code::data_loss, "a frame does not open");
     std::vector<replica::KeyRecord> found;
     for (std::uint64_t i = first; i < first + count; ++i)
       if (replica::is_of_keys(log_[i].kind)) found.push_back({i, log_[i].kind, log_[i].command});
