@@ -62,6 +62,7 @@ struct ServeOptions {
   std::uint64_t wal_file_size = replica::ReplicaConfig().wal_file_size;
   std::uint64_t poison_amount = 0;  // of tests: replica::Canary
   std::uint32_t feature_level = replica::ReplicaConfig().feature_level;
+  std::uint64_t scrub_mib = replica::ReplicaConfig().scrub_bytes_per_second >> 20;
   std::string grpc{default_grpc};
   std::string http{default_http};
   std::vector<std::string> witnesses;  ///< URL=VKEY
@@ -346,6 +347,7 @@ Result<Exit> serve(const ServeOptions& options) {
   config.checkpoint_interval = options.checkpoint_interval;
   config.wal_file_size = options.wal_file_size;
   config.feature_level = options.feature_level;
+  config.scrub_bytes_per_second = options.scrub_mib << 20;
   config.canary.poison_amount = options.poison_amount;
   config.canary.poison_asserts = true;
   ServeSetting setting{node,
@@ -382,6 +384,13 @@ void add_serve(CLI::App& app, Invocation& invocation) {
       ->capture_default_str();
   command->add_option("--witness", options->witnesses,
                       "URL=VKEY of an outside witness that cosigns checkpoints; repeatable");
+  command
+      ->add_option("--scrub-rate", options->scrub_mib,
+                   "MiB a second of what is stored that are read back to find damage; 0: only "
+                   "what readers come across is looked at (docs/operations/repair.md)")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20))
+      ->type_name("N");
   command->add_flag("--insecure-test", options->insecure_test,
                     "Listen where others can reach it, without any authentication");
   command

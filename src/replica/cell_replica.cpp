@@ -109,7 +109,44 @@ Status CellReplica::build() {
   applier_->set_last_applied(group_ != nullptr ? group_->applied() : stores_.applied);
   applied_index_ = applier_->last_applied().index;
   applier_->set_membership(std::move(stores_.membership));
+  make_scrub();
   return {};
+}
+
+void CellReplica::make_scrub() {
+  const bool is_alone = group_ == nullptr;
+  Scrub::Parts parts{
+      is_alone || executors_.give == nullptr ? executors_.checkpoint : *executors_.give,
+      io_.clock,
+      *stores_.records,
+      *stores_.tiles,
+      *stores_.states,
+      {},
+      config_.cell,
+      config_.scrub_bytes_per_second,
+      scrub_metrics_,
+      io_.notice,
+      [this](const Error& error) { fatal(error); }};
+  for (const auto& runs : history_->runs()) parts.indexes.push_back(runs.get());
+  for (const auto* runs : {&stores_.index.streams, &stores_.index.categories})
+    parts.indexes.push_back(runs->get());
+  if (!is_alone) {
+    Peers& peers = group_->peers();
+    parts.peers = [&peers, self = config_.group->id] {
+      std::vector<std::uint64_t> others = peers.known();
+      std::erase(others, self);
+      return others;
+    };
+    parts.send = [&peers](std::uint64_t to, io::Parts question) {
+      return peers.send(to, io::Channel::control, std::move(question));
+    };
+    parts.damaged = io_.damaged;
+    peers.on(PeerTag::copy_answer, [this](std::uint64_t from, io::Parts answer) {
+      scrub_->receive(from, std::move(answer));
+    });
+  }
+  scrub_ = std::make_unique<Scrub>(std::move(parts));
+  stores_.records->on_damage([this](std::uint64_t segment) { scrub_->look_at(segment); });
 }
 
 /// Alone, the log was written by nobody else: the state, or what made it, cannot be trusted.
@@ -127,7 +164,14 @@ Status CellReplica::recover(const Progress& progress) {
   TRY(restore_state(stores_, *ledger_, progress));
   proposer_->set_feature_level(ledger_->feature_level());
   checkpointer_->start(*ledger_);
-  return group_ != nullptr ? join_group() : start_alone(progress);
+  if (Status healed = scrub_->heal_edge(); !healed) {
+    if (group_ == nullptr || !io_.damaged) return healed;
+    has_bad_edge_ = true;  // it opens only to be closed
+    io_.damaged(healed.error());
+  }
+  TRY(group_ != nullptr ? join_group() : start_alone(progress));
+  if (!has_bad_edge_) scrub_->start();
+  return {};
 }
 
 Status CellReplica::start_alone(const Progress& progress) {
@@ -254,6 +298,9 @@ void CellReplica::fatal(const Error& error) {
   if (fatal_told_.exchange(true)) return;
   checkpointer_->stop();
   proposer_->fail(error);
+  // It stopped over a segment that is damaged, before that could be repaired: so it would again.
+  const bool is_of_segment = error.code == Code::data_loss && scrub_ && scrub_->has_met_damage();
+  if (is_of_segment && group_ != nullptr && io_.damaged) return io_.damaged(error);
   if (on_fatal_) on_fatal_(error);
 }
 

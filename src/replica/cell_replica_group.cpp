@@ -174,6 +174,7 @@ Status CellReplica::join_group() {
   const std::uint64_t signed_size = last ? raw(last->size) : 0;
   prover_->when_visible(signed_size, [this](std::uint64_t) {
     executors_.prove.post([this] {
+      if (has_bad_edge_) return;
       if (Status same = check_signed_head(); !same) return fatal(same.error());
       prover_->start_signing();
     });

@@ -65,10 +65,24 @@ Result<Recovered> open_stores(const storage::SealedContext& context) {
   return recovered;
 }
 
+namespace {
+
+/// All frames: a start reads filters and directories only.
+Status check_runs(const storage::SortedRuns& runs) {
+  constexpr std::uint64_t all = ~std::uint64_t{0} >> 1;
+  for (const std::uint64_t number : runs.live_runs()) TRY(runs.check_run(number, 0, all));
+  return {};
+}
+
+}  // namespace
+
 Result<std::optional<Error>> find_damage(const storage::SealedContext& context) {
   const auto read_all = [&]() -> Status {
     const Recovered stores = TRY(open_stores(context));
     if (stores.states->newest() == nullptr) return {};
+    for (const auto& runs : stores.ids) TRY(check_runs(*runs));
+    TRY(check_runs(*stores.index.streams));
+    TRY(check_runs(*stores.index.categories));
     return stores.states->load([](storage::ChunkId, Bytes) { return Status(); });
   };
   const Status read = read_all();

@@ -62,6 +62,8 @@ struct ReplicaConfig {
   /// begins at that of who leads it first.
   std::uint32_t feature_level = ledger::feature_level_newest;
   std::uint64_t wal_file_size = 64 << 20;  ///< storage::WalOptions::file_size
+  /// Read back a second to find damage (scrub.h); 0: only what readers find is looked at.
+  std::uint64_t scrub_bytes_per_second = 8 << 20;
 
   ReplicaLimits limits;
   /// Set: one of several replicas (its own id, its peers). None: it is alone.
@@ -133,7 +135,8 @@ class Replica {
     /// (catch_up.h) and open again. Comes on the raft executor.
     std::function<void(const MemberInfo& peer)> behind{};
     /// Of a group, once: what is stored here is damaged, and not where it is repaired in place.
-    /// Close it, have it repaired from the others (CatchUp::Need::repair) and open again.
+    /// Close it, have it repaired from the others (CatchUp::Need::repair) and open again. Comes on
+    /// any thread, also before open() returns.
     std::function<void(const Error& what)> damaged{};
     /// Of a group: the key that its replicas share (storage/cell_key.h), as soon as it was handed
     /// to this one; at most once, on the apply executor. Without it none is made.

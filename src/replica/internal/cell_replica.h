@@ -25,6 +25,7 @@
 #include "replica/recovery.h"
 #include "replica/replica.h"
 #include "replica/round_trips.h"
+#include "replica/scrub.h"
 #include "replica/state_exchange.h"
 #include "replica/stored_records.h"
 
@@ -44,12 +45,14 @@ class CellReplica final : public Replica {
         on_fatal_(std::move(on_fatal)),
         origin_(origin_of(config)),
         context_{io.disk, io.entropy, io.keys, config.cell},
-        metrics_(io.metrics) {}
+        metrics_(io.metrics),
+        scrub_metrics_(io.metrics) {}
 
   /// Stages run until their executors have let go of them.
   ~CellReplica() override {
     lifetime_.end();
     if (checkpointer_ == nullptr) return;  // never got to run
+    scrub_->stop();
     log_->stop();
     // What a group has not committed may never be: nobody waits for it here any more.
     if (group_ != nullptr)
@@ -152,6 +155,7 @@ class CellReplica final : public Replica {
   Status start_alone(const Progress& progress);
   Status join_group();
   meridian::Status make_exchange();
+  void make_scrub();
   void make_cell_keys();
   void make_level_news();
   LevelReport level_report() const;
@@ -205,6 +209,7 @@ class CellReplica final : public Replica {
   std::unique_ptr<StateSource> copies_;
 
   StageMetrics metrics_;
+  ScrubMetrics scrub_metrics_;
   std::unique_ptr<OrderedLog> log_;
   LocalLog* alone_ = nullptr;  ///< log_, if this replica has no peers.
   RaftLog* group_ = nullptr;   ///< log_, if it has.
@@ -231,6 +236,8 @@ class CellReplica final : public Replica {
   std::unique_ptr<Prover> prover_;
   std::unique_ptr<Applier> applier_;
   std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<Scrub> scrub_;
+  bool has_bad_edge_ = false;  ///< What was signed cannot be found in the tiles: nothing is signed.
 };
 
 }  // namespace meridian::replica
