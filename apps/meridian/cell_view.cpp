@@ -203,6 +203,10 @@ void CellObserver::alarm_disks(const std::vector<ReplicaSample>& samples, CellVi
       view.alarms.push_back(
           fmt::format("{} puts checkpoints off: its disk is too slow for the load", row.region));
     known_[i].checkpoints_passed = passed;
+    if (const std::uint64_t damaged = samples[i].metrics.of("meridian_scrub_unrepaired"))
+      view.alarms.push_back(
+          fmt::format("{} holds {} damaged parts that are not repaired: its log names them",
+                      row.region, damaged));
   }
 }
 

@@ -189,6 +189,16 @@ TEST(CellView, full_disks_and_checkpoints_put_off_are_alarms) {
               ElementsAre(HasSubstr("the disk of ap-south is full: it takes no entries")));
 }
 
+TEST(CellView, damage_that_is_not_repaired_is_an_alarm) {
+  Cell cell;
+  CellObserver observer;
+  cell.samples[1].metrics.set("meridian_scrub_unrepaired", 2);
+  EXPECT_THAT(cell.shown_by(observer).alarms,
+              ElementsAre(HasSubstr("eu-west holds 2 damaged parts that are not repaired")));
+  cell.samples[1].metrics.set("meridian_scrub_unrepaired", 0);
+  EXPECT_THAT(cell.shown_by(observer).alarms, testing::IsEmpty());
+}
+
 TEST(CellView, a_replica_of_another_cell_is_an_alarm) {
   Cell cell;
   CellObserver observer;
