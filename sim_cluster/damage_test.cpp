@@ -64,6 +64,25 @@ TEST_F(DamageTest, records_that_rotted_at_their_end_are_copied_from_another) {
   EXPECT_EQ(node.copies(), 1u);
 }
 
+/// The keys of a run, which no start reads: a merge meets them, a look-up, or the scrub.
+TEST_F(DamageTest, an_index_that_rotted_is_found_while_the_replica_serves) {
+  Node& node = start_with_rot("index/streams", 128 + 60);
+  group_.run(30'000);
+  EXPECT_EQ(node.copies(), 1u);
+  EXPECT_EQ(node.repairs(), 1u);
+}
+
+/// Nobody reads them, and nothing is written meanwhile: only the scrub does.
+TEST_F(DamageTest, records_that_rotted_in_the_middle_are_found_by_the_scrub) {
+  fill(group_);
+  Node& node = group_.node(group_.leader_within(5'000).id() % 3);
+  ASSERT_GT(rot_all(node, "payloads", 200), 0u);
+  group_.run(30'000);
+  EXPECT_EQ(node.copies(), 1u);
+  EXPECT_EQ(node.repairs(), 1u);
+  group_.require_progress(20'000);
+}
+
 TEST_F(DamageTest, a_log_that_rotted_is_supplied_again) {
   Node& node = start_with_rot("wal", 4096 + 100);
   EXPECT_TRUE(said(node, "the log ends after entry"));

@@ -130,7 +130,9 @@ Status Node::keep_going() {
   }
   if (is_copying()) return end_catch_up();
   if (!is_up()) return {};
-  if (const std::optional<Error> why = fatal_) return bury(*why);  // a copy: it is closed there
+  if (const std::optional<Error> why = fatal_) {  // a copy: it is closed there
+    return is_rotten_ && why->code == Code::data_loss ? repair_or_bury(*why) : bury(*why);
+  }
   if (const std::optional<Error> what = damaged_) {
     if (!is_rotten_) return *what;
     const Status given_up = replica::CatchUp::give_up(io(), *what);
@@ -148,6 +150,17 @@ Status Node::keep_going() {
   if (began) return {};
   stop();
   return bury(began.error());
+}
+
+/// It stopped over what may have rotted.
+Status Node::repair_or_bury(const Error& why) {
+  stop();
+  if (disk_->has_crashed()) return bury(why);
+  TRY(open_parts());
+  const Result<bool> given_up = replica::CatchUp::give_up_if_damaged(io(), config_, why);
+  stop();
+  if (!given_up) return bury(given_up.error());
+  return *given_up ? start() : bury(why);
 }
 
 Status Node::catch_up(const std::optional<replica::MemberInfo>& peer) {

@@ -110,6 +110,7 @@ class Node {
   Status open_replica();
   Status catch_up(const std::optional<replica::MemberInfo>& peer);
   Status end_catch_up();
+  Status repair_or_bury(const Error& why);
   Status bury(const Error& why);
   replica::Replica::Io io();
   replica::ReplicaExecutors executors();
