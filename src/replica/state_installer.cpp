@@ -112,19 +112,13 @@ Status Installer::start() {
 }
 
 /// A tree that was signed must be a part of what this directory will hold: compared before commit.
+/// If more was signed than is offered, the log has the rest, and nothing is signed before the tree
+/// is that large again and has that root.
 Status Installer::check_signed(const proof::TreeHead& covered) {
   if (!TRY(context_.disk.exists(CosignedHead::path))) return {};
   const CosignedHead cosigned = TRY(CosignedHead::open(context_.disk));
   const std::optional<proof::TreeHead>& last = cosigned.last();
-  if (!last || last->size <= covered.size) return {};
-  if (raw(last->size) > offer_.record_index) {
-    if (TRY(storage::is_state_given_up(context_.disk))) return {};
-    return fail(Code::failed_precondition,
-                fmt::format("this replica signed a tree of {} records, and only {} are offered: "
-                            "wait for a newer offer",
-                            raw(last->size), offer_.record_index));
-  }
-  signed_ = last;
+  if (last && last->size > covered.size && raw(last->size) <= offer_.record_index) signed_ = last;
   return {};
 }
 

@@ -41,9 +41,7 @@ class StateInstaller {
   };
   /// `context` may be of an empty directory, or of one whose state was given up
   /// (storage::give_up_state): then only its records count, as far as they are right. Errors:
-  /// failed_precondition if the directory already holds as much, or signed what the offer does not
-  /// cover (unless it was given up: the log has the rest, and it is compared before the next
-  /// signature); invalid_argument for an offer of
+  /// failed_precondition if the directory already holds as much; invalid_argument for an offer of
   /// another cell; data_loss.
   static Result<std::unique_ptr<StateInstaller>> begin(const storage::SealedContext& context,
                                                        const StateOffer& offer,

@@ -1,6 +1,6 @@
 """Bits of a stopped replica's disk flip: started again it heals itself from the others.
 
-In headers and payloads of a finished segment, and in hashes of tiles. The scrub is made quick, and a
+In headers and payloads of a finished segment, in hashes of tiles, in the state, in the log. The scrub is made quick, and a
 client reads what is damaged before it was found. Nothing else is told from a sound replica:
 `meridian verify` of each directory, and a receipt from before.
 """
@@ -92,6 +92,16 @@ def test(binary, work):
         before = len(rotten.log())
         rotten.start()
         wait_for(rotten, before, "what this replica keeps is damaged", "serving grpc")
+
+        # A start finds these: the state is copied, the log supplied again.
+        for directory, offset, word in (("state", 200, "what this replica keeps is damaged"),
+                                        ("wal", 4196, "the log ends after entry")):
+            rotten.stop()
+            for path in (rotten.data / directory).glob("0*.*"):
+                flip(path, offset)
+            before = len(rotten.log())
+            rotten.start()
+            wait_for(rotten, before, word, "serving grpc")
 
         run(binary, "bench", "transfers", "--count", 5_000, "--accounts", 100, *server)
         cell.wait_even()
