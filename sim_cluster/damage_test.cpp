@@ -113,21 +113,24 @@ TEST_F(DamageTest, a_repair_goes_on_after_a_crash) {
 }
 
 /// Who copies asks the leader first, whose record rotted without its knowing.
-TEST_F(DamageTest, a_state_that_one_cannot_give_comes_from_another) {
-  fill(group_);
-  Node& leader = group_.leader_within(5'000);
-  Node& late = group_.node(leader.id() % 3);
+TEST(Damage, a_state_that_one_cannot_give_comes_from_another) {
+  Group group({.seed = 31, .checkpoint_interval = interval, .adjust = [](auto& config) {
+                 config.scrub_bytes_per_second = 0;
+               }});
+  fill(group);
+  Node& leader = group.leader_within(5'000);
+  Node& late = group.node(leader.id() % 3);
   late.empty_disk(5);
   const auto payloads = leader.disk().list("payloads");
   ASSERT_TRUE(payloads && !payloads->empty());
   ASSERT_TRUE(leader.rot_at("payloads/" + payloads->front(), 200, 3));
-  group_.start(late);
-  group_.op().replace(late);
-  for (int i = 0; i < 400 && group_.op().is_busy(); ++i) group_.run(50);
-  EXPECT_EQ(group_.op().replaced(), 1u);
-  Node& fresh = *group_.nodes().back();
+  group.start(late);
+  group.op().replace(late);
+  for (int i = 0; i < 400 && group.op().is_busy(); ++i) group.run(50);
+  EXPECT_EQ(group.op().replaced(), 1u);
+  Node& fresh = *group.nodes().back();
   EXPECT_TRUE(said(fresh, "no state from this replica: "));
-  group_.require_progress(20'000);
+  group.require_progress(20'000);
 }
 
 }  // namespace
