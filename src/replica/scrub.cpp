@@ -42,7 +42,7 @@ Scrub::Scrub(Parts parts) : parts_(std::move(parts)) {}
 void Scrub::start() {
   parts_.executor.post([this, alive = lifetime_.token()] {
     if (!*alive) return;
-    due_ = parts_.clock.monotonic() + rest;
+    due_ = parts_.clock.monotonic() + rest_at_first;
     schedule({});
   });
 }
@@ -59,7 +59,7 @@ void Scrub::look_at(std::uint64_t segment) {
 
 bool Scrub::has_met_damage() const {
   const std::lock_guard lock(looks_mutex_);
-  return !looks_.empty() || has_unrepaired_;
+  return !looks_.empty() || is_looking_ || has_unrepaired_;
 }
 
 void Scrub::receive(std::uint64_t from, io::Parts answer) {
@@ -94,6 +94,7 @@ void Scrub::step() {
   if (bytes) {
     read_again_ = false;
     parts_.metrics.bytes.increment(*bytes);
+    if (!reading_) end_look();
     return schedule(is_resting() ? rest_left() : pace(*bytes));
   }
   // What was read, not what is stored, may have been wrong.
@@ -103,6 +104,7 @@ void Scrub::step() {
   }
   read_again_ = false;
   met(bytes.error());
+  end_look();
 }
 
 /// Until the next round, or the next try to repair something.
@@ -142,10 +144,11 @@ Result<std::optional<std::uint64_t>> Scrub::segment_looked_for() {
     const std::lock_guard lock(looks_mutex_);
     looks = looks_;
   }
+  if (read_next_) looks.insert(*std::exchange(read_next_, std::nullopt));
   if (!is_alone())
     for (const auto& [segment, tried] : unrepaired_) looks.insert(segment);
   for (const std::uint64_t segment : looks) {
-    forget_look(segment);
+    begin_look(segment);
     const bool is_early = is_too_early(segment);
     // Past the checkpoint that was looked at last: there may be a newer one.
     const bool is_known = is_early || is_below_checkpoint(segment) ||
@@ -155,9 +158,14 @@ Result<std::optional<std::uint64_t>> Scrub::segment_looked_for() {
   return std::optional<std::uint64_t>{};
 }
 
-void Scrub::forget_look(std::uint64_t segment) {
+void Scrub::begin_look(std::uint64_t segment) {
   const std::lock_guard lock(looks_mutex_);
-  looks_.erase(segment);
+  is_looking_ = looks_.erase(segment) != 0;
+}
+
+void Scrub::end_look() {
+  const std::lock_guard lock(looks_mutex_);
+  is_looking_ = false;
 }
 
 // --- rounds ---
@@ -167,8 +175,9 @@ Result<std::uint64_t> Scrub::begin_round() {
   const bool is_there = TRY(know_checkpoint());
   due_ = parts_.clock.monotonic() + rest;
   if (is_there) {
-    round_.emplace();
-    round_->began = parts_.clock.monotonic();
+    Round begun;
+    begun.began = parts_.clock.monotonic();
+    round_ = std::move(begun);
   }
   return std::uint64_t{0};
 }
@@ -233,7 +242,7 @@ void Scrub::met(const Error& error) {
 
 void Scrub::met_in_segment(std::uint64_t segment, const Error& error) {
   reading_.reset();
-  forget_look(segment);  // this one met it itself
+  begin_look(segment);  // this one met it itself
   const bool is_new = !unrepaired_.contains(segment);
   const io::MonotonicTime now = parts_.clock.monotonic();
   unrepaired_[segment] = now;
@@ -256,7 +265,8 @@ void Scrub::met_in_segment(std::uint64_t segment, const Error& error) {
 void Scrub::repair(std::uint64_t segment) {
   std::vector<std::uint64_t> peers = parts_.peers();
   if (!peers.empty())
-    std::ranges::rotate(peers, peers.begin() + static_cast<std::ptrdiff_t>(segment % peers.size()));
+    std::rotate(peers.begin(), peers.begin() + static_cast<std::ptrdiff_t>(segment % peers.size()),
+                peers.end());
   repair_ = std::make_unique<SegmentRepair>(
       SegmentRepair::Parts{parts_.executor, parts_.records, parts_.cell, parts_.send},
       SegmentRepair::Wanted{segment, known_->roots[segment], std::move(peers)},
@@ -279,7 +289,7 @@ void Scrub::repaired(std::uint64_t segment, const Result<std::uint64_t>& peer) {
         fmt::format("{} are repaired: they come from replica {} and have the root of "
                     "the checkpoint",
                     records_of(segment), *peer));
-    look_at(segment);  // and its hashes
+    read_next_ = segment;  // and its hashes
     return schedule({});
   }
   const Error& error = peer.error();

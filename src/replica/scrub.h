@@ -50,8 +50,8 @@ struct ScrubMetrics {
 class Scrub {
  public:
   static constexpr std::uint64_t rate_default = 8 << 20;
-  /// Between two rounds, and before the first.
-  static constexpr io::Duration rest = io::seconds(10);
+  static constexpr io::Duration rest_at_first = io::seconds(1);  ///< After start().
+  static constexpr io::Duration rest = io::seconds(10);          ///< Between two rounds.
   /// Before damage that could not be repaired is tried again.
   static constexpr io::Duration retry = io::seconds(30);
 
@@ -128,7 +128,8 @@ class Scrub {
   void schedule(io::Duration delay);
   void step();
   Result<std::optional<std::uint64_t>> segment_looked_for();
-  void forget_look(std::uint64_t segment);
+  void begin_look(std::uint64_t segment);
+  void end_look();
 
   // Each does a piece of the work and gives the bytes read. Errors: what is damaged.
   Result<std::uint64_t> work();
@@ -163,7 +164,8 @@ class Scrub {
   std::optional<Round> round_;
   std::optional<Known> known_;
   std::optional<Reading> reading_;
-  bool read_again_ = false;  ///< The last step failed: damage is what fails twice.
+  std::optional<std::uint64_t> read_next_;  ///< A segment that was repaired.
+  bool read_again_ = false;                 ///< The last step failed: damage is what fails twice.
   std::unique_ptr<SegmentRepair> repair_;
   /// Segments known to be damaged, and when that was seen last.
   std::map<std::uint64_t, io::MonotonicTime> unrepaired_;
@@ -173,6 +175,7 @@ class Scrub {
 
   mutable std::mutex looks_mutex_;
   std::set<std::uint64_t> looks_;  ///< Segments to look at next.
+  bool is_looking_ = false;        ///< At one that was among these.
   bool has_unrepaired_ = false;
 };
 

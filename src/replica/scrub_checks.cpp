@@ -94,12 +94,11 @@ Result<proof::Hashes> Scrub::roots_under(const proof::Frontier& frontier) {
 void Scrub::check_hashes(std::size_t level, std::uint64_t first, const proof::Hashes& right) {
   if (right.empty() || ended_) return;
   const auto tile_level = static_cast<std::uint8_t>(level);
-  const auto is_right = [&] {
-    const auto stored = parts_.tiles.read(tile_level, first, right.size());
-    return stored && *stored == right;
-  };
-  if (is_right() || is_right()) return;
-  const auto stored = parts_.tiles.read(tile_level, first, right.size());
+  const auto read = [&] { return parts_.tiles.read(tile_level, first, right.size()); };
+  Result<proof::Hashes> stored = read();
+  if (stored && *stored == right) return;
+  stored = read();  // what was read, not what is stored, may have been wrong
+  if (stored && *stored == right) return;
   std::size_t begin = 0;
   std::size_t end = right.size();
   if (stored) {
