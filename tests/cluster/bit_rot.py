@@ -101,7 +101,7 @@ def test(binary, work):
                 flip(path, offset)
             before = len(rotten.log())
             rotten.start()
-            wait_for(rotten, before, word, "serving grpc")
+            wait_for(rotten, before, word)
 
         run(binary, "bench", "transfers", "--count", 5_000, "--accounts", 100, *server)
         cell.wait_even()
