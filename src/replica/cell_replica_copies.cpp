@@ -1,4 +1,7 @@
-// A state given to others: who copies it, and the log that is kept for them.
+// A state given to others: who copies it, the log that is kept for them, and the pace of clients
+// until they are level.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "replica/internal/cell_replica.h"
@@ -36,6 +39,36 @@ std::optional<consensus::SnapshotOffer> CellReplica::make_offer() {
 void CellReplica::keep_for_copies() {
   const Result<std::uint64_t> free = io_.disk.free_bytes();
   group_->node().keep_for_copies(std::min(config_.group->copy_log_bytes_max, free ? *free / 2 : 0));
+  keep_pace(group_->node().report());
+}
+
+void CellReplica::keep_pace(const consensus::RaftNode::Report& raft) {
+  const std::uint64_t before = client_pace_.percent();
+  std::optional<std::uint64_t> pace;
+  if (leadership().is_ours) {
+    ClientPace::Now now{io_.clock.monotonic(),
+                        proposer_->proposed_bytes(),
+                        raft.core.last_index,
+                        !raft.kept_for.empty(),
+                        {}};
+    for (const consensus::PeerProgress& peer : raft.peers) {
+      const bool is_copied = std::ranges::count(raft.kept_for, peer.id) != 0;
+      if (is_copied && peer.recent_active && peer.state != consensus::PeerProgress::State::snapshot)
+        now.matched[peer.id] = peer.matched;
+    }
+    pace = client_pace_.next(now);
+  } else {
+    client_pace_.reset();
+  }
+  proposer_->set_pace(pace.value_or(0));
+  const std::uint64_t percent = client_pace_.percent();
+  group_metrics_->show_client_pace(percent);
+  if (before == 100 && percent < 100)
+    io_.notice(
+        fmt::format("a replica that copied the state does not come level: clients are slowed, to "
+                    "no less than {} % of what they wrote before, until it is",
+                    ClientPace::percent_min));
+  if (before < 100 && percent == 100) io_.notice("clients are not slowed any more");
 }
 
 }  // namespace meridian::replica

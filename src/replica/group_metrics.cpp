@@ -23,6 +23,10 @@ GroupMetrics::GroupMetrics(metrics::Registry& registry)
                          "Silence of a leader after which this replica may stand for election.")),
       lacks_room_(registry.gauge("meridian_raft_lacks_room",
                                  "1 if the disk is so full that the log takes nothing, else 0.")),
+      client_pace_(registry.gauge(
+          "meridian_client_pace_percent",
+          "What this leader lets clients write, in percent of what they wrote before a replica "
+          "that is not level yet copied its state; 100: as much as they like.")),
       elections_(registry.counter("meridian_raft_elections_total",
                                   "Elections that this replica stood for since it was opened.")) {}
 

@@ -13,6 +13,9 @@ class GroupMetrics {
  public:
   explicit GroupMetrics(metrics::Registry& registry);
   void show(const GroupReport& report);
+  void show_client_pace(std::uint64_t percent) {
+    client_pace_.set(static_cast<std::int64_t>(percent));
+  }
 
  private:
   metrics::Registry& registry_;
@@ -24,6 +27,7 @@ class GroupMetrics {
   metrics::Gauge& failover_bound_ms_;
   metrics::Gauge& election_timeout_ms_;
   metrics::Gauge& lacks_room_;
+  metrics::Gauge& client_pace_;
   metrics::Counter& elections_;
   std::uint64_t elections_shown_ = 0;
   std::map<std::uint64_t, metrics::Gauge*> peer_lag_;  ///< Made when a peer is first seen.

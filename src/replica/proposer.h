@@ -17,6 +17,7 @@
 #include "io/clock.h"
 #include "io/entropy.h"
 #include "io/executor.h"
+#include "replica/lifetime.h"
 #include "replica/ordered_log.h"
 #include "replica/replica.h"
 #include "replica/stage_metrics.h"
@@ -53,6 +54,10 @@ class Proposer {
   void refuse_clients(std::string why);
   /// As refuse_clients, but all of them: whether this replica's records are right is in doubt.
   void doubt(std::string why);
+  /// Proposes at most so many bytes a second from now on; 0: as many as come. What is over waits.
+  void set_pace(std::uint64_t bytes_per_second);
+  /// Bytes proposed so far, in all terms.
+  std::uint64_t proposed_bytes();
   /// Of the cell, as of what is applied: commands that have no effect below a newer one are refused
   /// from all. Any thread.
   void set_feature_level(std::uint32_t level) { feature_level_ = level; }
@@ -90,8 +95,10 @@ class Proposer {
   void schedule_flush();  // mutex_ held
   void show_waiting();    // mutex_ held
   void flush();
-  bool may_propose() const;  // mutex_ held
-  Batch next_batch();        // mutex_ held
+  bool may_propose() const;     // mutex_ held
+  io::Duration time_to_wait();  // mutex_ held
+  Batch next_batch();           // mutex_ held
+  void count(std::uint64_t bytes);
   struct Stamped {
     EntryBytes bytes;
     std::uint64_t last_time;
@@ -138,6 +145,10 @@ class Proposer {
   std::uint64_t queued_requests_ = 0;
   std::size_t entries_in_log_ = 0;
   std::size_t entries_unstored_ = 0;
+  std::uint64_t proposed_bytes_ = 0;
+  std::uint64_t pace_ = 0;       ///< Bytes a second; 0: no limit.
+  io::MonotonicTime next_at_{};  ///< Not before that, if there is a limit.
+  Lifetime lifetime_;
 };
 
 }  // namespace meridian::replica

@@ -72,6 +72,30 @@ TEST_F(ProposerTest, an_entry_long_after_the_last_record_comes_behind_a_time_adv
   EXPECT_EQ(submit().size(), 1u);
 }
 
+TEST_F(ProposerTest, what_is_over_the_pace_waits_and_goes_on_by_itself) {
+  lead(now());
+  const std::uint64_t size = submit().front()->size();
+  proposer_.set_pace(size);  // one a second
+  std::size_t proposed = 0;
+  for (int i = 0; i < 4; ++i) {
+    proposed += submit().size();
+    let_pass(second / 100);
+  }
+  EXPECT_EQ(proposed, 1u);
+  log_.proposed.clear();
+  let_pass(second);
+  EXPECT_EQ(log_.proposed.size(), 1u);  // all that waited, in one
+  EXPECT_EQ(proposer_.proposed_bytes(), 2 * size + log_.proposed.front()->size());
+  // What is bigger is waited for longer, and without a limit for nothing.
+  EXPECT_TRUE(submit().empty());
+  let_pass(second);
+  EXPECT_TRUE(log_.proposed.empty());
+  proposer_.set_pace(0);
+  let_pass(2 * second);
+  EXPECT_EQ(log_.proposed.size(), 1u);
+  EXPECT_EQ(submit().size(), 1u);
+}
+
 TEST_F(ProposerTest, a_time_advance_that_was_dropped_is_proposed_again) {
   lead(now());
   let_pass(100 * second);

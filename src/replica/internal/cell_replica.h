@@ -15,6 +15,7 @@
 #include "replica/applier.h"
 #include "replica/cell_keys.h"
 #include "replica/checkpointer.h"
+#include "replica/client_pace.h"
 #include "replica/cosigned_head.h"
 #include "replica/election_timing.h"
 #include "replica/group_metrics.h"
@@ -167,6 +168,7 @@ class CellReplica final : public Replica {
   void give_states();
   std::optional<consensus::SnapshotOffer> make_offer();
   void keep_for_copies();
+  void keep_pace(const consensus::RaftNode::Report& raft);
   meridian::Status check_change(const std::vector<MemberStep>& steps) const;
   void propose_change(const std::vector<MemberStep>& steps,
                       std::function<void(meridian::Status)> done);
@@ -220,6 +222,7 @@ class CellReplica final : public Replica {
   std::optional<LevelNews> level_news_;        // raft executor
   std::optional<ElectionTiming> timing_;       // raft executor
   io::Duration too_slow_told_{};               // raft executor
+  ClientPace client_pace_;                     // raft executor
   std::optional<StoredTiles> compared_tiles_;
   std::optional<Cosigner> tree_signer_;
   std::unique_ptr<CosignerExchange> exchange_;
