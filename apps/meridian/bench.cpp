@@ -16,7 +16,7 @@ struct Options {
   ClientOptions client;
   LoadKind kind = LoadKind::transfers;
   std::uint32_t batch = 0, clients = 0, bytes = 256;
-  std::uint64_t accounts = 10'000, count = 0, server_pid = 0;
+  std::uint64_t accounts = 10'000, count = 0, server_pid = 0, per_second = 0;
   std::string ids = "random";
   bool json = false;
 };
@@ -106,6 +106,7 @@ LoadPlan plan_of(const Options& options, Client& client) {
   plan.accounts = options.accounts;
   plan.random_ids = options.ids == "random";
   plan.event_bytes = options.bytes;
+  plan.per_second = options.per_second;
   const u128 base = time_ordered_id(client.clock(), *entropy);
   plan.first_account = (base >> 40) << 40;  // room for all accounts below
   plan.seed = high64(base);
@@ -184,6 +185,8 @@ void add_load(CLI::App& bench, Invocation& invocation, LoadKind kind, const char
       ->check(CLI::Range(1, transfers ? 8'190 : 2'000));
   command.add_option("--clients", options->clients, "Requests in flight; 4 if not given")
       ->check(CLI::Range(1, 1'024));
+  command.add_option("--per-second", options->per_second,
+                     "No faster than this; as fast as it goes if not given");
   command
       .add_option("--accounts", options->accounts, transfers ? "Accounts, made first" : "Streams")
       ->capture_default_str()
