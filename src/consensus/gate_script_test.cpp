@@ -222,6 +222,32 @@ TEST(gate_script, a_member_that_is_down_does_not_grow_the_leader) {
   EXPECT_TRUE(group.all_equal());
 }
 
+/// Seconds until one that was down for `down_s` is level, while 40 MB a second are written.
+double level_after(std::int64_t down_s) {
+  GroupSetup setup = quiet(12);
+  setup.node.limits.cached_bytes_max = 1 << 20;
+  Group group(setup);
+  const std::uint64_t leader = group.leader_within(2'000);
+  const std::uint64_t down = other_than(leader);
+  const auto write = [&] {
+    EXPECT_TRUE(group.propose(leader, 400'000));
+    group.run(10);
+  };
+  const auto applied = [&](std::uint64_t id) { return group.member(id).applied().index; };
+  group.member(down).crash();
+  for (std::int64_t i = 0; i < 100 * down_s; ++i) write();
+  group.member(down).start();
+  std::int64_t steps = 0;
+  for (; applied(down) + 10 < applied(leader) && steps < 3'000; ++steps) write();
+  return static_cast<double>(steps) / 100;
+}
+
+/// It is given twice of what is written, so that it takes as long as it was away.
+TEST(gate_script, a_member_that_catches_up_with_a_busy_cell_does_not_take_all_of_its_time) {
+  EXPECT_NEAR(level_after(3), 3, 1);
+  EXPECT_NEAR(level_after(6), 6, 1.5);
+}
+
 TEST(gate_script, a_member_behind_the_log_gets_the_state) {
   Group group(quiet(13));
   const std::uint64_t leader = group.leader_within(2'000);

@@ -6,13 +6,31 @@
 
 namespace meridian::consensus {
 
+namespace {
+
+/// Of its pace, that who goes on late makes up for: ticks are long on a busy machine.
+constexpr std::int64_t late_max_ns = 200'000'000;
+
+}  // namespace
+
 void Outbox::send(OutgoingMessage message, std::uint64_t term) {
   if (message.kind != MessageKind::append) return transmit(std::move(message), {});
   const std::uint64_t to = message.to;
   Waiting& waiting = waiting_[to];
   if (waiting.term != term) waiting = Waiting{{}, {}, false, term};
+  drop_repeated(waiting.messages, message);
   waiting.messages.push_back(std::move(message));
   flush(to);
+}
+
+/// What is sent once more was taken for lost, with all that followed it: it must not wait behind
+/// that, and be read back twice.
+void Outbox::drop_repeated(std::deque<OutgoingMessage>& messages, const OutgoingMessage& message) {
+  if (message.entry_count == 0) return;
+  const auto is_repeated = [&](const OutgoingMessage& waiting) {
+    return waiting.entry_count != 0 && waiting.first_index >= message.first_index;
+  };
+  messages.erase(std::find_if(messages.begin(), messages.end(), is_repeated), messages.end());
 }
 
 void Outbox::flush(std::uint64_t to) {
@@ -25,6 +43,7 @@ void Outbox::flush(std::uint64_t to) {
         unreachable_.push_back(to);
         continue;
       }
+      if (is_ahead()) return;
       waiting.loading = true;
       return load(to, missing, next.first_index + next.entry_count - 1);
     }
@@ -45,6 +64,22 @@ std::uint64_t Outbox::first_missing(const OutgoingMessage& message, const Waitin
   return 0;
 }
 
+void Outbox::go_on() {
+  if (is_ahead()) return;
+  std::vector<std::uint64_t> members;
+  for (const auto& [to, waiting] : waiting_) members.push_back(to);
+  for (const std::uint64_t to : members) flush(to);
+}
+
+void Outbox::count(std::span<const LogEntry> read) {
+  if (pace_ == 0) return;
+  std::uint64_t bytes = 0;
+  for (const LogEntry& entry : read) bytes += entry.size;
+  const io::MonotonicTime earliest = parts_.clock.monotonic() + io::Duration{-late_max_ns};
+  next_read_at_ = std::max(next_read_at_, earliest) +
+                  io::Duration{static_cast<std::int64_t>(bytes * 1'000'000'000 / pace_)};
+}
+
 void Outbox::load(std::uint64_t to, std::uint64_t first, std::uint64_t last) {
   const std::uint64_t term = waiting_[to].term;
   parts_.log.post([this, to, first, last, term] {
@@ -60,6 +95,7 @@ void Outbox::load(std::uint64_t to, std::uint64_t first, std::uint64_t last) {
         unreachable_.push_back(to);
       } else {
         ASSERT(!read->empty());
+        count(*read);
         for (LogEntry& entry : *read) waiting.loaded[entry.index] = std::move(entry.bytes);
       }
       flush(to);

@@ -1,19 +1,22 @@
 // Messages of the core on their way out, with the bytes of the entries they carry.
 //
 // An append whose entries are no longer in memory waits for them to be read back, and what follows
-// to the same member waits behind it, so that appends leave in order. Raft executor only; the store
-// is read on the log executor.
+// to the same member waits behind it, so that appends leave in order. What is read back has a pace:
+// a member that catches up must not take the cell's time. Raft executor only; the store is read on
+// the log executor.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "consensus/internal/visible_log.h"
 #include "consensus/log_store.h"
 #include "consensus/raft_core.h"
+#include "io/clock.h"
 #include "io/executor.h"
 #include "io/network.h"
 
@@ -29,6 +32,7 @@ class Outbox {
     io::Executor& log;
     LogStore& store;
     const VisibleLog& visible;
+    io::Clock& clock;
   };
   struct Next {
     std::function<bool(std::uint64_t to, io::Channel, io::Parts)> send;
@@ -42,6 +46,10 @@ class Outbox {
   void keep_only(std::uint64_t term) {
     std::erase_if(waiting_, [term](const auto& one) { return one.second.term != term; });
   }
+  /// Reads back no more bytes a second from now on, for all members together; 0: no limit.
+  void set_read_back_pace(std::uint64_t bytes_per_second) { pace_ = bytes_per_second; }
+  /// Now and then: what had to wait for its time.
+  void go_on();
   /// Members to which a message could not be sent since the last call.
   std::vector<std::uint64_t> take_unreachable() { return std::exchange(unreachable_, {}); }
 
@@ -53,9 +61,12 @@ class Outbox {
     std::uint64_t term = 0;
   };
 
+  static void drop_repeated(std::deque<OutgoingMessage>& messages, const OutgoingMessage& message);
   void flush(std::uint64_t to);
   /// The first entry that `message` needs and nobody has; 0: none.
   std::uint64_t first_missing(const OutgoingMessage& message, const Waiting& waiting) const;
+  bool is_ahead() const { return pace_ != 0 && parts_.clock.monotonic() < next_read_at_; }
+  void count(std::span<const LogEntry> read);
   void load(std::uint64_t to, std::uint64_t first, std::uint64_t last);
   void transmit(OutgoingMessage message, const std::map<std::uint64_t, EntryBytes>& loaded);
 
@@ -63,6 +74,8 @@ class Outbox {
   Next next_;
   std::map<std::uint64_t, Waiting> waiting_;  // by member
   std::vector<std::uint64_t> unreachable_;
+  std::uint64_t pace_ = 0;
+  io::MonotonicTime next_read_at_{};  ///< Not before that, if there is a pace.
 };
 
 }  // namespace meridian::consensus

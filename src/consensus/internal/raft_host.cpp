@@ -88,7 +88,7 @@ RaftHost::RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
                  {[this](std::uint64_t ready) { post([this, ready] { durable(ready); }); },
                   [this](const Error& error) { post([this, error] { fatal(error); }); },
                   [this](const Status& room) { post([this, room] { tell_room(room); }); }}),
-      outbox_({parts.raft, parts.log, parts.store, visible_},
+      outbox_({parts.raft, parts.log, parts.store, visible_, parts.clock},
               {[this](std::uint64_t to, io::Channel channel, io::Parts message) {
                  return handler_.send(to, channel, std::move(message));
                },
@@ -163,6 +163,7 @@ void RaftHost::tick() {
   ask_again();
   give_up_snapshots();
   look_after_kept(status);
+  keep_read_back_pace();
   leave_joint(status);
   hand_over_if_stuck(status);
   pump();
@@ -220,7 +221,10 @@ void RaftHost::propose(std::uint64_t term, std::vector<EntryBytes> entries) {
   std::vector<Handle> handles;
   if (status.role == Role::leader && status.term == term) {
     handles.reserve(entries.size());
-    for (const EntryBytes& entry : entries) handles.push_back(stage(entry));
+    for (const EntryBytes& entry : entries) {
+      proposed_bytes_ += entry->size();
+      handles.push_back(stage(entry));
+    }
     if (core_.propose(handles)) return pump();
     for (const Handle& handle : handles) staged_.erase(handle.id);
   }

@@ -40,6 +40,9 @@ class RaftHost {
   static constexpr std::int64_t hang_factor_max = 16;
   static constexpr std::int64_t hang_calm = 64;
   static constexpr io::Duration keep_look_period = io::seconds(1);
+  /// Of a cell that writes more than this a second, a member that catches up is given twice of what
+  /// is written: at full speed it would take the time that the others need to go on.
+  static constexpr std::uint64_t busy_bytes_per_second = 16 << 20;
   /// Ticks that are late are made up for, but not more at once: after a pause, what came meanwhile
   /// is looked at before anybody is taken for dead.
   static constexpr std::int64_t late_ticks_max = 3;
@@ -110,6 +113,7 @@ class RaftHost {
   std::optional<SnapshotOffer> make_offer(std::uint64_t to);
   void look_after_kept(const CoreStatus& status);
   void cut_log();
+  void keep_read_back_pace();
   void leave_joint(const CoreStatus& status);
   void hand_over_if_stuck(const CoreStatus& status);
   void hand_over(std::string_view why);
@@ -187,6 +191,8 @@ class RaftHost {
   KeptLog kept_;
   std::uint64_t kept_bytes_max_ = 0;
   io::MonotonicTime kept_looked_at_{};
+  std::uint64_t proposed_bytes_ = 0;  ///< Since the last look at what is read back.
+  io::MonotonicTime paced_at_{};
   std::uint64_t releasable_ = 0;  ///< Entries below are covered by a checkpoint.
   std::uint64_t released_ = 0;    ///< Entries below are gone.
 

@@ -1,5 +1,9 @@
-// What of a leader's log is kept past its checkpoints, for members that copy its state.
+// What of a leader's log is kept past its checkpoints, for members that copy its state, and how
+// fast it is read back for them.
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
 
 #include "consensus/internal/raft_host.h"
 
@@ -56,6 +60,16 @@ void RaftHost::cut_log() {
         fatal(with_context(error, "the write-ahead log cannot be cut"));
       });
   });
+}
+
+void RaftHost::keep_read_back_pace() {
+  outbox_.go_on();
+  const io::MonotonicTime now = parts_.clock.monotonic();
+  if (now - paced_at_ < keep_look_period) return;
+  const auto passed_ms = static_cast<std::uint64_t>(now - paced_at_) / 1'000'000;
+  const std::uint64_t written = std::exchange(proposed_bytes_, 0) * 1'000 / passed_ms;
+  outbox_.set_read_back_pace(written > busy_bytes_per_second ? 2 * written : 0);
+  paced_at_ = now;
 }
 
 }  // namespace meridian::consensus
