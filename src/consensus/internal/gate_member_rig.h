@@ -56,6 +56,11 @@ class MemoryStore final : public LogStore {
       HardState& mine = disk_.hard_state;
       ASSERT(hard_state->term >= mine.term);
       ASSERT(hard_state->term > mine.term || mine.vote == 0 || hard_state->vote == mine.vote);
+      // S12: of what is in the log now, and stays. A disk that lost something has less.
+      const std::uint64_t last = disk_.log.empty() ? disk_.state.index : disk_.log.back().index;
+      const std::uint64_t stays =
+          entries.empty() ? last : std::min(last, entries.front().index - 1);
+      ASSERT(hard_state->commit <= std::max(stays, mine.commit) || broken_.lose_synced);
       mine = *hard_state;
     }
     if (entries.empty()) return {};

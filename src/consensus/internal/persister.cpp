@@ -8,8 +8,9 @@
 
 namespace meridian::consensus {
 
-Persister::Persister(io::Executor& log, io::Clock& clock, LogStore& store, Next next)
-    : log_(log), clock_(clock), store_(store), next_(std::move(next)) {}
+Persister::Persister(io::Executor& log, io::Clock& clock, LogStore& store, const Durable& start,
+                     Next next)
+    : log_(log), clock_(clock), store_(store), next_(std::move(next)), durable_(start) {}
 
 void Persister::add(Job job) {
   const io::MonotonicTime now = clock_.monotonic();
@@ -72,23 +73,49 @@ void Persister::wait_for_room(std::vector<Waiting> jobs, const Error& error) {
 }
 
 /// One append for all jobs, but for a suffix that a later job replaces: that is written apart, as
-/// an append holds entries that follow one another.
+/// an append holds entries that follow one another. So is what comes before a membership entry, if
+/// it is committed: the commit index must be durable first (S9), and cannot before that is.
 Status Persister::write(const std::vector<Waiting>& jobs) {
-  std::optional<HardState> hard_state;
+  std::optional<HardState> state;
   std::vector<LogEntry> entries;
   for (const auto& [job, since] : jobs) {
-    if (job.hard_state) hard_state = job.hard_state;
+    if (job.hard_state) state = job.hard_state;
     for (const LogEntry& entry : job.entries) {
-      if (!entries.empty() && entry.index != entries.back().index + 1) {
-        TRY(store_.append(hard_state ? &*hard_state : nullptr, entries));
-        hard_state.reset();
-        entries.clear();
-      }
+      const bool replaces = !entries.empty() && entry.index != entries.back().index + 1;
+      const bool commits = entry.kind == EntryKind::membership && !entries.empty() && state &&
+                           state->commit > durable_before(entries);
+      if (replaces || commits) TRY(write(state, entries));
       entries.push_back(entry);
     }
   }
-  if (!hard_state && entries.empty()) return {};
-  return store_.append(hard_state ? &*hard_state : nullptr, entries);
+  return write(state, entries);
+}
+
+/// The last entry that stays as it is when `entries` are written.
+std::uint64_t Persister::durable_before(const std::vector<LogEntry>& entries) const {
+  return entries.empty() ? durable_.last_index
+                         : std::min(durable_.last_index, entries.front().index - 1);
+}
+
+/// No commit index is saved before the entries that it covers.
+/// `state` first, with as much of its commit index as is durable then, and the rest of that when
+/// the entries are. Takes the entries.
+Status Persister::write(const std::optional<HardState>& state, std::vector<LogEntry>& entries) {
+  const auto with_commit = [&](std::uint64_t durable) {
+    HardState clamped = *state;
+    clamped.commit = std::max(std::min(state->commit, durable), durable_.hard_state.commit);
+    return clamped;
+  };
+  const HardState first = state ? with_commit(durable_before(entries)) : durable_.hard_state;
+  const bool is_new = first != durable_.hard_state;
+  if (is_new || !entries.empty()) TRY(store_.append(is_new ? &first : nullptr, entries));
+  durable_.hard_state = first;
+  if (!entries.empty()) durable_.last_index = entries.back().index;
+  entries.clear();
+  const HardState last = state ? with_commit(durable_.last_index) : first;
+  if (last != first) TRY(store_.append(&last, {}));
+  durable_.hard_state = last;
+  return {};
 }
 
 std::optional<io::MonotonicTime> Persister::waiting_since() const {

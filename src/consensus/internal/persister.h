@@ -1,8 +1,10 @@
 // Makes Readies durable in the order of their numbers (S3), many with one sync (group commit).
 //
-// add() on the raft executor; the store is used, and what comes of it told, on the log executor.
-// What waits while a sync is under way goes out together in the next. A full disk is no end:
-// nothing more becomes durable, so nothing is acknowledged, until there is room.
+// The commit index that is saved never covers an entry that is not durable yet (S12): in the file
+// it would speak of whatever the log holds there. add() on the raft executor; the store is used,
+// and what comes of it told, on the log executor. What waits while a sync is under way goes out
+// together in the next. A full disk is no end: nothing more becomes durable, so nothing is
+// acknowledged, until there is room.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +28,7 @@ class Persister {
  public:
   struct Job {
     std::uint64_t ready;
-    std::optional<HardState> hard_state;  ///< Term or vote are new.
+    std::optional<HardState> hard_state;  ///< Term or vote are new, or commit is wanted (S9, S11).
     std::vector<LogEntry> entries;
   };
   struct Next {
@@ -37,7 +39,13 @@ class Persister {
   };
   static constexpr io::Duration room_period = io::milliseconds(250);  ///< Between two tries.
 
-  Persister(io::Executor& log, io::Clock& clock, LogStore& store, Next next);
+  /// What the disk holds at the start.
+  struct Durable {
+    HardState hard_state;
+    std::uint64_t last_index;
+  };
+
+  Persister(io::Executor& log, io::Clock& clock, LogStore& store, const Durable& start, Next next);
 
   void add(Job job);
   /// Since when work waits and none became durable; none if nothing waits. A queue that only is
@@ -58,12 +66,15 @@ class Persister {
   void write_waiting();
   void wait_for_room(std::vector<Waiting> jobs, const Error& error);
   Status write(const std::vector<Waiting>& jobs);
+  Status write(const std::optional<HardState>& state, std::vector<LogEntry>& entries);
+  std::uint64_t durable_before(const std::vector<LogEntry>& entries) const;
 
   io::Executor& log_;
   io::Clock& clock_;
   LogStore& store_;
   Next next_;
-  bool failed_ = false;  // log executor
+  bool failed_ = false;  // log executor, and the next
+  Durable durable_;
 
   mutable std::mutex mutex_;
   std::vector<Waiting> waiting_;

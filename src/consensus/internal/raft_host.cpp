@@ -27,10 +27,13 @@ RaftCore::Options core_options(const RaftNode::Config& config, std::uint64_t app
   return options;
 }
 
+std::uint64_t last_index_of(const RaftNode::Start& start) {
+  return start.log.empty() ? start.applied.index : start.log.back().index;
+}
+
 /// S6: a commit index past what the disk holds would stop the core.
 HardState sound(HardState state, const RaftNode::Start& start) {
-  const std::uint64_t last = start.log.empty() ? start.applied.index : start.log.back().index;
-  state.commit = std::clamp(state.commit, start.applied.index, last);
+  state.commit = std::clamp(state.commit, start.applied.index, last_index_of(start));
   state.term = std::max(state.term, start.log.empty() ? start.applied.term : start.log.back().term);
   return state;
 }
@@ -85,6 +88,7 @@ RaftHost::RaftHost(const RaftNode::Config& config, const RaftNode::Parts& parts,
       core_(core_options(config, start.applied.index), visible_, sound(start.hard_state, start),
             start.membership, handler_.log),
       persister_(parts.log, parts.clock, parts.store,
+                 {sound(start.hard_state, start), last_index_of(start)},
                  {[this](std::uint64_t ready) { post([this, ready] { durable(ready); }); },
                   [this](const Error& error) { post([this, error] { fatal(error); }); },
                   [this](const Status& room) { post([this, room] { tell_room(room); }); }}),
