@@ -13,20 +13,24 @@ void CellReplica::give_states() {
       group_->peers(), executors_.give != nullptr ? *executors_.give : executors_.checkpoint,
       *copies_,
       StateGiver::Next{[this](std::uint64_t peer) { group_->node().snapshot_active(peer); },
-                       [this](std::uint64_t peer) { group_->node().snapshot_sent(peer, true); }});
+                       [this](std::uint64_t peer) { group_->node().snapshot_sent(peer, true); },
+                       [this] { cut_first_checkpoint(); }});
   group_->on_snapshots([this](std::uint64_t) { return make_offer(); },
                        [this](const MemberInfo& peer) {
                          if (!std::exchange(behind_told_, true) && io_.behind) io_.behind(peer);
                        });
 }
 
+/// A new cell, and one who joins or repairs itself: it needs a first checkpoint, however small.
+void CellReplica::cut_first_checkpoint() {
+  executors_.apply.post([this] { applier_->cut_first_checkpoint(); });
+}
+
 /// What the newest checkpoint covers; the state itself goes by way of the giver.
 std::optional<consensus::SnapshotOffer> CellReplica::make_offer() {
   const Result<StateOffer> offer = copies_->describe();
   if (!offer) {
-    // A new cell, and one who joins: it needs a first checkpoint, however small.
-    if (offer.error().code == Code::not_found)
-      executors_.apply.post([this] { applier_->cut_first_checkpoint(); });
+    if (offer.error().code == Code::not_found) cut_first_checkpoint();
     return std::nullopt;
   }
   const Result<GroupState> group = decode_group_state(offer->membership);

@@ -178,9 +178,10 @@ class Replica {
     std::uint64_t records, entry_index;
   };
   virtual Position position() const = 0;
-  /// Everything that was answered anywhere before then is in this replica's state; none: it does not
-  /// know, as no leader has answered yet. Asked for a few times a second, so that it is not much
-  /// older than a round trip while a leader can be reached. Alone: now. Thread-safe, never blocks.
+  /// Everything that was answered anywhere before then is in this replica's state; none: it does
+  /// not know, as no leader has answered yet. Asked for a few times a second, so that it is not
+  /// much older than a round trip while a leader can be reached. Alone: now. Thread-safe, never
+  /// blocks.
   virtual std::optional<io::MonotonicTime> current_as_of() const = 0;
   /// Calls `ready` once this replica's state holds everything that was answered anywhere before
   /// this call: what is read after that is linearizable. Errors: unavailable (no leader answers).

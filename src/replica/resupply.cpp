@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <span>
 #include <tuple>
 
@@ -64,9 +65,13 @@ void Resupply::ask() {
   if (supplier_) {
     fetch();
   } else {
-    for (const auto* ids : {&members_.voters, &members_.outgoing})
-      for (const std::uint64_t id : *ids)
-        if (id != self_) parts_.peers.send(id, io::Channel::control, question(0));
+    // Also those that joined after this replica's state: one of them may lead.
+    const std::vector<std::uint64_t> known = parts_.peers.known();
+    std::set<std::uint64_t> asked(known.begin(), known.end());
+    asked.insert(members_.voters.begin(), members_.voters.end());
+    asked.insert(members_.outgoing.begin(), members_.outgoing.end());
+    asked.erase(self_);
+    for (const std::uint64_t id : asked) parts_.peers.send(id, io::Channel::control, question(0));
     choose();  // alone, there is nobody to wait for
   }
   parts_.executor.post_after(ask_period, [this, alive = lifetime_.token()] {

@@ -52,6 +52,8 @@ void StateGiver::answer(std::uint64_t from, const io::Parts& question) {
     return source_.read(TRY(PieceRequest::decode(what)));
   };
   Result<Buffer> found = result();
+  if (!found && kind == CopyQuestion::offer && found.error().code == Code::not_found)
+    next_.wanted();
   const std::uint8_t outcome = found ? 0 : static_cast<std::uint8_t>(found.error().code) + 1;
   Buffer bytes = found ? std::move(*found) : to_buffer(as_bytes(found.error().message));
   peers_.send(from, io::Channel::bulk,

@@ -28,6 +28,8 @@ class StateGiver {
   struct Next {
     std::function<void(std::uint64_t peer)> asked;  ///< A sign of life of who copies.
     std::function<void(std::uint64_t peer)> done;   ///< It has installed the state.
+    /// Somebody wants the state and there is no checkpoint yet: one should be cut.
+    std::function<void()> wanted;
   };
   /// Registers with `peers`; answers on `executor`, which may block on the disk.
   StateGiver(Peers& peers, io::Executor& executor, StateSource& source, Next next);

@@ -167,6 +167,7 @@ class CellReplica final : public Replica {
   void follow(const Leadership& now);
   void give_states();
   std::optional<consensus::SnapshotOffer> make_offer();
+  void cut_first_checkpoint();
   void keep_for_copies();
   void keep_pace(const consensus::RaftNode::Report& raft);
   meridian::Status check_change(const std::vector<MemberStep>& steps) const;
