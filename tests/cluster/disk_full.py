@@ -54,7 +54,8 @@ def test(binary, work):
     with volumes.Volumes(work, ["node-1", "node-2", "node-3"], mebibytes=1024) as disks, \
             Load(binary, work, "disk_full", "--test-wal-file-size", str(1 << 20)) as load:
         leader = load.cell.node(load.log.wait_for(50))
-        disks.fill(leader.data.name, leave_mebibytes=100)
+        # Above what its log leaves: below that it would hand over, and might before it refuses.
+        disks.fill(leader.data.name, leave_mebibytes=200)
         print("the leader refuses:", wait_refused(leader, load.log), flush=True)
         check(history.get(leader, "/v1/accounts/1") is not None, "a full disk stops reads")
         disks.free(leader.data.name)
