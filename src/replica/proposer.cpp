@@ -12,8 +12,6 @@ namespace meridian::replica {
 namespace {
 
 constexpr std::size_t group_bytes_max = 4 << 20;
-/// Of a pace, that a late timer is made up for.
-constexpr io::Duration late_max = io::milliseconds(20);
 
 bool is_clients(const ledger::Request& request) {
   return request.attester != ledger::Attester::replica;
@@ -239,21 +237,16 @@ bool Proposer::may_propose() const {
 void Proposer::schedule_flush() {
   if (flush_posted_ || !may_propose()) return;
   flush_posted_ = true;
-  const io::Duration wait = time_to_wait();
+  const io::Duration wait = pace_.wait(clock_.monotonic());
   if (wait == io::Duration{}) return executor_.post([this] { flush(); });
   executor_.post_after(wait, [this, alive = lifetime_.token()] {
     if (*alive) flush();
   });
 }
 
-io::Duration Proposer::time_to_wait() {
-  if (pace_ == 0) return {};
-  return std::max(next_at_ - clock_.monotonic(), io::Duration{});
-}
-
 void Proposer::set_pace(std::uint64_t bytes_per_second) {
   const std::lock_guard lock(mutex_);
-  pace_ = bytes_per_second;
+  pace_.set(bytes_per_second);
 }
 
 std::uint64_t Proposer::proposed_bytes() {
@@ -264,11 +257,7 @@ std::uint64_t Proposer::proposed_bytes() {
 void Proposer::count(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   proposed_bytes_ += bytes;
-  if (pace_ == 0) return;
-  const io::MonotonicTime now = clock_.monotonic();
-  if (now - next_at_ > late_max)
-    next_at_ = now + io::Duration{-static_cast<std::int64_t>(late_max)};
-  next_at_ = next_at_ + io::Duration{static_cast<std::int64_t>(bytes * 1'000'000'000 / pace_)};
+  pace_.count(bytes, clock_.monotonic());
 }
 
 Proposer::Batch Proposer::next_batch() {
@@ -298,7 +287,7 @@ void Proposer::flush() {
     Batch batch;
     {
       const std::lock_guard lock(mutex_);
-      if (!may_propose() || time_to_wait() > io::Duration{}) break;
+      if (!may_propose() || pace_.wait(clock_.monotonic()) > io::Duration{}) break;
       batch = next_batch();
       ++entries_in_log_;
       ++entries_unstored_;

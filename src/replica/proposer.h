@@ -17,6 +17,7 @@
 #include "io/clock.h"
 #include "io/entropy.h"
 #include "io/executor.h"
+#include "io/pace.h"
 #include "replica/lifetime.h"
 #include "replica/ordered_log.h"
 #include "replica/replica.h"
@@ -95,9 +96,8 @@ class Proposer {
   void schedule_flush();  // mutex_ held
   void show_waiting();    // mutex_ held
   void flush();
-  bool may_propose() const;     // mutex_ held
-  io::Duration time_to_wait();  // mutex_ held
-  Batch next_batch();           // mutex_ held
+  bool may_propose() const;  // mutex_ held
+  Batch next_batch();        // mutex_ held
   void count(std::uint64_t bytes);
   struct Stamped {
     EntryBytes bytes;
@@ -146,8 +146,7 @@ class Proposer {
   std::size_t entries_in_log_ = 0;
   std::size_t entries_unstored_ = 0;
   std::uint64_t proposed_bytes_ = 0;
-  std::uint64_t pace_ = 0;       ///< Bytes a second; 0: no limit.
-  io::MonotonicTime next_at_{};  ///< Not before that, if there is a limit.
+  io::Pace pace_{io::milliseconds(20)};  ///< That much a late timer is made up for.
   Lifetime lifetime_;
 };
 

@@ -6,13 +6,6 @@
 
 namespace meridian::consensus {
 
-namespace {
-
-/// Of its pace, that who goes on late makes up for: ticks are long on a busy machine.
-constexpr std::int64_t late_max_ns = 200'000'000;
-
-}  // namespace
-
 void Outbox::send(OutgoingMessage message, std::uint64_t term) {
   if (message.kind != MessageKind::append) return transmit(std::move(message), {});
   const std::uint64_t to = message.to;
@@ -72,12 +65,9 @@ void Outbox::go_on() {
 }
 
 void Outbox::count(std::span<const LogEntry> read) {
-  if (pace_ == 0) return;
   std::uint64_t bytes = 0;
   for (const LogEntry& entry : read) bytes += entry.size;
-  const io::MonotonicTime earliest = parts_.clock.monotonic() + io::Duration{-late_max_ns};
-  next_read_at_ = std::max(next_read_at_, earliest) +
-                  io::Duration{static_cast<std::int64_t>(bytes * 1'000'000'000 / pace_)};
+  pace_.count(bytes, parts_.clock.monotonic());
 }
 
 void Outbox::load(std::uint64_t to, std::uint64_t first, std::uint64_t last) {

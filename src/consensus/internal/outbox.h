@@ -19,6 +19,7 @@
 #include "io/clock.h"
 #include "io/executor.h"
 #include "io/network.h"
+#include "io/pace.h"
 
 namespace meridian::consensus {
 
@@ -47,7 +48,7 @@ class Outbox {
     std::erase_if(waiting_, [term](const auto& one) { return one.second.term != term; });
   }
   /// Reads back no more bytes a second from now on, for all members together; 0: no limit.
-  void set_read_back_pace(std::uint64_t bytes_per_second) { pace_ = bytes_per_second; }
+  void set_read_back_pace(std::uint64_t bytes_per_second) { pace_.set(bytes_per_second); }
   /// Now and then: what had to wait for its time.
   void go_on();
   /// Members to which a message could not be sent since the last call.
@@ -65,7 +66,7 @@ class Outbox {
   void flush(std::uint64_t to);
   /// The first entry that `message` needs and nobody has; 0: none.
   std::uint64_t first_missing(const OutgoingMessage& message, const Waiting& waiting) const;
-  bool is_ahead() const { return pace_ != 0 && parts_.clock.monotonic() < next_read_at_; }
+  bool is_ahead() const { return pace_.wait(parts_.clock.monotonic()) > io::Duration{}; }
   void count(std::span<const LogEntry> read);
   void load(std::uint64_t to, std::uint64_t first, std::uint64_t last);
   void transmit(OutgoingMessage message, const std::map<std::uint64_t, EntryBytes>& loaded);
@@ -74,8 +75,7 @@ class Outbox {
   Next next_;
   std::map<std::uint64_t, Waiting> waiting_;  // by member
   std::vector<std::uint64_t> unreachable_;
-  std::uint64_t pace_ = 0;
-  io::MonotonicTime next_read_at_{};  ///< Not before that, if there is a pace.
+  io::Pace pace_{io::milliseconds(200)};  ///< Ticks are long on a busy machine.
 };
 
 }  // namespace meridian::consensus
