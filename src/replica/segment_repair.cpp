@@ -12,8 +12,6 @@ namespace meridian::replica {
 
 namespace {
 
-constexpr std::size_t answer_size = 10;
-
 /// What a peer gave is wrong; the own disk is not.
 bool is_of_peer(const Error& error) { return error.code == Code::invalid_argument; }
 
@@ -46,13 +44,8 @@ void SegmentRepair::ask() {
 }
 
 void SegmentRepair::send() {
-  const auto question = std::make_shared<Buffer>();
-  ByteWriter out(*question);
-  out.u8(static_cast<std::uint8_t>(PeerTag::copy_request));
-  out.u8(static_cast<std::uint8_t>(CopyQuestion::piece));
-  out.u64(number_);
-  out.bytes(asked_.encode());
-  parts_.send(peer(), {question});  // one that was not queued is sent again
+  // One that was not queued is sent again.
+  parts_.send(peer(), {encode_copy_question(CopyQuestion::piece, number_, asked_.encode())});
   watch();
 }
 
@@ -72,14 +65,11 @@ void SegmentRepair::give_up_peer(const std::string& why) {
 }
 
 void SegmentRepair::receive(std::uint64_t from, const io::Parts& answer) {
-  if (ended_ || peer_ == wanted_.peers.size() || from != peer() || answer.size() != 2) return;
-  ByteReader in(*answer[0]);
-  in.u8();
-  const std::uint8_t outcome = in.u8();
-  const std::uint64_t number = in.u64();
-  if (!in.done() || answer[0]->size() != answer_size || number != number_) return;
-  if (outcome != 0) return give_up_peer(std::string(as_text(*answer[1])));
-  if (Status taken = take(*answer[1]); !taken) {
+  const std::optional<CopyAnswer> decoded = decode_copy_answer(answer);
+  if (ended_ || peer_ == wanted_.peers.size() || from != peer() || !decoded) return;
+  if (decoded->number != number_) return;
+  if (decoded->is_refusal) return give_up_peer(std::string(as_text(decoded->bytes)));
+  if (Status taken = take(decoded->bytes); !taken) {
     if (is_of_peer(taken.error())) return give_up_peer(taken.error().message);
     return finished(taken.error());
   }

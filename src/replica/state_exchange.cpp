@@ -29,6 +29,18 @@ io::SharedBytes head(PeerTag tag, std::uint8_t kind, std::uint64_t number, Bytes
 
 }  // namespace
 
+io::SharedBytes encode_copy_question(CopyQuestion kind, std::uint64_t number, Bytes what) {
+  return head(PeerTag::copy_request, static_cast<std::uint8_t>(kind), number, what);
+}
+
+std::optional<CopyAnswer> decode_copy_answer(const io::Parts& parts) {
+  if (parts.size() != 2 || parts[0]->size() != answer_size) return std::nullopt;
+  ByteReader in(*parts[0]);
+  in.u8();
+  const std::uint8_t outcome = in.u8();
+  return CopyAnswer{in.u64(), outcome != 0, *parts[1]};
+}
+
 // --- giving ---
 
 StateGiver::StateGiver(Peers& peers, io::Executor& executor, StateSource& source, Next next)
@@ -89,9 +101,7 @@ void StateTaker::start() {
 }
 
 bool StateTaker::send(CopyQuestion kind, std::uint64_t number, Bytes what) {
-  return parts_.peers.send(
-      peer_, io::Channel::control,
-      {head(PeerTag::copy_request, static_cast<std::uint8_t>(kind), number, what)});
+  return parts_.peers.send(peer_, io::Channel::control, {encode_copy_question(kind, number, what)});
 }
 
 void StateTaker::ask_offer() { send(CopyQuestion::offer, 0, {}); }
@@ -127,19 +137,14 @@ void StateTaker::repeat_questions() {
 }
 
 void StateTaker::receive(std::uint64_t from, const io::Parts& answer) {
-  if (ended_ || from != peer_ || answer.size() != 2) return;
-  ByteReader in(*answer[0]);
-  in.u8();
-  const std::uint8_t outcome = in.u8();
-  const std::uint64_t number = in.u64();
-  if (!in.done() || answer[0]->size() != answer_size) return;
+  const std::optional<CopyAnswer> decoded = decode_copy_answer(answer);
+  if (ended_ || from != peer_ || !decoded) return;
   heard_at_ = parts_.clock.monotonic();
-  if (outcome != 0) {
+  if (decoded->is_refusal)
     return end(fail(Code::unavailable, fmt::format("replica {} cannot give its state: {}", peer_,
-                                                   as_text(*answer[1]))));
-  }
-  if (number == 0) return begin(*answer[1]);
-  take(number, *answer[1]);
+                                                   as_text(decoded->bytes))));
+  if (decoded->number == 0) return begin(decoded->bytes);
+  take(decoded->number, decoded->bytes);
 }
 
 void StateTaker::begin(Bytes bytes) {

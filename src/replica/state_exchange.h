@@ -22,6 +22,14 @@ namespace meridian::replica {
 
 /// Question: tag, kind, number, then what is asked. Answer: tag, number, outcome; then the bytes.
 enum class CopyQuestion : std::uint8_t { offer = 1, piece = 2, done = 3 };
+io::SharedBytes encode_copy_question(CopyQuestion kind, std::uint64_t number, Bytes what);
+struct CopyAnswer {
+  std::uint64_t number;
+  bool is_refusal;  ///< `bytes` say why.
+  Bytes bytes;      ///< Of the parts that it was decoded from.
+};
+/// None: it is malformed.
+std::optional<CopyAnswer> decode_copy_answer(const io::Parts& parts);
 
 class StateGiver {
  public:
