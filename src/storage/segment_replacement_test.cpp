@@ -34,21 +34,7 @@ struct Rig {
     return replacement->finish(wanted);
   }
   static Status add(RecordStore::Replacement& replacement, std::uint64_t count) {
-    Buffer headers;
-    std::vector<std::uint16_t> sizes;
-    std::vector<Buffer> kept;
-    std::vector<RecordStore::Appended::PayloadOf> payloads;
-    kept.reserve(count);
-    for (std::uint64_t i = 0; i < count; ++i) {
-      std::uint64_t record = replacement.next() + i;
-      Buffer header = header_of(record, 0);
-      sizes.push_back(static_cast<std::uint16_t>(header.size()));
-      headers.insert(headers.end(), header.begin(), header.end());
-      if (!has_payload(record)) continue;
-      kept.push_back(payload_of(record, 0));
-      payloads.push_back({record, kept.back()});
-    }
-    return replacement.append({.headers = headers, .sizes = sizes, .payloads = payloads});
+    return append_records(replacement, replacement.next(), count);
   }
   void damage() {
     ASSERT_TRUE(machine.disk->flip_bit(header_path(0), 100'000).has_value());

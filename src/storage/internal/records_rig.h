@@ -46,15 +46,16 @@ struct RecordMachine {
   }
 };
 
-inline Status append(RecordStore& store, RecordModel& model, std::uint64_t count,
-                     std::uint64_t salt = 0) {
+/// Gives `count` records from `first` on to `store.append`.
+template <typename Store>
+Status append_records(Store& store, std::uint64_t first, std::uint64_t count,
+                      std::uint64_t salt = 0) {
   Buffer headers;
   std::vector<std::uint16_t> sizes;
   std::vector<Buffer> kept;
   std::vector<RecordStore::Appended::PayloadOf> payloads;
   kept.reserve(count);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    std::uint64_t record = model.size() + i;
+  for (std::uint64_t record = first; record < first + count; ++record) {
     Buffer header = header_of(record, salt);
     sizes.push_back(static_cast<std::uint16_t>(header.size()));
     headers.insert(headers.end(), header.begin(), header.end());
@@ -63,7 +64,12 @@ inline Status append(RecordStore& store, RecordModel& model, std::uint64_t count
       payloads.push_back({record, kept.back()});
     }
   }
-  TRY(store.append({.headers = headers, .sizes = sizes, .payloads = payloads}));
+  return store.append({.headers = headers, .sizes = sizes, .payloads = payloads});
+}
+
+inline Status append(RecordStore& store, RecordModel& model, std::uint64_t count,
+                     std::uint64_t salt = 0) {
+  TRY(append_records(store, model.size(), count, salt));
   model.insert(model.end(), count, salt);
   return {};
 }
