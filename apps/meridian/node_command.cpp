@@ -235,11 +235,17 @@ void add_id(CLI::App& command, std::uint64_t& id, const char* what) {
       ->type_name("ID")
       ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 62));
 }
+/// Before anything is asked of the cell: what is wrong with `text`, or nothing.
+std::string check_member(const std::string& text) {
+  const Result<replica::MemberInfo> member = parse_member(text, "the replica");
+  return member ? std::string() : member.error().message;
+}
 void add_member(CLI::App& command, std::string& member) {
   command
       .add_option("member", member,
                   "The new replica; HOST:PORT is its --peer-listen, where its peers reach it")
       ->required()
+      ->check(check_member)
       ->type_name("ID=REGION@HOST:PORT");
 }
 void add_patience(CLI::App& command, ChangeOptions& options) {
