@@ -8,6 +8,7 @@ find_package(tl-expected REQUIRED)    # tl::expected
 find_package(spdlog REQUIRED)         # spdlog::spdlog
 find_package(CLI11 REQUIRED)          # CLI11::CLI11
 find_package(nlohmann_json REQUIRED)  # nlohmann_json::nlohmann_json
+find_package(yaml-cpp REQUIRED)       # yaml-cpp
 find_package(absl REQUIRED)           # absl::flat_hash_map ...
 find_package(Boost 1.74 REQUIRED)     # Boost::headers (Beast and Asio)
 find_package(Protobuf REQUIRED)       # protobuf::libprotobuf protobuf::protoc

@@ -1,0 +1,298 @@
+// YAML by yaml-cpp; what it throws becomes an Error here. Keys that nobody knows are refused: a
+// misspelt `denials` would grant more than was meant.
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <sstream>
+
+#include "mesh/policy.h"
+
+namespace meridian::mesh {
+namespace {
+
+constexpr int version_known = 1;
+
+Error bad(const YAML::Node& at, std::string_view what) {
+  const int line = at.Mark().line;
+  return {Code::invalid_argument,
+          line < 0 ? std::string(what) : fmt::format("line {}: {}", line + 1, what)};
+}
+
+/// A scalar, or a list of scalars; `what` names it for people.
+Result<std::vector<YAML::Node>> scalars(const YAML::Node& node, std::string_view what) {
+  std::vector<YAML::Node> found;
+  if (node.IsScalar()) {
+    found.push_back(node);
+  } else if (node.IsSequence() && node.size() > 0 && node.size() <= policy_names_max) {
+    for (const YAML::Node& one : node) {
+      if (!one.IsScalar()) return bad(one, fmt::format("{} is a list of words", what));
+      found.push_back(one);
+    }
+  } else {
+    return bad(node, fmt::format("{} is one word, or a list of 1 to {}", what, policy_names_max));
+  }
+  return found;
+}
+
+bool is_all(const std::vector<YAML::Node>& words) {
+  return words.size() == 1 && words[0].Scalar() == "all";
+}
+
+std::string joined(const std::vector<YAML::Node>& words) {
+  std::string text;
+  for (const YAML::Node& word : words) text += (text.empty() ? "" : ", ") + word.Scalar();
+  return text;
+}
+
+Status read_who(const YAML::Node& node, Rule& rule) {
+  for (const YAML::Node& word : TRY(scalars(node, "who"))) {
+    Result<IdentityPattern> pattern = IdentityPattern::parse(word.Scalar());
+    if (!pattern) return bad(word, pattern.error().message);
+    rule.who.push_back(*std::move(pattern));
+  }
+  return {};
+}
+
+Status read_roles(const YAML::Node& node, Rule& rule) {
+  const std::vector<YAML::Node> words = TRY(scalars(node, "roles"));
+  for (const YAML::Node& word : words) {
+    const std::optional<Role> role = role_named(word.Scalar());
+    if (!role)
+      return bad(word, fmt::format("there is no role '{}': writer, reader, auditor, regulator, "
+                                   "operator, privacy officer",
+                                   word.Scalar()));
+    rule.actions |= actions_of(*role);
+  }
+  rule.gives = "roles: " + joined(words);
+  return {};
+}
+
+Status read_actions(const YAML::Node& node, bool may_be_all, Rule& rule) {
+  const std::vector<YAML::Node> words = TRY(scalars(node, "actions"));
+  if (may_be_all && is_all(words)) {
+    rule.actions.set();
+  } else {
+    for (const YAML::Node& word : words) {
+      const std::optional<Action> action = action_named(word.Scalar());
+      if (!action)
+        return bad(word,
+                   fmt::format("there is no action '{}'; `meridian policy actions` lists them",
+                               word.Scalar()));
+      rule.actions.set(index_of(*action));
+    }
+  }
+  rule.gives += (rule.gives.empty() ? "actions: " : "; actions: ") + joined(words);
+  return {};
+}
+
+/// 32 hexadecimal digits, with or without hyphens.
+std::optional<u128> cell_of(std::string text) {
+  if (text.size() == 36) std::erase(text, '-');
+  Buffer bytes;
+  if (text.size() != 32 || !from_hex(text, bytes)) return std::nullopt;
+  return load_le<u128>(bytes.data());
+}
+
+Status read_cells(const YAML::Node& node, Rule& rule) {
+  const std::vector<YAML::Node> words = TRY(scalars(node, "cells"));
+  rule.all_cells = is_all(words);
+  if (rule.all_cells) return {};
+  for (const YAML::Node& word : words) {
+    const std::optional<u128> cell = cell_of(word.Scalar());
+    if (!cell)
+      return bad(word,
+                 fmt::format("'{}' is no cell: write its UUID, or `cells: all`", word.Scalar()));
+    rule.cells.push_back(*cell);
+  }
+  return {};
+}
+
+Status read_ledgers(const YAML::Node& node, Rule& rule) {
+  const std::vector<YAML::Node> words = TRY(scalars(node, "ledgers"));
+  rule.ledgers.all = is_all(words);
+  if (rule.ledgers.all) return {};
+  for (const YAML::Node& word : words) {
+    const std::string& text = word.Scalar();
+    std::uint32_t ledger = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ledger);
+    if (error != std::errc() || end != text.data() + text.size() || ledger == 0)
+      return bad(
+          word,
+          fmt::format("'{}' is no ledger: a number from 1 to 4294967295, or `ledgers: all`", text));
+    rule.ledgers.ledgers.push_back(ledger);
+  }
+  std::ranges::sort(rule.ledgers.ledgers);
+  return {};
+}
+
+Status read_streams(const YAML::Node& node, Rule& rule) {
+  const std::vector<YAML::Node> words = TRY(scalars(node, "streams"));
+  rule.streams.all = is_all(words);
+  if (rule.streams.all) return {};
+  for (const YAML::Node& word : words) {
+    std::string text = word.Scalar();
+    const bool is_prefix = text.ends_with('*');
+    if (is_prefix) text.pop_back();
+    if (text.empty() || text.find('*') != std::string::npos)
+      return bad(word,
+                 fmt::format("'{}' is no stream: a name, the beginning of names and a `*`, or "
+                             "`streams: all`",
+                             word.Scalar()));
+    (is_prefix ? rule.streams.prefixes : rule.streams.exact).push_back(std::move(text));
+  }
+  std::ranges::sort(rule.streams.exact);
+  return {};
+}
+
+/// Of a mapping whose keys are all among `known`, each once.
+Status check_keys(const YAML::Node& node, const std::set<std::string_view>& known) {
+  if (!node.IsMap()) return bad(node, "here stand keys with values, such as `who: ...`");
+  std::set<std::string> seen;
+  for (const auto& pair : node) {
+    if (!pair.first.IsScalar() || !known.contains(pair.first.Scalar()))
+      return bad(pair.first, fmt::format("there is no key '{}' here: {}",
+                                         pair.first.IsScalar() ? pair.first.Scalar() : "?",
+                                         fmt::join(known, ", ")));
+    if (!seen.insert(pair.first.Scalar()).second)
+      return bad(pair.first, fmt::format("'{}' stands here twice", pair.first.Scalar()));
+  }
+  return {};
+}
+
+bool has_scope(const Actions& actions, Scope scope) {
+  for (std::size_t i = 0; i < action_count; ++i)
+    if (actions.test(i) && info(action_at(i)).scope == scope) return true;
+  return false;
+}
+
+Result<Rule> read_rule(const YAML::Node& node, bool is_grant) {
+  TRY(check_keys(node, {"who", "roles", "actions", "cells", "ledgers", "streams"}));
+  Rule rule;
+  if (!node["who"]) return bad(node, "it does not say who");
+  TRY(read_who(node["who"], rule));
+  if (const YAML::Node roles = node["roles"]) TRY(read_roles(roles, rule));
+  if (const YAML::Node actions = node["actions"]) TRY(read_actions(actions, !is_grant, rule));
+  if (rule.actions.none()) return bad(node, "it says neither roles nor actions");
+  rule.all_cells = rule.ledgers.all = rule.streams.all =
+      !is_grant;  // silence denies more, grants less
+  if (const YAML::Node cells = node["cells"]) {
+    TRY(read_cells(cells, rule));
+  } else if (is_grant) {
+    return bad(node, "it does not say in which cells: `cells: all`, or UUIDs");
+  }
+  if (const YAML::Node ledgers = node["ledgers"]) {
+    TRY(read_ledgers(ledgers, rule));
+  } else if (is_grant && has_scope(rule.actions, Scope::ledger)) {
+    return bad(
+        node,
+        fmt::format("{} are about ledgers, and it does not say which: `ledgers: all`, or numbers",
+                    rule.gives));
+  }
+  if (const YAML::Node streams = node["streams"]) {
+    TRY(read_streams(streams, rule));
+  } else if (is_grant && has_scope(rule.actions, Scope::stream)) {
+    return bad(
+        node,
+        fmt::format("{} are about streams, and it does not say which: `streams: all`, or names",
+                    rule.gives));
+  }
+  return rule;
+}
+
+Status read_rules(const YAML::Node& list, bool is_grant, std::vector<Rule>& rules) {
+  if (!list) return {};
+  if (!list.IsSequence() || list.size() > policy_rules_max)
+    return bad(list, fmt::format("here stands a list of at most {} rules, each after a `-`",
+                                 policy_rules_max));
+  for (const YAML::Node& one : list) rules.push_back(TRY(read_rule(one, is_grant)));
+  return {};
+}
+
+struct Rules {
+  std::vector<Rule> grants, denials;
+};
+
+/// Reads documents and forgets them.
+class NoEvents final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// YAML::Load reads the first document and says nothing of more; YAML::LoadAll finds endless empty
+/// ones in some malformed texts.
+Status check_one_document(const std::string& yaml) {
+  std::istringstream stream(yaml);
+  YAML::Parser parser(stream);
+  NoEvents none;
+  if (parser.HandleNextDocument(none) && !parser.HandleNextDocument(none)) return {};
+  return fail(Code::invalid_argument, "a policy is one YAML document, neither none nor several");
+}
+
+/// Control characters are of no use in a policy, and hide what it says.
+Status check_text(std::string_view yaml) {
+  std::size_t line = 1;
+  for (const char c : yaml) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') ++line;
+    if ((byte < 0x20 && c != '\n' && c != '\r') || byte >= 0x7f)
+      return fail(
+          Code::invalid_argument,
+          fmt::format("line {}: the byte 0x{:02x} is no printable ASCII character. write others as "
+                      "\\u00fc between double quotes",
+                      line, byte));
+  }
+  return {};
+}
+
+Result<Rules> read_document(const YAML::Node& document) {
+  TRY(check_keys(document, {"meridian-policy", "grants", "denials"}));
+  const YAML::Node version = document["meridian-policy"];
+  if (!version || !version.IsScalar() || version.Scalar() != std::to_string(version_known))
+    return bad(
+        document,
+        fmt::format("it does not say `meridian-policy: {}`, which is the format this version reads",
+                    version_known));
+  Rules rules;
+  TRY(read_rules(document["grants"], true, rules.grants));
+  TRY(read_rules(document["denials"], false, rules.denials));
+  return rules;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Policy>> Policy::parse(std::string_view yaml) {
+  if (yaml.size() > policy_size_max)
+    return fail(Code::invalid_argument,
+                fmt::format("the policy has {} bytes, more than the {} that are read", yaml.size(),
+                            policy_size_max));
+  TRY(check_text(yaml));
+  auto policy = std::make_shared<Policy>();
+  policy->text_ = yaml;
+  policy->digest_ = crypto::sha256(as_bytes(yaml));
+  try {
+    TRY(check_one_document(policy->text_));
+    Rules rules = TRY(read_document(YAML::Load(policy->text_)));
+    policy->grants_ = std::move(rules.grants);
+    policy->denials_ = std::move(rules.denials);
+  } catch (const YAML::Exception& error) {
+    return fail(Code::invalid_argument, fmt::format("line {}: {}", error.mark.line + 1, error.msg));
+  }
+  return std::shared_ptr<const Policy>(std::move(policy));
+}
+
+}  // namespace meridian::mesh
