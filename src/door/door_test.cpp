@@ -194,6 +194,14 @@ TEST_F(DoorTest, personal_data_is_refused_and_counted_without_its_value) {
                                          bytes_of(transfer_with(378'282'246'310'005)));
   ASSERT_FALSE(packed.has_value());
   EXPECT_EQ(packed.error().code, Code::invalid_argument);
+  EventDraft tells = event_draft(1);
+  tells.facts.purpose = "refund-4111111111111111";
+  EXPECT_EQ(refusal({tells}),
+            "facts.purpose of command 0 holds a card number (16 characters from 7 on): personal "
+            "data must be in a sealed payload, never in a record's header");
+  tells.facts.purpose = "refund";
+  tells.facts.channel = "78-05-1120-078-05-1120";
+  EXPECT_TRUE(contains(as_bytes(refusal({tells})), "facts.channel of command 0 holds a US social"));
   EXPECT_EQ(refusal({}), "the request holds 0 commands; it needs 1 to 8190");
 
   auto refusals = rig.door->take_refusals();
@@ -207,7 +215,7 @@ TEST_F(DoorTest, personal_data_is_refused_and_counted_without_its_value) {
     EXPECT_EQ(one.minute, 1'700'000'000U / 60);
     counts[one.reason] = one.count;
   }
-  EXPECT_EQ(counts, (std::map<std::uint32_t, std::uint64_t>{{1, 1}, {2, 3}}));
+  EXPECT_EQ(counts, (std::map<std::uint32_t, std::uint64_t>{{1, 1}, {2, 5}}));
   const std::uint64_t card = 4'111'111'111'111'111;
   EXPECT_FALSE(contains(refusals->commands, as_text(bytes_of(card))));
   EXPECT_FALSE(contains(refusals->commands, iban));

@@ -5,65 +5,14 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "door/internal/identity_numbers.h"
 
 namespace meridian::door {
 
 namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return c >= 'A' && c <= 'Z'; }
-
-bool luhn(std::string_view digits) {
-  int sum = 0;
-  bool twice = false;
-  for (auto at = digits.rbegin(); at != digits.rend(); ++at, twice = !twice) {
-    int digit = *at - '0';
-    if (twice && (digit *= 2) > 9) digit -= 9;
-    sum += digit;
-  }
-  return sum % 10 == 0;
-}
-
-int leading(std::string_view digits, std::size_t count) {
-  int value = 0;
-  for (std::size_t i = 0; i < count; ++i) value = value * 10 + (digits[i] - '0');
-  return value;
-}
-
-/// Lengths and prefixes in use: Visa, Mastercard, American Express, Diners, Discover, JCB.
-bool has_scheme(std::string_view digits) {
-  const int two = leading(digits, 2);
-  const int four = leading(digits, 4);
-  switch (digits.size()) {
-    case 13: return digits[0] == '4';
-    case 14: return two == 36 || two == 38 || two == 39 || (four >= 3000 && four <= 3059);
-    case 15: return two == 34 || two == 37;
-    case 16:
-      return digits[0] == '4' || (two >= 51 && two <= 55) || (four >= 2221 && four <= 2720) ||
-             four == 6011 || two == 65 || (four >= 3528 && four <= 3589);
-    default: return false;
-  }
-}
-
-bool is_card_number(std::string_view digits) { return has_scheme(digits) && luhn(digits); }
-
-bool is_iban(std::string_view text) {
-  if (text.size() < 15 || text.size() > 34) return false;
-  if (!is_letter(text[0]) || !is_letter(text[1]) || !is_digit(text[2]) || !is_digit(text[3]))
-    return false;
-  const std::string moved = std::string(text.substr(4)) + std::string(text.substr(0, 4));
-  int remainder = 0;
-  for (const char c : moved) {
-    if (is_digit(c)) {
-      remainder = (remainder * 10 + (c - '0')) % 97;
-    } else if (is_letter(c)) {
-      remainder = (remainder * 100 + (c - 'A' + 10)) % 97;
-    } else {
-      return false;
-    }
-  }
-  return remainder == 1;
-}
+bool is_upper_word(char c) { return is_digit(c) || (c >= 'A' && c <= 'Z'); }
 
 }  // namespace
 
@@ -71,7 +20,7 @@ PersonalData classify(std::uint64_t number) {
   constexpr std::uint64_t smallest = 1'000'000'000'000;           // 13 digits
   constexpr std::uint64_t past_largest = 10'000'000'000'000'000;  // 17 digits
   if (number < smallest || number >= past_largest) return PersonalData::none;
-  return is_card_number(std::to_string(number)) ? PersonalData::card_number : PersonalData::none;
+  return internal::is_card(std::to_string(number)) ? PersonalData::card_number : PersonalData::none;
 }
 
 PersonalData classify(u128 value) {
@@ -90,8 +39,9 @@ PersonalData classify(u128 value) {
 
 PersonalData classify(std::string_view text) {
   if (text.size() >= 13 && std::ranges::all_of(text, is_digit))
-    return is_card_number(text) ? PersonalData::card_number : PersonalData::none;
-  return is_iban(text) ? PersonalData::iban : PersonalData::none;
+    return internal::is_card(text) ? PersonalData::card_number : PersonalData::none;
+  const bool may_be_iban = text.size() >= 15 && std::ranges::all_of(text, is_upper_word);
+  return may_be_iban && internal::is_iban(text) ? PersonalData::iban : PersonalData::none;
 }
 
 std::string_view name(PersonalData kind) {

@@ -6,7 +6,8 @@ namespace meridian::door {
 
 void RefusalCounts::count(u128 actor, const Error& error, io::WallTime now) {
   Refusal reason = Refusal::malformed;
-  if (error.message.find("looks like") != std::string::npos) reason = Refusal::personal_data;
+  if (error.message.find("personal data must be") != std::string::npos)
+    reason = Refusal::personal_data;
   if (error.code == Code::failed_precondition) reason = Refusal::forgotten;
   const std::uint64_t minute = static_cast<std::uint64_t>(now) / 60'000'000'000ULL;
   const std::lock_guard lock(mutex_);

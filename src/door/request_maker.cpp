@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/assert.h"
 #include "door/personal_data.h"
+#include "door/personal_text.h"
 
 namespace meridian::door {
 
@@ -28,6 +30,22 @@ Status check_user_data(const Command& command, std::size_t position) {
     return personal("user_data_64", position, kind);
   if (const PersonalData kind = classify(command.user_data_128); kind != PersonalData::none)
     return personal("user_data_128", position, kind);
+  return {};
+}
+
+/// Facts stand in a header, in clear and for ever.
+Status check_facts(const ledger::Facts& facts, std::size_t position) {
+  const std::array<std::pair<std::string_view, std::string_view>, 3> texts = {
+      {{"channel", facts.channel},
+       {"screening_list", facts.screening_list},
+       {"purpose", facts.purpose}}};
+  for (const auto& [field, text] : texts)
+    if (const std::optional<PersonalFind> found = find_personal(text))
+      return fail(
+          Code::invalid_argument,
+          fmt::format("facts.{} of command {} holds {} ({} characters from {} on): personal "
+                      "data must be in a sealed payload, never in a record's header",
+                      field, position, name(found->kind), found->size, found->first));
   return {};
 }
 
@@ -176,6 +194,7 @@ Status RequestMaker::add_event(ledger::Request& request, const EventDraft& draft
   event.content_type = json ? ledger::ContentType::json : ledger::ContentType::bytes;
   event.classification = draft.classification;
   event.retention = draft.retention;
+  TRY(check_facts(draft.facts, position));
   if (!draft.facts.empty())
     request.facts.push_back({request.command_count(), TRY(draft.facts.encode())});
   request.add(ledger::CommandKind::append_event, event);
