@@ -68,6 +68,7 @@ Result<P256PrivateKey> P256PrivateKey::from_pkcs8(Bytes der) {
 }
 
 Result<P256PrivateKey> P256PrivateKey::from_pem(std::string_view pem) {
+  if (pem.empty()) return refuse("private key: nothing");  // OpenSSL takes no null pointer
   BioHandle bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   ASSERT(bio != nullptr);
   Pkcs8 info(PEM_read_bio_PKCS8_PRIV_KEY_INFO(bio.get(), nullptr, nullptr, nullptr));

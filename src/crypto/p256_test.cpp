@@ -39,6 +39,8 @@ TEST(P256, damaged_cut_and_lengthened_keys_are_refused) {
   bytes.push_back(0);
   EXPECT_FALSE(P256PrivateKey::from_pkcs8(bytes).has_value());
   EXPECT_FALSE(P256PrivateKey::from_pem("").has_value());
+  EXPECT_FALSE(P256PrivateKey::from_pem(std::string_view()).has_value());
+  EXPECT_FALSE(P256PrivateKey::from_pkcs8({}).has_value());
   EXPECT_FALSE(P256PrivateKey::from_pem("-----BEGIN PRIVATE KEY-----\n").has_value());
   EXPECT_EQ(ERR_peek_error(), 0UL) << "refusals leave nothing in OpenSSL's error queue";
 }

@@ -39,6 +39,8 @@ TEST_F(Certificates, cut_lengthened_and_foreign_bytes_are_refused) {
   longer.push_back(0);
   EXPECT_FALSE(Certificate::from_der(longer).has_value());
   EXPECT_FALSE(Certificate::from_der(Buffer(certificate_size_max + 1)).has_value());
+  EXPECT_FALSE(Certificate::from_der({}).has_value());
+  EXPECT_FALSE(parse_pem_chain(std::string_view()).has_value());
   EXPECT_EQ(ERR_peek_error(), 0UL);
 }
 

@@ -23,7 +23,9 @@ Error openssl_failure(Code code, std::string_view what) {
 }
 
 Bio reading_bio(Bytes bytes) {
-  Bio bio(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
+  // OpenSSL takes no null pointer, not even for nothing.
+  const void* data = bytes.empty() ? static_cast<const void*>("") : bytes.data();
+  Bio bio(BIO_new_mem_buf(data, static_cast<int>(bytes.size())));
   ASSERT(bio != nullptr);
   return bio;
 }
