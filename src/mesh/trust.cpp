@@ -126,8 +126,13 @@ Status check_authority_chain(const Certificate& certificate, std::span<const Cer
         fmt::format("does not chain to a root that its trust domain named ({})",
                     X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()))));
   // An authority that is itself named as root would have been trusted by being there.
-  if (sk_X509_num(X509_STORE_CTX_get0_chain(context.get())) != 2)
+  STACK_OF(X509)* chain = X509_STORE_CTX_get0_chain(context.get());
+  if (sk_X509_num(chain) != 2)
     return refuse(certificate, "is not directly below a root that its trust domain named");
+  // RFC 5280 section 4.2.1.9 counts the CAs between: what it is asked about last is not one of
+  // them.
+  if (X509_get_pathlen(sk_X509_value(chain, 1)) == 0)
+    return refuse(certificate, "is below a CA that may have none below it (path length 0)");
   return {};
 }
 

@@ -95,6 +95,11 @@ TEST_F(Trust, who_is_not_below_a_named_root_is_refused) {
   // A stolen regional key below its own certificate, with everything else as it should be.
   Holder stolen = signed_by(root_, authority_spec(domain));
   expect_refused(signed_by(stolen, authority_spec(domain)).certificate, "does not chain");
+  // The same, where somebody took a regional CA for a root.
+  Result<TrustBundle> below = TrustBundle::make(
+      domain, {signed_by(stolen, authority_spec(domain)).certificate}, {stolen.certificate});
+  ASSERT_FALSE(below.has_value());
+  EXPECT_NE(below.error().message.find("path length 0"), std::string::npos);
   // The root re-issued by whoever has that key: the same name, another key.
   Certificate reissued =
       value_of(build_certificate(root_spec(), stolen.key.handle(), nullptr, stolen.key.handle()));
