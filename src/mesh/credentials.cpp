@@ -27,7 +27,7 @@ std::shared_ptr<const Credentials::Snapshot> Credentials::snapshot() const {
 
 std::shared_ptr<const OwnIdentity> Credentials::own() const { return snapshot()->own; }
 TrustBundles Credentials::bundles() const { return snapshot()->bundles; }
-DenyList Credentials::deny_list() const { return snapshot()->deny_list; }
+DenyLists Credentials::deny_lists() const { return snapshot()->deny_lists; }
 
 std::int64_t Credentials::now() const {
   constexpr std::uint64_t nanoseconds = 1'000'000'000;
@@ -42,13 +42,13 @@ tl::expected<PeerIdentity, Refusal> Credentials::verify_or_refusal(std::span<con
                                                                    const WantedPeer& wanted) const {
   std::shared_ptr<const Snapshot> held = snapshot();
   tl::expected<PeerIdentity, Refusal> checked = [&]() -> tl::expected<PeerIdentity, Refusal> {
-    if (chain_der.empty()) return check_peer({}, held->bundles, held->deny_list, now(), wanted);
+    if (chain_der.empty()) return check_peer({}, held->bundles, held->deny_lists, now(), wanted);
     Result<CertificateChain> chain = parse_der_chain(chain_der);
     if (!chain.has_value())
       return tl::unexpected(
           Refusal{RefusalReason::malformed,
                   "what the peer showed is no chain of certificates: " + chain.error().message});
-    return check_peer(*chain, held->bundles, held->deny_list, now(), wanted);
+    return check_peer(*chain, held->bundles, held->deny_lists, now(), wanted);
   }();
   if (!checked.has_value()) count(checked.error());
   return checked;
@@ -63,7 +63,7 @@ Result<PeerIdentity> Credentials::verify(std::span<const Bytes> chain_der,
 
 Status Credentials::check(const PeerIdentity& peer) const {
   std::shared_ptr<const Snapshot> held = snapshot();
-  tl::expected<void, Refusal> still = check_still(peer, held->bundles, held->deny_list, now());
+  tl::expected<void, Refusal> still = check_still(peer, held->bundles, held->deny_lists, now());
   if (still.has_value()) return {};
   count(still.error());
   return to_error(still.error());
@@ -76,7 +76,7 @@ Status Credentials::replace_own(CertificateChain chain, crypto::P256PrivateKey k
     return fail(Code::invalid_argument,
                 fmt::format("own certificate: {} is for another key", leaf.describe()));
   for (WantedPeer::Side side : {WantedPeer::Side::client, WantedPeer::Side::server}) {
-    auto checked = check_peer(chain, bundles(), DenyList(), now(), {.side = side});
+    auto checked = check_peer(chain, bundles(), {}, now(), {.side = side});
     if (!checked.has_value())
       return with_context(to_error(checked.error()), "own certificate: peers would refuse it");
   }
@@ -91,7 +91,7 @@ Status Credentials::replace_own(CertificateChain chain, crypto::P256PrivateKey k
       OwnIdentity{version, std::move(id), std::move(chain), std::move(key), std::move(chain_pem),
                   std::move(key_pem)});
   snapshot_ = std::make_shared<const Snapshot>(
-      Snapshot{std::move(own), snapshot_->bundles, snapshot_->deny_list});
+      Snapshot{std::move(own), snapshot_->bundles, snapshot_->deny_lists});
   own_not_after_.set(not_after);
   return {};
 }
@@ -99,17 +99,14 @@ Status Credentials::replace_own(CertificateChain chain, crypto::P256PrivateKey k
 void Credentials::replace_bundles(TrustBundles bundles) {
   std::scoped_lock guard(mutex_);
   snapshot_ = std::make_shared<const Snapshot>(
-      Snapshot{snapshot_->own, std::move(bundles), snapshot_->deny_list});
+      Snapshot{snapshot_->own, std::move(bundles), snapshot_->deny_lists});
 }
 
 Status Credentials::replace_deny_list(DenyList deny_list) {
   std::scoped_lock guard(mutex_);
-  if (deny_list.number() < snapshot_->deny_list.number())
-    return fail(Code::failed_precondition,
-                fmt::format("deny list: number {} is older than {}, which is held",
-                            deny_list.number(), snapshot_->deny_list.number()));
+  DenyLists lists = TRY(snapshot_->deny_lists.with(std::move(deny_list)));
   snapshot_ = std::make_shared<const Snapshot>(
-      Snapshot{snapshot_->own, snapshot_->bundles, std::move(deny_list)});
+      Snapshot{snapshot_->own, snapshot_->bundles, std::move(lists)});
   return {};
 }
 

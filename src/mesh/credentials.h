@@ -44,7 +44,7 @@ class Credentials {
   /// The newest certificate with its key; null before the first.
   std::shared_ptr<const OwnIdentity> own() const;
   TrustBundles bundles() const;
-  DenyList deny_list() const;
+  DenyLists deny_lists() const;
   /// Seconds since 1970 by the clock that checks use.
   std::int64_t now() const;
 
@@ -58,17 +58,17 @@ class Credentials {
 
   /// From now on new connections show `chain`, whose leaf is for `key`.
   /// Errors: invalid_argument if the key is another's; permission_denied if peers would refuse it,
-  /// by the bundles held and the clock (the deny list is not asked: it is for peers to refuse).
+  /// by the bundles held and the clock (deny lists are not asked: they are for peers to use).
   Status replace_own(CertificateChain chain, crypto::P256PrivateKey key);
   void replace_bundles(TrustBundles bundles);
-  /// Errors: failed_precondition if its number is lower than that of the list held.
+  /// For its domain. Errors: failed_precondition if its number is lower than that of the list held.
   Status replace_deny_list(DenyList deny_list);
 
  private:
   struct Snapshot {
     std::shared_ptr<const OwnIdentity> own;
     TrustBundles bundles;
-    DenyList deny_list;
+    DenyLists deny_lists;
   };
   std::shared_ptr<const Snapshot> snapshot() const;
   void count(const Refusal& refusal) const;

@@ -86,15 +86,18 @@ TEST_F(CredentialsTest, open_connections_end_by_time_denial_and_bundle) {
   hold_bundle();
   PeerIdentity peer = value_of(verify(peer_));
   EXPECT_TRUE(credentials_.check(peer).has_value());
-  ASSERT_TRUE(
-      credentials_.replace_deny_list(value_of(DenyList::make(3, {{peer.serial, "stolen", 0}})))
-          .has_value());
+  ASSERT_TRUE(credentials_
+                  .replace_deny_list(
+                      value_of(DenyList::make(region_.domain, 3, {{peer.serial, "stolen", 0}})))
+                  .has_value());
   EXPECT_FALSE(credentials_.check(peer).has_value());
   EXPECT_TRUE(counted("denied", 1));
-  EXPECT_EQ(credentials_.replace_deny_list(value_of(DenyList::make(2, {}))).error().code,
-            Code::failed_precondition);
+  EXPECT_EQ(
+      credentials_.replace_deny_list(value_of(DenyList::make(region_.domain, 2, {}))).error().code,
+      Code::failed_precondition);
   EXPECT_FALSE(verify(peer_).has_value());
-  ASSERT_TRUE(credentials_.replace_deny_list(value_of(DenyList::make(4, {}))).has_value());
+  ASSERT_TRUE(
+      credentials_.replace_deny_list(value_of(DenyList::make(region_.domain, 4, {}))).has_value());
   EXPECT_TRUE(credentials_.check(peer).has_value());
   clock_.advance(io::seconds(3600));
   EXPECT_FALSE(credentials_.check(peer).has_value());

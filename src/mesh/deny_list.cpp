@@ -4,20 +4,17 @@
 
 #include <algorithm>
 
+#include "mesh/internal/line_text.h"
+
 namespace meridian::mesh {
 namespace {
 
 constexpr std::string_view wildcard = "/*";
 
-bool is_serial(std::string_view text) {
-  // 20 bytes is RFC 5280's bound; a serial number of ours has 16.
-  return !text.empty() && text.size() % 2 == 0 && text.size() <= 40 &&
-         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-bool is_id(std::string_view text) {
+bool is_id_of(std::string_view trust_domain, std::string_view text) {
   if (text.ends_with(wildcard)) text.remove_suffix(wildcard.size());
-  return parse_spiffe_id(text).has_value();
+  Result<SpiffeId> id = parse_spiffe_id(text);
+  return id.has_value() && id->trust_domain == trust_domain;
 }
 
 bool is_line(std::string_view text) {
@@ -29,23 +26,26 @@ bool is_line(std::string_view text) {
 }  // namespace
 
 struct DenyList::List {
+  std::string trust_domain;
   std::uint64_t number = 0;
   std::vector<DenyEntry> entries;
 };
 
-DenyList::DenyList() : list_(std::make_shared<const List>()) {}
-
-Result<DenyList> DenyList::make(std::uint64_t number, std::vector<DenyEntry> entries) {
+Result<DenyList> DenyList::make(std::string_view trust_domain, std::uint64_t number,
+                                std::vector<DenyEntry> entries) {
+  if (!is_trust_domain(trust_domain))
+    return fail(Code::invalid_argument, "deny list: not a trust domain");
   if (entries.size() > deny_entries_max)
     return fail(Code::resource_exhausted, fmt::format("deny list: {} entries, at most {} fit",
                                                       entries.size(), deny_entries_max));
   std::ranges::sort(entries, {}, &DenyEntry::subject);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const DenyEntry& entry = entries[i];
-    if (!is_serial(entry.subject) && !is_id(entry.subject))
+    if (!internal::is_serial(entry.subject) && !is_id_of(trust_domain, entry.subject))
       return fail(Code::invalid_argument,
-                  "deny list: an entry is neither a serial number in lower-case hexadecimal nor a "
-                  "SPIFFE id");
+                  fmt::format("deny list: an entry is neither a serial number in lower-case "
+                              "hexadecimal nor an id of {}",
+                              trust_domain));
     if (!is_line(entry.reason))
       return fail(Code::invalid_argument,
                   fmt::format("deny list: the reason of {} is not one line of at most {} bytes",
@@ -54,9 +54,11 @@ Result<DenyList> DenyList::make(std::uint64_t number, std::vector<DenyEntry> ent
       return fail(Code::invalid_argument,
                   fmt::format("deny list: {} is there twice", entry.subject));
   }
-  return DenyList(std::make_shared<const List>(List{number, std::move(entries)}));
+  return DenyList(
+      std::make_shared<const List>(List{std::string(trust_domain), number, std::move(entries)}));
 }
 
+const std::string& DenyList::trust_domain() const { return list_->trust_domain; }
 std::uint64_t DenyList::number() const { return list_->number; }
 const std::vector<DenyEntry>& DenyList::entries() const { return list_->entries; }
 
@@ -80,7 +82,32 @@ const DenyEntry* DenyList::find(std::string_view serial, const SpiffeId& id) con
 }
 
 bool DenyList::operator==(const DenyList& other) const {
-  return list_->number == other.list_->number && list_->entries == other.list_->entries;
+  return list_->trust_domain == other.list_->trust_domain && list_->number == other.list_->number &&
+         list_->entries == other.list_->entries;
+}
+
+DenyLists::DenyLists() : lists_(std::make_shared<const Map>()) {}
+
+Result<DenyLists> DenyLists::with(DenyList list) const {
+  const DenyList* held = find(list.trust_domain());
+  if (held != nullptr && list.number() < held->number())
+    return fail(Code::failed_precondition,
+                fmt::format("deny list of {}: number {} is older than {}, which is held",
+                            list.trust_domain(), list.number(), held->number()));
+  auto changed = std::make_shared<Map>(*lists_);
+  std::string trust_domain = list.trust_domain();
+  changed->insert_or_assign(std::move(trust_domain), std::move(list));
+  return DenyLists(std::shared_ptr<const Map>(std::move(changed)));
+}
+
+const DenyList* DenyLists::find(std::string_view trust_domain) const {
+  auto found = lists_->find(trust_domain);
+  return found == lists_->end() ? nullptr : &found->second;
+}
+
+const DenyEntry* DenyLists::find(std::string_view serial, const SpiffeId& id) const {
+  const DenyList* list = find(id.trust_domain);
+  return list == nullptr ? nullptr : list->find(serial, id);
 }
 
 }  // namespace meridian::mesh

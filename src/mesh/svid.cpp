@@ -138,6 +138,16 @@ Refused refuse_walk(X509_STORE_CTX* context, const Certificate& leaf, std::int64
                   "the CA of the certificate of {} may not issue for that name ({}): if this is no "
                   "mistake, its key is in wrong hands",
                   who, words);
+  if (reason == RefusalReason::wrong_usage && depth == 0)
+    return refuse(
+        reason,
+        "the certificate of {} does not allow its holder to be a peer on this side ({}): one "
+        "of this mesh is for servers and clients",
+        who, words);
+  if (reason == RefusalReason::weak_key)
+    return refuse(reason,
+                  "the chain of {} holds a key or a signature that is too weak ({}, depth {})", who,
+                  words, depth);
   return refuse(reason,
                 "the certificate of {} does not chain to an authority of {} ({}, at depth {}): if "
                 "its CA is new, the bundle here is older than it",
@@ -203,7 +213,7 @@ Error to_error(const Refusal& refusal) { return fail(Code::permission_denied, re
 
 tl::expected<PeerIdentity, Refusal> check_peer(std::span<const Certificate> chain,
                                                const TrustBundles& bundles,
-                                               const DenyList& deny_list, std::int64_t now,
+                                               const DenyLists& deny_lists, std::int64_t now,
                                                const WantedPeer& wanted) {
   if (chain.empty())
     return refuse(RefusalReason::no_certificate,
@@ -224,7 +234,7 @@ tl::expected<PeerIdentity, Refusal> check_peer(std::span<const Certificate> chai
   tl::expected<crypto::Digest, Refusal> authority = walk(chain, *bundle, now, wanted.side);
   if (!authority.has_value()) return Refused(authority.error());
   PeerIdentity peer{id, leaf.serial(), leaf.fingerprint(), *authority, leaf.not_after()};
-  Checked still = check_still(peer, bundles, deny_list, now);
+  Checked still = check_still(peer, bundles, deny_lists, now);
   if (!still.has_value()) return Refused(still.error());
   if (!is_wanted(id, wanted))
     return refuse(RefusalReason::wrong_kind, "the peer is {}, and {} is expected here",
@@ -233,7 +243,7 @@ tl::expected<PeerIdentity, Refusal> check_peer(std::span<const Certificate> chai
 }
 
 tl::expected<void, Refusal> check_still(const PeerIdentity& peer, const TrustBundles& bundles,
-                                        const DenyList& deny_list, std::int64_t now) {
+                                        const DenyLists& deny_lists, std::int64_t now) {
   if (now >= peer.not_after) return refuse_expired(format_spiffe_id(peer.id), peer.not_after, now);
   const TrustBundle* bundle = bundles.find(peer.id.trust_domain);
   if (bundle == nullptr || !bundle->has_authority(peer.authority))
@@ -241,7 +251,7 @@ tl::expected<void, Refusal> check_still(const PeerIdentity& peer, const TrustBun
                   "the CA that issued the certificate of {} is no authority of {} any more: its "
                   "holder needs a certificate of the new one",
                   format_spiffe_id(peer.id), peer.id.trust_domain);
-  if (const DenyEntry* entry = deny_list.find(peer.serial, peer.id))
+  if (const DenyEntry* entry = deny_lists.find(peer.serial, peer.id))
     return refuse(RefusalReason::denied, "{} (serial {}) is on the deny list since {}, as {}: {}",
                   format_spiffe_id(peer.id), peer.serial, internal::utc_text(entry->since),
                   entry->subject, entry->reason.empty() ? "no reason given" : entry->reason);

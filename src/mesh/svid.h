@@ -77,7 +77,7 @@ struct WantedPeer {
 /// `now` in seconds since 1970.
 [[nodiscard]] tl::expected<PeerIdentity, Refusal> check_peer(std::span<const Certificate> chain,
                                                              const TrustBundles& bundles,
-                                                             const DenyList& deny_list,
+                                                             const DenyLists& deny_lists,
                                                              std::int64_t now,
                                                              const WantedPeer& wanted);
 
@@ -85,6 +85,7 @@ struct WantedPeer {
 /// still in the bundle, and that nobody denied it. Cost: 1 us.
 [[nodiscard]] tl::expected<void, Refusal> check_still(const PeerIdentity& peer,
                                                       const TrustBundles& bundles,
-                                                      const DenyList& deny_list, std::int64_t now);
+                                                      const DenyLists& deny_lists,
+                                                      std::int64_t now);
 
 }  // namespace meridian::mesh

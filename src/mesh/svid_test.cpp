@@ -21,12 +21,12 @@ class Svid : public ::testing::Test {
   Region west_ = Region::make(root_, "eu-west.bank.example");
   Region east_ = Region::make(root_, "eu-east.bank.example");
   TrustBundles bundles_ = value_of(value_of(TrustBundles().with(west_.bundle)).with(east_.bundle));
-  DenyList deny_list_;
+  DenyLists deny_lists_;
 
   tl::expected<PeerIdentity, Refusal> check(const CertificateChain& chain,
                                             const WantedPeer& wanted = {},
                                             std::int64_t now = rig_now) {
-    auto checked = check_peer(chain, bundles_, deny_list_, now, wanted);
+    auto checked = check_peer(chain, bundles_, deny_lists_, now, wanted);
     EXPECT_EQ(ERR_peek_error(), 0UL) << "nothing stays in OpenSSL's error queue";
     return checked;
   }
@@ -37,6 +37,10 @@ class Svid : public ::testing::Test {
     ASSERT_FALSE(checked.has_value()) << "accepted, expected " << name(reason);
     EXPECT_EQ(name(checked.error().reason), name(reason)) << checked.error().message;
     EXPECT_NE(checked.error().message.find(words), std::string::npos) << checked.error().message;
+  }
+  void deny(std::vector<DenyEntry> entries) {
+    deny_lists_ =
+        value_of(DenyLists().with(value_of(DenyList::make(west_.domain, 1, std::move(entries)))));
   }
   Holder issue(const CertificateSpec& spec) { return signed_by(west_.authority, spec); }
   CertificateSpec good() { return leaf_spec(west_.uri("/service/payments")); }
@@ -134,7 +138,7 @@ TEST_F(Svid, usages_must_fit_the_side) {
   spec.extended_key_usage = "serverAuth";
   Holder server = issue(spec);
   EXPECT_TRUE(check({server.certificate}, {.side = WantedPeer::Side::server}).has_value());
-  expect_refused({server.certificate}, RefusalReason::wrong_usage, "",
+  expect_refused({server.certificate}, RefusalReason::wrong_usage, "on this side",
                  {.side = WantedPeer::Side::client});
   spec.extended_key_usage = "clientAuth";
   expect_refused({issue(spec).certificate}, RefusalReason::wrong_usage, "",
@@ -250,15 +254,21 @@ TEST_F(Svid, who_is_denied_is_refused_with_the_reason) {
   Holder leaf = west_.leaf("/service/payments");
   for (const std::string& subject : {leaf.certificate.serial(), west_.uri("/service/payments"),
                                      west_.uri("/service/*"), west_.uri("/*")}) {
-    deny_list_ = value_of(DenyList::make(1, {{subject, "laptop stolen", rig_now - 5}}));
+    deny({{subject, "laptop stolen", rig_now - 5}});
     expect_refused({leaf.certificate}, RefusalReason::denied, "laptop stolen");
   }
-  for (const std::string& subject :
-       {std::string("00"), west_.uri("/service/payment"), west_.uri("/service/payments/*"),
-        west_.uri("/node/*"), east_.uri("/*")}) {
-    deny_list_ = value_of(DenyList::make(1, {{subject, "", 0}}));
+  for (const std::string& subject : {std::string("00"), west_.uri("/service/payment"),
+                                     west_.uri("/service/payments/*"), west_.uri("/node/*")}) {
+    deny({{subject, "", 0}});
     EXPECT_TRUE(check({leaf.certificate}).has_value()) << subject;
   }
+}
+
+TEST_F(Svid, the_list_of_another_region_denies_nobody_here) {
+  Holder leaf = west_.leaf("/service/payments");
+  deny_lists_ = value_of(DenyLists().with(
+      value_of(DenyList::make(east_.domain, 1, {{leaf.certificate.serial(), "", 0}}))));
+  EXPECT_TRUE(check({leaf.certificate}).has_value());
 }
 
 TEST_F(Svid, who_is_not_wanted_is_refused) {
@@ -280,8 +290,8 @@ TEST_F(Svid, an_open_connection_ends_with_certificate_authority_and_denial) {
   Holder leaf = west_.leaf("/service/payments");
   auto peer = check({leaf.certificate});
   ASSERT_TRUE(peer.has_value());
-  EXPECT_TRUE(check_still(*peer, bundles_, deny_list_, peer->not_after - 1).has_value());
-  auto expired = check_still(*peer, bundles_, deny_list_, peer->not_after);
+  EXPECT_TRUE(check_still(*peer, bundles_, deny_lists_, peer->not_after - 1).has_value());
+  auto expired = check_still(*peer, bundles_, deny_lists_, peer->not_after);
   ASSERT_FALSE(expired.has_value());
   EXPECT_EQ(expired.error().reason, RefusalReason::expired);
 
@@ -290,13 +300,13 @@ TEST_F(Svid, an_open_connection_ends_with_certificate_authority_and_denial) {
       west_.domain, {west_.authority.certificate, next.certificate}, {root_.certificate}));
   TrustBundle after =
       value_of(TrustBundle::make(west_.domain, {next.certificate}, {root_.certificate}));
-  EXPECT_TRUE(check_still(*peer, value_of(bundles_.with(both)), deny_list_, rig_now).has_value());
-  auto gone = check_still(*peer, value_of(bundles_.with(after)), deny_list_, rig_now);
+  EXPECT_TRUE(check_still(*peer, value_of(bundles_.with(both)), deny_lists_, rig_now).has_value());
+  auto gone = check_still(*peer, value_of(bundles_.with(after)), deny_lists_, rig_now);
   ASSERT_FALSE(gone.has_value());
   EXPECT_EQ(gone.error().reason, RefusalReason::untrusted_chain);
 
-  deny_list_ = value_of(DenyList::make(1, {{peer->serial, "", 0}}));
-  auto denied = check_still(*peer, bundles_, deny_list_, rig_now);
+  deny({{peer->serial, "", 0}});
+  auto denied = check_still(*peer, bundles_, deny_lists_, rig_now);
   ASSERT_FALSE(denied.has_value());
   EXPECT_EQ(denied.error().reason, RefusalReason::denied);
 }

@@ -246,8 +246,8 @@ TEST_F(Tls, a_weak_key_gets_as_far_as_being_told) {
 TEST_F(Tls, who_is_denied_or_not_wanted_is_refused) {
   Holder denied = west_.leaf("/service/x");
   ASSERT_TRUE(server_->credentials
-                  .replace_deny_list(
-                      value_of(DenyList::make(1, {{denied.certificate.serial(), "lost", 0}})))
+                  .replace_deny_list(value_of(
+                      DenyList::make(west_.domain, 1, {{denied.certificate.serial(), "lost", 0}})))
                   .has_value());
   Pair first(server_context(), careless(&denied));
   EXPECT_FALSE(first.run());
@@ -325,7 +325,8 @@ TEST_F(Tls, handshakes_go_on_in_many_threads_while_everything_is_replaced) {
       EXPECT_TRUE(server_->credentials.replace_own({renewed.certificate}, renewed.key).has_value());
       server_->credentials.replace_bundles(bundles_);
       EXPECT_TRUE(
-          client_->credentials.replace_deny_list(value_of(DenyList::make(round, {}))).has_value());
+          client_->credentials.replace_deny_list(value_of(DenyList::make(west_.domain, round, {})))
+              .has_value());
     }
     for (const auto& thread : threads) thread->drain();
   }
