@@ -1,0 +1,121 @@
+// The journal of a certificate authority: every certificate it issued, in a chain of digests, so
+// that none can be taken out or put in later unnoticed.
+//
+// A CA issues while nothing else works, so it writes for itself; the journal is exported and
+// becomes records of the ledger later, which is what pins its head. A certificate leaves the CA
+// only after its entry is durable: issue_on_record().
+// One thread. append() blocks on one write and one sync. After a failed write everything is
+// refused: open it again. Cost: 400 bytes of disk and 16 bytes of memory per entry.
+// Bytes: docs/formats/journal.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "crypto/sha256.h"
+#include "io/disk.h"
+#include "mesh/authority.h"
+#include "mesh/spiffe_id.h"
+
+namespace meridian::mesh {
+
+/// By what right a certificate was issued.
+struct IssuanceGrounds {
+  enum class Kind : std::uint8_t {
+    token,    ///< A join token; `text`: its SHA-256 in hexadecimal.
+    renewal,  ///< An existing certificate; `text`: its serial number.
+    officer,  ///< A person at the CA; `text`: their name, of the characters of a SPIFFE id.
+  };
+  Kind kind = Kind::token;
+  std::string text;
+  bool operator==(const IssuanceGrounds&) const = default;
+};
+
+struct Issuance {
+  std::int64_t time = 0;  ///< Seconds since 1970 by the CA's clock.
+  std::string serial;     ///< As Certificate::serial().
+  SpiffeId id;
+  crypto::Digest spki_digest{};
+  std::int64_t not_after = 0;  ///< Seconds since 1970.
+  IssuanceGrounds grounds;
+  bool operator==(const Issuance&) const = default;
+};
+
+/// What a reader keeps to notice later that entries before it were changed.
+struct JournalHead {
+  std::uint64_t count = 0;  ///< Entries so far; the newest has this number.
+  crypto::Digest digest{};  ///< Of the newest; without entries of the first line.
+  bool operator==(const JournalHead&) const = default;
+};
+
+struct JournalEntry {
+  std::uint64_t number = 0;  ///< From 1.
+  crypto::Digest previous{};
+  Issuance issuance;
+  crypto::Digest digest{};
+  bool operator==(const JournalEntry&) const = default;
+};
+
+inline constexpr std::size_t journal_line_size_max = 4096;
+/// The first line, with its newline. Asserts a trust domain.
+std::string format_journal_start(std::string_view trust_domain);
+/// A line with its newline; fills in the digest. Asserts that the issuance can be written:
+/// is_recordable().
+std::string format_journal_entry(std::uint64_t number, const crypto::Digest& previous,
+                                 const Issuance& issuance);
+/// Errors: invalid_argument unless `line` (without newline) is exactly what the above gives.
+Result<JournalEntry> parse_journal_entry(std::string_view line);
+/// True if every field has its form (an id, a serial, times that are not negative, grounds).
+bool is_recordable(const Issuance& issuance);
+/// A whole exported journal. Errors: invalid_argument for another domain; data_loss naming the
+/// entry that is damaged, missing or out of its chain.
+Result<std::vector<JournalEntry>> read_journal(std::string_view text,
+                                               std::string_view trust_domain);
+
+class IssuanceJournal {
+ public:
+  /// Opens the file, or makes it. An entry that a crash tore is dropped: its certificate never
+  /// left. Errors: data_loss naming the damaged entry (an entry that was ever acknowledged is never
+  /// dropped for damage); failed_precondition if it is of another trust domain; of the disk.
+  static Result<std::unique_ptr<IssuanceJournal>> open(io::Disk& disk, std::string path,
+                                                       std::string_view trust_domain);
+
+  /// Durable when it returns. Errors: invalid_argument unless is_recordable(); of the disk, and
+  /// then failed_precondition for ever.
+  Status append(const Issuance& issuance);
+
+  const JournalHead& head() const { return head_; }
+  /// Bytes of a torn entry that open() dropped.
+  std::uint64_t dropped_bytes() const { return dropped_bytes_; }
+  /// Up to `count` entries from number `first` on. Errors: out_of_range unless 1 <= first <=
+  /// head().count + 1; data_loss; of the disk. Cost: reads what is asked for.
+  Result<std::vector<JournalEntry>> read(std::uint64_t first, std::size_t count);
+  /// The bytes of those lines, for whoever imports or archives them. Errors: as read().
+  Result<std::string> read_text(std::uint64_t first, std::size_t count);
+
+ private:
+  IssuanceJournal(std::string shown_path, std::unique_ptr<io::File> file)
+      : shown_path_(std::move(shown_path)), file_(std::move(file)) {}
+  Status recover(std::string_view trust_domain);
+  Status drop_torn(Bytes tail, std::uint64_t offset);
+  Error damaged(std::string_view what) const;
+
+  std::string shown_path_;
+  std::unique_ptr<io::File> file_;
+  JournalHead head_;
+  std::vector<std::uint64_t> offsets_;  ///< Of each entry, then the end.
+  std::uint64_t dropped_bytes_ = 0;
+  bool is_broken_ = false;
+};
+
+/// Issues, writes it down, and only then hands the certificate out. The one way to get one out of a
+/// CA. Errors: as Authority::issue and IssuanceJournal::append; nothing was handed out then.
+Result<Certificate> issue_on_record(Authority& authority, IssuanceJournal& journal, Bytes csr_der,
+                                    const SpiffeId& id, std::int64_t lifetime_seconds,
+                                    const IssuanceGrounds& grounds, io::Clock& clock);
+
+}  // namespace meridian::mesh

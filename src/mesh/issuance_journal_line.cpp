@@ -1,0 +1,139 @@
+// journal = start *entry
+// start   = "meridian.issuance-journal/1 " domain LF
+// entry   = number " " previous " " time " " serial " " id " " spki " " not_after " " grounds
+//           " " digest LF
+// grounds = "token:" digest / "renewal:" serial / "officer:" 1*64( segment character of an id )
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "base/assert.h"
+#include "mesh/internal/line_text.h"
+#include "mesh/issuance_journal.h"
+
+namespace meridian::mesh {
+namespace {
+
+constexpr std::string_view start_word = "meridian.issuance-journal/1";
+constexpr std::size_t officer_size_max = 64;
+constexpr std::array<std::string_view, 3> grounds_words = {"token:", "renewal:", "officer:"};
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= officer_size_max && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+  });
+}
+
+bool is_grounds(const IssuanceGrounds& grounds) {
+  switch (grounds.kind) {
+    case IssuanceGrounds::Kind::token: return internal::parse_digest(grounds.text).has_value();
+    case IssuanceGrounds::Kind::renewal: return internal::is_serial(grounds.text);
+    case IssuanceGrounds::Kind::officer: return is_name(grounds.text);
+  }
+  return false;
+}
+
+std::optional<IssuanceGrounds> parse_grounds(std::string_view text) {
+  for (std::size_t i = 0; i < grounds_words.size(); ++i) {
+    if (!text.starts_with(grounds_words[i])) continue;
+    IssuanceGrounds grounds{static_cast<IssuanceGrounds::Kind>(i),
+                            std::string(text.substr(grounds_words[i].size()))};
+    if (is_grounds(grounds)) return grounds;
+  }
+  return std::nullopt;
+}
+
+std::string body_of(std::uint64_t number, const crypto::Digest& previous,
+                    const Issuance& issuance) {
+  return fmt::format(
+      "{} {} {} {} {} {} {} {}{}", number, to_hex(previous), issuance.time, issuance.serial,
+      format_spiffe_id(issuance.id), to_hex(issuance.spki_digest), issuance.not_after,
+      grounds_words[static_cast<std::size_t>(issuance.grounds.kind)], issuance.grounds.text);
+}
+
+}  // namespace
+
+bool is_recordable(const Issuance& issuance) {
+  Result<SpiffeId> id = parse_spiffe_id(format_spiffe_id(issuance.id));
+  return id.has_value() && *id == issuance.id && internal::is_serial(issuance.serial) &&
+         issuance.time >= 0 && issuance.not_after >= 0 && is_grounds(issuance.grounds);
+}
+
+std::string format_journal_start(std::string_view trust_domain) {
+  ASSERT(is_trust_domain(trust_domain));
+  return fmt::format("{} {}\n", start_word, trust_domain);
+}
+
+std::string format_journal_entry(std::uint64_t number, const crypto::Digest& previous,
+                                 const Issuance& issuance) {
+  ASSERT(number > 0);
+  ASSERT(is_recordable(issuance));
+  std::string body = body_of(number, previous, issuance);
+  std::string line = fmt::format("{} {}\n", body, to_hex(crypto::sha256(as_bytes(body))));
+  ASSERT(line.size() <= journal_line_size_max);
+  return line;
+}
+
+Result<JournalEntry> parse_journal_entry(std::string_view line) {
+  auto refuse = [](std::string_view what) {
+    return fail(Code::invalid_argument, fmt::format("journal entry: {}", what));
+  };
+  if (line.size() > journal_line_size_max) return refuse("too long");
+  std::optional<std::array<std::string_view, 9>> fields = internal::split_fields<9>(line);
+  if (!fields.has_value()) return refuse("not nine fields");
+  const auto& [number, previous, time, serial, id, spki, not_after, grounds, digest] = *fields;
+  std::optional<std::uint64_t> parsed_number = internal::parse_number(number);
+  std::optional<crypto::Digest> parsed_previous = internal::parse_digest(previous);
+  std::optional<std::int64_t> parsed_time = internal::parse_seconds(time);
+  Result<SpiffeId> parsed_id = parse_spiffe_id(id);
+  std::optional<crypto::Digest> parsed_spki = internal::parse_digest(spki);
+  std::optional<std::int64_t> parsed_end = internal::parse_seconds(not_after);
+  std::optional<IssuanceGrounds> parsed_grounds = parse_grounds(grounds);
+  std::optional<crypto::Digest> parsed_digest = internal::parse_digest(digest);
+  if (!parsed_number.has_value() || *parsed_number == 0 || !parsed_previous.has_value() ||
+      !parsed_time.has_value() || !internal::is_serial(serial) || !parsed_id.has_value() ||
+      !parsed_spki.has_value() || !parsed_end.has_value() || !parsed_grounds.has_value() ||
+      !parsed_digest.has_value())
+    return refuse("a field does not have its form");
+  std::string_view body = line.substr(0, line.rfind(' '));
+  if (crypto::sha256(as_bytes(body)) != *parsed_digest) return refuse("its digest is another");
+  return JournalEntry{
+      *parsed_number,
+      *parsed_previous,
+      {*parsed_time, std::string(serial), *parsed_id, *parsed_spki, *parsed_end, *parsed_grounds},
+      *parsed_digest};
+}
+
+Result<std::vector<JournalEntry>> read_journal(std::string_view text,
+                                               std::string_view trust_domain) {
+  if (!is_trust_domain(trust_domain))
+    return fail(Code::invalid_argument, "journal: not a trust domain");
+  const std::string start = format_journal_start(trust_domain);
+  if (!text.starts_with(start))
+    return fail(Code::invalid_argument,
+                fmt::format("journal: not the issuance journal of {}", trust_domain));
+  crypto::Digest previous = crypto::sha256(as_bytes(start));
+  std::vector<JournalEntry> entries;
+  internal::Lines lines(text.substr(start.size()));
+  while (!lines.done()) {
+    std::uint64_t number = entries.size() + 1;
+    std::optional<std::string_view> line = lines.next();
+    if (!line.has_value())
+      return fail(Code::data_loss, fmt::format("journal: entry {} does not end", number));
+    Result<JournalEntry> entry = parse_journal_entry(*line);
+    if (!entry.has_value())
+      return fail(Code::data_loss,
+                  fmt::format("journal: entry {}: {}", number, entry.error().message));
+    if (entry->number != number || entry->previous != previous)
+      return fail(Code::data_loss,
+                  fmt::format("journal: entry {} does not follow the one before it", number));
+    previous = entry->digest;
+    entries.push_back(*std::move(entry));
+  }
+  return entries;
+}
+
+}  // namespace meridian::mesh
