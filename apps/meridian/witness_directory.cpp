@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "commands.h"
 #include "files.h"
+#include "sealed_directory.h"
 #include "storage/key_store.h"
 
 namespace meridian::app {
@@ -12,35 +12,6 @@ namespace {
 
 constexpr std::string_view vkey_path = "vkey";
 constexpr std::size_t vkey_size_max = 4'096;
-
-Result<Node> open_locked(const NodeOptions& options) {
-  Node node;
-  node.clock = io::os_clock();
-  node.entropy = io::os_entropy();
-  node.disk = TRY(open_directory(options.directory));
-  if (TRY(node.disk->exists(cell_path)))
-    return fail(Code::failed_precondition,
-                fmt::format("{} is the directory of a ledger. a witness has one of its own, run by "
-                            "somebody else",
-                            options.directory));
-  Result<std::unique_ptr<io::DiskLock>> lock = node.disk->lock(lock_path);
-  if (!lock && lock.error().code == Code::failed_precondition)
-    return fail(Code::failed_precondition,
-                fmt::format("another process uses {}. stop it first", options.directory));
-  node.lock = TRY(std::move(lock));
-  return node;
-}
-
-/// Made if missing.
-Status open_keys(const NodeOptions& options, Node& node) {
-  const crypto::Secret passphrase = TRY(find_passphrase(options, node));
-  const storage::KeyStore::Io io{*node.disk, *node.clock, *node.entropy};
-  Result<std::unique_ptr<storage::KeyStore>> keys = storage::KeyStore::open(io, passphrase.bytes());
-  if (!keys && keys.error().code == Code::not_found)
-    keys = storage::KeyStore::create(io, passphrase.bytes());
-  node.keys = TRY(std::move(keys));
-  return {};
-}
 
 Result<proof::Signer> cosigner(const Node& node, const std::string& name) {
   return proof::Signer(name, proof::KeyType::cosignature, TRY(node.keys->newest("cosign")).secret);

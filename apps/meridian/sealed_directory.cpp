@@ -1,0 +1,60 @@
+#include "sealed_directory.h"
+
+#include <fmt/format.h>
+
+#include "commands.h"
+#include "files.h"
+
+namespace meridian::app {
+
+namespace {
+
+constexpr std::string_view store_path = "keys/store";
+
+}  // namespace
+
+Result<Node> open_locked(const NodeOptions& options) {
+  Node node;
+  node.clock = io::os_clock();
+  node.entropy = io::os_entropy();
+  node.disk = TRY(open_directory(options.directory));
+  if (TRY(node.disk->exists(cell_path)))
+    return fail(Code::failed_precondition,
+                fmt::format("{} is the directory of a ledger. name one of its own, which another "
+                            "person should keep",
+                            options.directory));
+  Result<std::unique_ptr<io::DiskLock>> lock = node.disk->lock(lock_path);
+  if (!lock && lock.error().code == Code::failed_precondition)
+    return fail(Code::failed_precondition,
+                fmt::format("another process uses {}. stop it first", options.directory));
+  node.lock = TRY(std::move(lock));
+  return node;
+}
+
+Status open_keys(const NodeOptions& options, Node& node) {
+  const crypto::Secret passphrase = TRY(find_passphrase(options, node));
+  const storage::KeyStore::Io io{*node.disk, *node.clock, *node.entropy};
+  Result<std::unique_ptr<storage::KeyStore>> keys = storage::KeyStore::open(io, passphrase.bytes());
+  if (!keys && keys.error().code == Code::not_found)
+    keys = storage::KeyStore::create(io, passphrase.bytes());
+  node.keys = TRY(std::move(keys));
+  return {};
+}
+
+Result<Node> open_sealed_directory(const NodeOptions& options) {
+  {
+    const std::unique_ptr<io::Disk> disk = TRY(open_existing_directory(options.directory));
+    if (!TRY(disk->exists(store_path)))
+      return fail(Code::not_found, fmt::format("{} is missing: restore it from a backup",
+                                               disk->display(store_path)));
+  }
+  Node node = TRY(open_locked(options));
+  TRY(open_keys(options, node));
+  return node;
+}
+
+storage::SealedContext context_of(const Node& node) {
+  return {*node.disk, *node.entropy, *node.keys, 0};
+}
+
+}  // namespace meridian::app
