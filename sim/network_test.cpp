@@ -24,7 +24,7 @@ struct Node {
         executor(world.make_executor(name)),
         network(net.make_network(name)) {
     io::Network::Handler handler;
-    handler.admit = [this](Bytes hello) -> Result<PeerId> {
+    handler.admit = [this](Bytes hello, const auto*) -> Result<PeerId> {
       ++admitted;
       if (!refusal.empty()) return fail(Code::permission_denied, refusal);
       return id_of(as_text(hello));

@@ -51,7 +51,7 @@ Result<std::vector<std::string>> free_addresses(std::size_t count) {
         fmt::format("127.0.0.1:{}", port_min + (start % port_count + i) % port_count);
     std::unique_ptr<io::Network> network = io::os_network({});
     io::Network::Handler handler;
-    handler.admit = [](Bytes) -> Result<io::PeerId> {
+    handler.admit = [](Bytes, const io::LinkPeer*) -> Result<io::PeerId> {
       return fail(Code::unavailable, "only looking for a port");
     };
     handler.received = [](io::PeerId, io::Channel, const io::Parts&) {};

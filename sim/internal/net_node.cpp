@@ -87,7 +87,7 @@ Result<io::PeerId> NetNode::admit(const Handler& handler, Bytes hello) const {
     return fail(Code::resource_exhausted,
                 fmt::format("{} links are open here already", inbound_.size()));
   }
-  return handler.admit(hello);
+  return handler.admit(hello, nullptr);
 }
 
 void NetNode::add(const std::shared_ptr<Inbound>& inbound) { inbound_.push_back(inbound); }

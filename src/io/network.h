@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "io/clock.h"
 #include "io/executor.h"
+#include "io/link_security.h"
 
 namespace meridian::io {
 
@@ -61,8 +62,9 @@ class Network {
  public:
   struct Handler {
     /// Another node introduced itself: who it is, or why it may not talk to us (its link closes and
-    /// it is told why).
-    std::function<Result<PeerId>(Bytes hello)> admit;
+    /// it is told why). `shown` is who its certificate says it is, which its hello must not
+    /// contradict; null on a link in the clear.
+    std::function<Result<PeerId>(Bytes hello, const LinkPeer* shown)> admit;
     /// In the order sent, except in the simulator.
     std::function<void(PeerId from, Channel channel, Parts parts)> received;
     /// Our link to `peer` came up, or broke (`why` says how, for people): then what was sent on it
@@ -103,6 +105,8 @@ struct OsNetworkOptions {
   NetworkLimits limits;
   /// Asked for each link when it is first used, by the thread that does. None: no delay.
   std::function<LinkDelay(PeerId to)> delay;
+  /// Null: links are in the clear, and any node may try admit().
+  std::shared_ptr<LinkSecurity> security;
 };
 /// One thread of its own for all sockets.
 std::unique_ptr<Network> os_network(const OsNetworkOptions& options);

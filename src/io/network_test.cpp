@@ -220,7 +220,7 @@ TEST(OsNetwork, a_handler_may_destroy_its_network_and_none_is_called_afterwards)
   std::unique_ptr<Network> doomed = os_network(quick());
   std::atomic<int> calls = 0;
   Network::Handler handler;
-  handler.admit = [](Bytes) -> Result<PeerId> { return PeerId{1}; };
+  handler.admit = [](Bytes, const LinkPeer*) -> Result<PeerId> { return PeerId{1}; };
   handler.link = [](PeerId, Channel, bool, const std::string&) {};
   handler.received = [&](PeerId, Channel, const Parts&) {
     if (++calls == 3) doomed.reset();

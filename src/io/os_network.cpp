@@ -66,7 +66,7 @@ Status OsNetwork::start(std::string_view address, Buffer hello, Executor& execut
     return fail(Code::invalid_argument, fmt::format("a hello of {} bytes is longer than {}",
                                                     hello.size(), options_.limits.hello_size_max));
   }
-  hub_ = std::make_unique<PeerHub>(options_.limits, std::move(hello), executor, std::move(handler));
+  hub_ = std::make_unique<PeerHub>(options_, std::move(hello), executor, std::move(handler));
   Status listens = listen(address);
   if (!listens) {
     acceptor_.reset();

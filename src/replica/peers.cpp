@@ -113,7 +113,7 @@ Status Peers::start(const std::string& listen, const std::string& client_address
   const auto let_us_in = std::make_shared<std::set<io::PeerId>>();  // executor
   TRY(network()->start(
       listen, encode_hello(hello), executor,
-      {[this](Bytes bytes) { return admit(bytes); },
+      {[this](Bytes bytes, const io::LinkPeer* shown) { return admit(bytes, shown); },
        [this, let_us_in](io::PeerId from, io::Channel, io::Parts parts) {
          if (parts.empty() || parts[0]->empty()) return;
          const PeerTag tag = tag_of(parts);
@@ -192,8 +192,14 @@ bool Peers::send(std::uint64_t to, io::Channel channel, io::Parts parts) {
   return net && net->send(io::PeerId{to}, channel, std::move(parts));
 }
 
-Result<io::PeerId> Peers::admit(Bytes bytes) {
+Result<io::PeerId> Peers::admit(Bytes bytes, const io::LinkPeer* shown) {
   const Hello hello = TRY(decode_hello(bytes));
+  if (shown != nullptr &&
+      (shown->cell != hello.cell || static_cast<std::uint64_t>(shown->id) != hello.id))
+    return fail(Code::permission_denied,
+                fmt::format("it says that it is replica {} of the cell {}, and shows the "
+                            "certificate of {}: start it with its own",
+                            hello.id, cell_text(hello.cell), shown->name));
   if (hello.cell != self_.name.cell)
     return fail(Code::permission_denied,
                 fmt::format("it is a replica of the cell {}, this one of {}: start both with the "

@@ -105,7 +105,7 @@ class Peers {
  private:
   Peers(std::unique_ptr<io::Network> network, const storage::ReplicaIdentity& self,
         storage::SlotFile pins, std::function<void(const std::string&)> notice);
-  Result<io::PeerId> admit(Bytes bytes);
+  Result<io::PeerId> admit(Bytes bytes, const io::LinkPeer* shown);
   Status pin(std::uint64_t id, u128 storage);
   Status save_pin(std::uint64_t id, u128 storage);  // mutex_ held
   void bind(std::uint64_t id, u128 storage);        // mutex_ held

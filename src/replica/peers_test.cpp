@@ -132,5 +132,46 @@ TEST_F(PeersTest, a_founder_with_a_new_disk_waits_until_all_have_let_it_in) {
   EXPECT_TRUE(talks(two, one));
 }
 
+/// Hands out the handler that it was started with.
+class BareNetwork final : public io::Network {
+ public:
+  Status start(std::string_view, Buffer, io::Executor&, Handler handler) override {
+    handler_ = std::move(handler);
+    return {};
+  }
+  std::string address() const override { return {}; }
+  void set_peer(io::PeerId, std::string_view) override {}
+  void remove_peer(io::PeerId) override {}
+  bool send(io::PeerId, io::Channel, io::Parts) override { return false; }
+  std::uint64_t queued_bytes(io::PeerId, io::Channel) const override { return 0; }
+  const Handler& handler() const { return handler_; }
+
+ private:
+  Handler handler_;
+};
+
+TEST_F(PeersTest, who_shows_the_certificate_of_another_replica_or_cell_is_refused) {
+  sim::Disk disk{sim::DiskOptions{.seed = 1}};
+  const std::unique_ptr<io::Executor> executor = world_.make_executor("raft");
+  auto network = std::make_unique<BareNetwork>();
+  const BareNetwork& bare = *network;
+  const auto peers = *Peers::open(disk, std::move(network), {{"test", 7, 1, 1, "region"}, 11},
+                                  [](const std::string&) {});
+  ASSERT_TRUE(peers->start("node-1:1", "", *executor));
+  const Buffer hello = encode_hello({7, 1, 4, 44, "region", "node-4:2"});
+  const auto admit = [&](u128 cell, std::uint64_t id) {
+    const io::LinkPeer shown{"spiffe://bank/node/x", cell, io::PeerId{id}, nullptr};
+    const Result<io::PeerId> admitted = bare.handler().admit(hello, &shown);
+    return admitted ? std::string("admitted") : admitted.error().message;
+  };
+  EXPECT_EQ(admit(7, 4), "admitted");
+  for (const auto& [cell, id] : {std::pair<u128, std::uint64_t>{7, 5}, {8, 4}}) {
+    const std::string refusal = admit(cell, id);
+    EXPECT_TRUE(refusal.starts_with("it says that it is replica 4 of the cell ")) << refusal;
+    EXPECT_TRUE(refusal.find("certificate of spiffe://bank/node/x") != std::string::npos);
+  }
+  peers->stop();
+}
+
 }  // namespace
 }  // namespace meridian::replica

@@ -47,7 +47,7 @@ class Node {
                 std::string_view address = "127.0.0.1:0")
       : name_(std::move(name)), executor_(os_executor(name_)), network_(os_network(options)) {
     Network::Handler handler;
-    handler.admit = [this](Bytes hello) { return admit(hello); };
+    handler.admit = [this](Bytes hello, const LinkPeer* shown) { return admit(hello, shown); };
     handler.received = [this](PeerId from, Channel channel, Parts parts) {
       while (is_stuck) std::this_thread::yield();
       std::lock_guard lock(mutex_);
@@ -125,11 +125,14 @@ class Node {
   std::atomic<int> admitted = 0;
 
  private:
-  Result<PeerId> admit(Bytes hello) {
+  Result<PeerId> admit(Bytes hello, const LinkPeer* shown) {
     ++admitted;
     std::lock_guard lock(mutex_);
     if (!refusal_.empty()) return fail(Code::permission_denied, refusal_);
     if (hello.empty()) return fail(Code::invalid_argument, "an empty hello");
+    if (shown != nullptr && shown->id != PeerId(std::uint64_t(hello.back() - '0'))) {
+      return fail(Code::permission_denied, "the hello is not of " + shown->name);
+    }
     return PeerId(std::uint64_t(hello.back() - '0'));
   }
 
@@ -189,6 +192,7 @@ class RawPeer {
     return std::string(as_text(read(reply->reason_size)));
   }
   void greet(std::string_view name) { write(encode_greeting(Channel::entries, as_bytes(name))); }
+  int socket() const { return socket_; }
   /// Waits for it, with the patience of any read.
   bool is_closed() {
     Byte byte = 0;

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
 
 #include "base/assert.h"
 
@@ -16,13 +14,9 @@ namespace net = boost::asio;
 
 namespace {
 
-/// Some buffers of a batch, for one write.
-struct Window {
-  const net::const_buffer* first;
-  const net::const_buffer* last;
-  const net::const_buffer* begin() const { return first; }
-  const net::const_buffer* end() const { return last; }
-};
+constexpr std::chrono::seconds review_period{1};
+/// For a peer whose handler is behind to read a link to its end.
+constexpr std::chrono::seconds renewal_patience{15};
 
 }  // namespace
 
@@ -34,7 +28,6 @@ OutboundLink::OutboundLink(PeerHub& hub, PeerId peer, Channel channel, std::stri
       delay_(delay),
       is_retired_(std::make_shared<std::atomic<bool>>(false)),
       address_(std::move(address)),
-      socket_(hub.context),
       resolver_(hub.context),
       timer_(hub.context),
       delay_timer_(hub.context) {}
@@ -93,10 +86,11 @@ auto OutboundLink::guarded(Function function) {
 void OutboundLink::connect() {
   if (*is_retired_) return;
   ++epoch_;
-  enter(State::connecting);
+  is_admitted_ = false;
+  if (renewal_ == Renewal::none) enter(State::connecting);
   timer_.expires_after(ns(hub_.limits.connect_timeout));
   timer_.async_wait(guarded([this](const ErrorCode& error) {
-    if (error || is(State::up)) return;
+    if (error || is_admitted_) return;
     lose(fmt::format("no answer from {} within {} ms", address_,
                      static_cast<std::int64_t>(hub_.limits.connect_timeout) / 1'000'000));
   }));
@@ -112,7 +106,7 @@ std::string OutboundLink::describe(const ErrorCode& error) const {
   if (error == net::error::eof || error == net::error::connection_reset) {
     return "the peer closed the link";
   }
-  return fmt::format("{}: {}", address_, error.message());
+  return fmt::format("{}: {}", address_, describe_tls(error));
 }
 
 void OutboundLink::resolve(const HostPort& address) {
@@ -127,54 +121,116 @@ void OutboundLink::resolve(const HostPort& address) {
 }
 
 void OutboundLink::open(const std::vector<Tcp::endpoint>& endpoints) {
+  stream_ = plain_stream(Tcp::socket(hub_.context));
   net::async_connect(
-      socket_, endpoints, guarded([this](const ErrorCode& error, const auto&) {
+      stream_->socket(), endpoints, guarded([this](const ErrorCode& error, const auto&) {
         if (error) {
           return lose(fmt::format("cannot connect to {}: {}", address_, error.message()));
         }
+        set_link_options(stream_->socket());
+        if (hub_.security) return secure();
         greet();
       }));
 }
 
+void OutboundLink::secure() {
+  Result<TlsContext> context = hub_.security->context();
+  if (!context) return lose(context.error().message);
+  context_ = *context;
+  auto stream = tls_stream(std::move(stream_->socket()), context_, LinkStream::Side::connects);
+  if (!stream) return lose(stream.error().message);
+  stream_ = std::move(*stream);
+  stream_->handshake(guarded([this](const ErrorCode& error, std::size_t) {
+    if (error) return lose(describe(error));
+    judge();
+  }));
+}
+
+void OutboundLink::judge() {
+  Result<LinkPeer> who = hub_.security->judge(*stream_->tls());
+  if (!who) return lose(fmt::format("who answers at {}: {}", address_, who.error().message));
+  if (who->id != peer_) {
+    return lose(fmt::format("at {} answers replica {} ({}), not {}: correct its address", address_,
+                            static_cast<std::uint64_t>(who->id), who->name,
+                            static_cast<std::uint64_t>(peer_)));
+  }
+  who_ = std::move(*who);
+  greet();
+}
+
 void OutboundLink::greet() {
-  set_link_options(socket_);
   greeting_ = encode_greeting(channel_, hub_.hello);
-  net::async_write(socket_, net::buffer(greeting_),
-                   guarded([this](const ErrorCode& error, std::size_t) {
-                     if (error) return lose(describe(error));
-                     read_reply();
-                   }));
+  stream_->write(greeting_, guarded([this](const ErrorCode& error, std::size_t) {
+                   if (error) return lose(describe(error));
+                   read_reply();
+                 }));
 }
 
 /// The peer answers the greeting; later, if it says more, that is why it closes the link.
 void OutboundLink::read_reply() {
-  net::async_read(socket_, net::buffer(reply_head_),
-                  guarded([this](const ErrorCode& error, std::size_t) {
-                    if (error) return lose(describe(error));
-                    Result<ReplyHead> head = decode_reply_head(reply_head_);
-                    if (!head) {
-                      return lose(fmt::format("answer of {}: {}", address_, head.error().message));
-                    }
-                    take_reply(*head);
-                  }));
+  stream_->read(reply_head_, guarded([this](const ErrorCode& error, std::size_t) {
+                  if (error) return take_error(error);
+                  Result<ReplyHead> head = decode_reply_head(reply_head_);
+                  if (!head) {
+                    return lose(fmt::format("answer of {}: {}", address_, head.error().message));
+                  }
+                  take_reply(*head);
+                }));
+}
+
+void OutboundLink::take_error(const ErrorCode& error) {
+  if (renewal_ != Renewal::finishing || error != net::error::eof) return lose(describe(error));
+  renewal_ = Renewal::connecting;
+  stream_->close();
+  connect();
 }
 
 void OutboundLink::take_reply(const ReplyHead& head) {
-  if (head.is_admitted) return is(State::up) ? lose("the peer answered twice") : up();
+  if (head.is_admitted) return is_admitted_ ? lose("the peer answered twice") : up();
   reason_.resize(head.reason_size);
-  net::async_read(socket_, net::buffer(reason_),
-                  guarded([this](const ErrorCode& error, std::size_t) {
-                    if (error) return lose(describe(error));
-                    lose(fmt::format("refused: {}", as_text(reason_)));
-                  }));
+  stream_->read(reason_, guarded([this](const ErrorCode& error, std::size_t) {
+                  if (error) return lose(describe(error));
+                  lose(fmt::format("refused: {}", as_text(reason_)));
+                }));
 }
 
 void OutboundLink::up() {
-  enter(State::up);
+  is_admitted_ = true;
   timer_.cancel();
   told_why_.clear();
-  tell(true, {});
+  bool is_renewed = std::exchange(renewal_, Renewal::none) != Renewal::none;
+  if (!is_renewed) {
+    enter(State::up);
+    tell(true, {});
+  }
   read_reply();
+  if (who_) review_later();
+  if (is_renewed) write();
+}
+
+void OutboundLink::review_later() {
+  timer_.expires_after(review_period);
+  timer_.async_wait(guarded([this](const ErrorCode& cancelled) {
+    if (cancelled) return;
+    Result<LinkSecurity::Advice> advice = hub_.security->review(*who_, context_);
+    if (!advice) return lose(advice.error().message);
+    if (*advice == LinkSecurity::Advice::make_again) return renew();
+    review_later();
+  }));
+}
+
+void OutboundLink::renew() {
+  renewal_ = Renewal::draining;
+  if (rest_.empty()) finish_old();
+}
+
+void OutboundLink::finish_old() {
+  renewal_ = Renewal::finishing;
+  stream_->finish();
+  timer_.expires_after(renewal_patience);
+  timer_.async_wait(guarded([this](const ErrorCode& cancelled) {
+    if (!cancelled) lose("the peer did not let go of a link that is to be made again");
+  }));
 }
 
 void OutboundLink::lose(const std::string& why) {
@@ -201,8 +257,9 @@ void OutboundLink::tell(bool is_up, const std::string& why) {
 
 void OutboundLink::close() {
   ++epoch_;
-  ErrorCode ignored;
-  socket_.close(ignored);
+  if (stream_) stream_->close();
+  is_admitted_ = false;
+  renewal_ = Renewal::none;
   resolver_.cancel();
   timer_.cancel();
   delay_timer_.cancel();
@@ -233,7 +290,7 @@ void OutboundLink::set_address(std::string address) {
 // --- writing ---
 
 void OutboundLink::write() {
-  if (!rest_.empty() || !socket_.is_open()) return;
+  if (!rest_.empty() || !is_admitted_ || renewal_ != Renewal::none) return;
   if (!take_batch()) return;
   batch_heads_.clear();
   for (const Parts& parts : batch_) append_frame_head(batch_heads_, parts);
@@ -251,13 +308,12 @@ void OutboundLink::write() {
 }
 
 void OutboundLink::write_some() {
-  const net::const_buffer* first = rest_.data() + rest_begin_;
-  std::size_t count = std::min(rest_.size() - rest_begin_, iovecs_max);
-  socket_.async_write_some(Window{first, first + count},
-                           guarded([this](const ErrorCode& error, std::size_t written) {
-                             if (error) return lose(describe(error));
-                             advance(written);
-                           }));
+  std::span<const net::const_buffer> left = std::span(rest_).subspan(rest_begin_);
+  stream_->write_some(left.first(std::min(left.size(), iovecs_max)),
+                      guarded([this](const ErrorCode& error, std::size_t written) {
+                        if (error) return lose(describe(error));
+                        advance(written);
+                      }));
 }
 
 void OutboundLink::advance(std::size_t written) {
@@ -276,6 +332,7 @@ void OutboundLink::advance(std::size_t written) {
   batch_.clear();
   batch_cost_ = 0;
   rest_.clear();
+  if (renewal_ == Renewal::draining) return finish_old();
   write();
 }
 

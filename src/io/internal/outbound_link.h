@@ -4,6 +4,14 @@
 //                      ^  `--refused, no answer------------------>--^                         |
 //                      `----------------------------------------------------------------------'
 //
+// With a LinkSecurity a TLS handshake comes before the greeting, and a link that is up is reviewed
+// each second. One whose certificates end before long is renewed, which nobody is told of and
+// nothing is lost by: what was begun is written, the peer reads it to its end and closes, and what
+// is sent meanwhile waits for the next connection.
+//
+//   none --make_again--> draining --batch written--> finishing --peer closed--> connecting --up-->
+//   none
+//
 // send() and queued_bytes() may be called by any thread, everything else runs on the context's.
 // Operations under way keep the link alive; those of an older connection are told by their epoch.
 #pragma once
@@ -16,8 +24,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "io/internal/link_stream.h"
 #include "io/internal/peer_frame.h"
 
 namespace meridian::io::internal {
@@ -45,6 +55,7 @@ class OutboundLink : public std::enable_shared_from_this<OutboundLink> {
   using ErrorCode = boost::system::error_code;
   using Tcp = boost::asio::ip::tcp;
   enum class State : std::uint8_t { idle, connecting, up, waiting };
+  enum class Renewal : std::uint8_t { none, draining, finishing, connecting };
   struct Delayed {
     Time due;
     Parts parts;
@@ -56,10 +67,16 @@ class OutboundLink : public std::enable_shared_from_this<OutboundLink> {
   void connect();
   void resolve(const HostPort& address);
   void open(const std::vector<Tcp::endpoint>& endpoints);
+  void secure();
+  void judge();
   void greet();
   void read_reply();
   void take_reply(const ReplyHead& head);
+  void take_error(const ErrorCode& error);
   void up();
+  void review_later();
+  void renew();
+  void finish_old();
   void lose(const std::string& why);
   void retry();
   void tell(bool is_up, const std::string& why);
@@ -90,10 +107,14 @@ class OutboundLink : public std::enable_shared_from_this<OutboundLink> {
 
   std::string address_;
   std::uint64_t epoch_ = 0;
-  std::string told_why_;  // the last failure told, until the link is up again
-  Tcp::socket socket_;
+  std::string told_why_;                // the last failure told, until the link is up again
+  std::shared_ptr<LinkStream> stream_;  // of this connection; null before the first
+  TlsContext context_;                  // null in the clear
+  std::optional<LinkPeer> who_;         // as TLS says
+  bool is_admitted_ = false;            // on this connection
+  Renewal renewal_ = Renewal::none;
   Tcp::resolver resolver_;
-  boost::asio::steady_timer timer_;        // of connecting, then of the next attempt
+  boost::asio::steady_timer timer_;  // of connecting, of the next review, then of the next attempt
   boost::asio::steady_timer delay_timer_;  // of the first that is delayed
   Buffer greeting_;
   std::array<Byte, reply_head_size> reply_head_{};

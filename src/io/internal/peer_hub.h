@@ -1,4 +1,5 @@
-// What the links of one os_network() share: the io thread's context, the handler, the limits.
+// What the links of one os_network() share: the io thread's context, the handler, the
+// limits.
 #pragma once
 
 #include <utility>  // Boost 1.74 forgets it
@@ -12,6 +13,7 @@
 #include <string>
 
 #include "io/executor.h"
+#include "io/link_security.h"
 #include "io/network.h"
 
 namespace meridian::io::internal {
@@ -41,9 +43,10 @@ class HandlerGate {
 };
 
 struct PeerHub {
-  PeerHub(const NetworkLimits& the_limits, Buffer the_hello, Executor& the_executor,
+  PeerHub(const OsNetworkOptions& options, Buffer the_hello, Executor& the_executor,
           Network::Handler handler)
-      : limits(the_limits),
+      : limits(options.limits),
+        security(options.security),
         hello(std::move(the_hello)),
         executor(the_executor),
         gate(std::make_shared<HandlerGate>(std::move(handler))) {}
@@ -57,6 +60,7 @@ struct PeerHub {
   }
 
   const NetworkLimits limits;
+  const std::shared_ptr<LinkSecurity> security;  ///< Null: in the clear.
   const Buffer hello;
   Executor& executor;
   const std::shared_ptr<HandlerGate> gate;
