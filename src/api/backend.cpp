@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <utility>
+#include <vector>
 
 namespace meridian::api {
 
@@ -53,39 +54,56 @@ std::string Backend::describe(const LocalRead& read) const {
   return text + fmt::format(" staleness-ms={}", (ns + 999'999) / 1'000'000);
 }
 
-Result<std::uint64_t> LiveCalls::add(std::function<void()> stop) {
+Result<std::uint64_t> LiveCalls::add(Stop stop, CallerRef caller) {
   std::lock_guard lock(mutex_);
   if (stopped_) {
     return fail(Code::unavailable, "the server is stopping; ask again when it is back");
   }
-  if (stops_.size() >= live_max) {
+  if (open_.size() >= live_max) {
     return fail(
         Code::resource_exhausted,
         fmt::format("{} subscriptions and feeds are open, which is the limit; end one first",
                     live_max));
   }
   std::uint64_t token = next_++;
-  stops_.emplace(token, std::move(stop));
+  open_.emplace(token, Live{std::move(stop), std::move(caller)});
   return token;
 }
 
 void LiveCalls::remove(std::uint64_t token) {
-  std::function<void()> dying;  // what it captured may end calls of its own: not under the lock
+  Live dying;  // what it captured may end calls of its own: not under the lock
   std::lock_guard lock(mutex_);
-  auto found = stops_.find(token);
-  if (found == stops_.end()) return;
+  auto found = open_.find(token);
+  if (found == open_.end()) return;
   dying = std::move(found->second);
-  stops_.erase(found);
+  open_.erase(found);
 }
 
 void LiveCalls::stop_all() {
-  std::unordered_map<std::uint64_t, std::function<void()>> stops;
+  std::unordered_map<std::uint64_t, Live> open;
   {
     std::lock_guard lock(mutex_);
     stopped_ = true;
-    stops.swap(stops_);
+    open.swap(open_);
   }
-  for (auto& [token, stop] : stops) stop();
+  for (auto& [token, live] : open) live.stop(std::nullopt);
+}
+
+void LiveCalls::review(const Callers& callers) {
+  std::vector<std::pair<Live, Error>> refused;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto at = open_.begin(); at != open_.end();) {
+      const Status good = at->second.caller ? callers.check(*at->second.caller) : Status{};
+      if (good) {
+        ++at;
+        continue;
+      }
+      refused.emplace_back(std::move(at->second), good.error());
+      at = open_.erase(at);
+    }
+  }
+  for (auto& [live, why] : refused) live.stop(why);
 }
 
 bool LiveCalls::is_stopped() {
@@ -95,7 +113,7 @@ bool LiveCalls::is_stopped() {
 
 std::size_t LiveCalls::count() {
   std::lock_guard lock(mutex_);
-  return stops_.size();
+  return open_.size();
 }
 
 }  // namespace meridian::api

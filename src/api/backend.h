@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "api/callers.h"
 #include "api/read_wish.h"
 #include "base/result.h"
 #include "base/u128.h"
@@ -31,9 +32,13 @@ class LiveCalls {
  public:
   static constexpr std::size_t live_max = 1'024;
 
-  /// `stop` is called at most once, from stop_all(). Errors: resource_exhausted if live_max are
-  /// open; unavailable once stop_all() was called.
-  Result<std::uint64_t> add(std::function<void()> stop);
+  /// `stop` is called at most once: from stop_all(), or from review() with why its caller may not
+  /// go on. `caller` is null in the clear. Errors: resource_exhausted if live_max are open;
+  /// unavailable once stop_all() was called.
+  using Stop = std::function<void(const std::optional<Error>& refusal)>;
+  Result<std::uint64_t> add(Stop stop, CallerRef caller = nullptr);
+  /// Stops what is open for callers whose certificates are good no more.
+  void review(const Callers& callers);
   /// After this returns `stop` is not called any more, unless it is being called now.
   void remove(std::uint64_t token);
   void stop_all();
@@ -42,7 +47,11 @@ class LiveCalls {
 
  private:
   std::mutex mutex_;
-  std::unordered_map<std::uint64_t, std::function<void()>> stops_;
+  struct Live {
+    Stop stop;
+    CallerRef caller;
+  };
+  std::unordered_map<std::uint64_t, Live> open_;
   std::uint64_t next_ = 1;
   bool stopped_ = false;
 };
@@ -87,6 +96,8 @@ struct Backend {
   /// Who all callers are until they have identities. 0 as long as this replica cannot name anybody
   /// (Door::ready); the cell refuses what comes from there.
   u128 actor() const { return cell.door().actor_id("local"); }
+  /// Set before the servers start, and they speak TLS to callers who are known; outlives them.
+  Callers* callers = nullptr;
   CallCounts grpc_calls;
   CallCounts http_calls;
   LiveCalls live;

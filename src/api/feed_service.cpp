@@ -46,14 +46,14 @@ class FeedService final : public v1::Feed::CallbackService {
  public:
   explicit FeedService(Backend& backend) : backend_(backend) {}
 
-  grpc::ServerWriteReactor<v1::FeedBatch>* Follow(grpc::CallbackServerContext*,
+  grpc::ServerWriteReactor<v1::FeedBatch>* Follow(grpc::CallbackServerContext* context,
                                                   const v1::FeedRequest* request) override {
     auto follower = std::make_shared<RecordFollower>(backend_, request->position(), true);
     auto feed = std::make_shared<Feed>(follower, request->limit());
     auto pull = [feed](std::function<void(Result<Writer::Messages>)> ready) {
       feed->pull(feed, std::move(ready));
     };
-    return Writer::begin(backend_, {follower, std::move(pull)});
+    return Writer::begin(backend_, *context, {follower, std::move(pull)});
   }
 
  private:

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/internal/grpc_credentials.h"
 #include "api/services.h"
 
 namespace meridian::api {
@@ -48,9 +49,14 @@ class Server final : public GrpcServer {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, streams_per_connection_max);
     // Two servers on one port would share its connections between two ledgers.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, ms(handshake_timeout));
+    std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
+    if (backend_.callers != nullptr) {
+      credentials = TRY(internal::make_grpc_credentials(*backend_.callers));
+      builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, ms(connection_age_max));
+    }
     int port = 0;
-    builder.AddListeningPort(format_listen_address(address_), grpc::InsecureServerCredentials(),
-                             &port);
+    builder.AddListeningPort(format_listen_address(address_), credentials, &port);
     for (const auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
     if (!server_ || port == 0) {
@@ -60,6 +66,10 @@ class Server final : public GrpcServer {
                               format_listen_address(address_)));
     }
     address_.port = static_cast<std::uint16_t>(port);
+    if (backend_.callers != nullptr) {
+      reviewer_ = io::os_executor("callers");
+      review_later();
+    }
     return {};
   }
 
@@ -67,6 +77,7 @@ class Server final : public GrpcServer {
 
   void stop(io::Duration patience) override {
     if (!server_) return;
+    reviewer_.reset();
     if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(false);
     backend_.live.stop_all();
     server_->Shutdown(
@@ -77,10 +88,21 @@ class Server final : public GrpcServer {
   }
 
  private:
+  static int ms(io::Duration duration) {
+    return static_cast<int>(static_cast<std::int64_t>(duration) / 1'000'000);
+  }
+  void review_later() {
+    reviewer_->post_after(review_period, [this] {
+      backend_.live.review(*backend_.callers);
+      review_later();
+    });
+  }
+
   Backend& backend_;
   ListenAddress address_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<io::Executor> reviewer_;  // null in the clear
 };
 
 }  // namespace

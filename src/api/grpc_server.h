@@ -1,7 +1,10 @@
 // The gRPC server: the services of meridian.v1, grpc.health.v1.Health and server reflection.
 //
-// A resource: serves from start() to stop(). gRPC owns its threads. Without identities it listens
-// on loopback only (listen_address.h). Limits are named here; deadlines are the caller's.
+// A resource: serves from start() to stop(). gRPC owns its threads. With Backend::callers it speaks
+// TLS 1.3 only and every call, health and reflection too, is by a caller whose certificate is good
+// then; others get UNAUTHENTICATED with the reason, and what they keep open ends with it. Without
+// it listens on loopback only (listen_address.h). Limits are named here; deadlines are the
+// caller's.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +25,16 @@ class GrpcServer {
   static constexpr int streams_per_connection_max = 4'096;
   static constexpr std::size_t memory_bytes_max = 512 << 20;
 
-  /// Errors: unavailable if the address cannot be bound (in use, not of this machine).
+  static constexpr io::Duration handshake_timeout = io::seconds(5);
+  /// Then a client is asked to make another connection, so that it sees our certificate of now.
+  /// What is open on the old one goes on.
+  static constexpr io::Duration connection_age_max = io::seconds(15 * 60);
+  /// How often callers of what stays open are asked about.
+  static constexpr io::Duration review_period = io::seconds(1);
+
+  /// Errors: unavailable if the address cannot be bound (in use, not of this machine);
+  /// failed_precondition if backend.callers is set and this process has no certificate, or did not
+  /// begin with require_tls13() (tls13.h).
   static Result<std::unique_ptr<GrpcServer>> start(Backend& backend, const ListenAddress& address);
   virtual ~GrpcServer() = default;  ///< Stops, too.
 

@@ -260,11 +260,12 @@ class Session final : public HttpSession {
   }
 
   void begin_events(std::shared_ptr<HttpEvents> events) {
-    Result<std::uint64_t> token = shared_->parts.live.add([shared = shared_, weak = weak_self()] {
-      net::post(shared->context, [weak] {
-        if (auto self = weak.lock()) self->close();
-      });
-    });
+    Result<std::uint64_t> token =
+        shared_->parts.live.add([shared = shared_, weak = weak_self()](const auto&) {
+          net::post(shared->context, [weak] {
+            if (auto self = weak.lock()) self->close();
+          });
+        });
     if (!token) return write(error_reply(token.error()));
     live_token_ = *token;
     events_ = std::move(events);

@@ -72,7 +72,7 @@ class StreamsService final : public v1::Streams::CallbackService {
   }
 
   grpc::ServerWriteReactor<v1::RecordedEvent>* Subscribe(
-      Context*, const v1::SubscribeRequest* request) override {
+      Context* context, const v1::SubscribeRequest* request) override {
     Result<EventFollower::Begin> begin = parse_subscribe(*request);
     if (!begin) return Writer::refused(backend_, begin.error());
     auto follower = std::make_shared<EventFollower>(backend_, std::move(*begin));
@@ -84,7 +84,7 @@ class StreamsService final : public v1::Streams::CallbackService {
         ready(std::move(messages));
       });
     };
-    return Writer::begin(backend_, {follower, std::move(pull)});
+    return Writer::begin(backend_, *context, {follower, std::move(pull)});
   }
 
  private:

@@ -17,6 +17,7 @@
 
 #include "api/backend.h"
 #include "api/follow.h"
+#include "api/internal/grpc_credentials.h"
 #include "api/internal/unary_call.h"
 
 namespace meridian::api::internal {
@@ -32,16 +33,29 @@ class StreamWriter final : public grpc::ServerWriteReactor<Message> {
   };
 
   /// Begins to write; frees itself when gRPC has done with it.
-  static grpc::ServerWriteReactor<Message>* begin(Backend& backend, Source source) {
+  static grpc::ServerWriteReactor<Message>* begin(Backend& backend,
+                                                  const grpc::CallbackServerContext& context,
+                                                  Source source) {
     std::shared_ptr<StreamWriter> writer(new StreamWriter(backend, std::move(source)));
     writer->self_ = writer;
-    Result<std::uint64_t> token = backend.live.add([weak = std::weak_ptr<StreamWriter>(writer)] {
-      if (auto self = weak.lock()) {
-        self->end(fail(Code::unavailable,
-                       "the server is stopping; go on later from the last position seen"));
-      }
-    });
+    auto stop = [weak = std::weak_ptr<StreamWriter>(writer)](const std::optional<Error>& refusal) {
+      auto self = weak.lock();
+      if (!self) return;
+      if (refusal) return self->end(*refusal, grpc::StatusCode::UNAUTHENTICATED);
+      self->end(fail(Code::unavailable,
+                     "the server is stopping; go on later from the last position seen"));
+    };
     StreamWriter* reactor = writer.get();
+    CallerRef caller;
+    if (backend.callers != nullptr) {
+      Result<CallerRef> found = caller_of(context, *backend.callers);
+      if (!found) {
+        reactor->end(found.error(), grpc::StatusCode::UNAUTHENTICATED);
+        return reactor;
+      }
+      caller = std::move(*found);
+    }
+    Result<std::uint64_t> token = backend.live.add(stop, std::move(caller));
     if (token) {
       reactor->token_ = *token;
       reactor->pull();
@@ -115,12 +129,16 @@ class StreamWriter final : public grpc::ServerWriteReactor<Message> {
   }
 
   /// Ends the stream now, or when the write that is under way is done. The first call decides.
-  void end(std::optional<Error> why) {
+  /// `as`: gRPC's code for it, if it is not the one of the error.
+  void end(std::optional<Error> why, std::optional<grpc::StatusCode> as = std::nullopt) {
     if (source_.follower) source_.follower->stop();
     {
       std::lock_guard lock(mutex_);
       if (finished_) return;
-      if (!ending_) why_ = std::move(why);
+      if (!ending_) {
+        why_ = std::move(why);
+        as_ = as;
+      }
       ending_ = true;
       if (writing_) return;
       finished_ = true;
@@ -131,7 +149,8 @@ class StreamWriter final : public grpc::ServerWriteReactor<Message> {
   void finish_now() {
     if (why_) {
       backend_.grpc_calls.failed(why_->code);
-      this->Finish(to_status(*why_));
+      const grpc::Status status = to_status(*why_);
+      this->Finish(as_ ? grpc::Status(*as_, why_->message) : status);
     } else {
       backend_.grpc_calls.ok();
       this->Finish(grpc::Status::OK);
@@ -148,6 +167,7 @@ class StreamWriter final : public grpc::ServerWriteReactor<Message> {
   bool ending_ = false;
   bool finished_ = false;
   std::optional<Error> why_;
+  std::optional<grpc::StatusCode> as_;
   Messages page_;
   std::size_t next_ = 0;
 };

@@ -1,0 +1,72 @@
+// Who calls: certificates of clients, judged once and remembered.
+//
+// gRPC lets every client through its handshake and hands its certificate out with each call, as
+// text. A certificate is judged when it is first seen; what is asked at each call after that is
+// whether it is still good (expiry, deny list, its authority). A refusal is remembered for the
+// second in which it was found, so that who is refused and calls on costs no signature each time.
+// Thread-safe. Cost: 0.5 us for one that is known, 200 us for a new one.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "mesh/credentials.h"
+
+namespace meridian::api {
+
+struct Caller {
+  mesh::PeerIdentity identity;
+};
+using CallerRef = std::shared_ptr<const Caller>;
+
+/// Who may call at all: replicas, programs, people, gateways. What each may do is policy's to say.
+mesh::WantedPeer wanted_caller();
+
+class Callers {
+ public:
+  /// Remembered; more are forgotten, all together, and judged again when they call.
+  static constexpr std::size_t known_max = 4'096;
+  static constexpr std::size_t refused_max = 1'024;
+
+  /// `credentials` outlives it.
+  explicit Callers(const mesh::Credentials& credentials) : credentials_(credentials) {}
+
+  /// `leaf` and what came with it, each in PEM. Errors: permission_denied with what the operator of
+  /// the caller can do.
+  Result<CallerRef> find(std::string_view leaf, std::string_view chain);
+  /// Who find() let in with `leaf`, not checked again; null if that was long ago.
+  CallerRef known(std::string_view leaf) const;
+  /// Whether it may go on. Errors: permission_denied.
+  Status check(const Caller& caller) const { return credentials_.check(caller.identity); }
+
+  const mesh::Credentials& credentials() const { return credentials_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  template <typename Value>
+  using Map = std::unordered_map<std::string, Value, Hash, std::equal_to<>>;
+  struct Refused {
+    Error error;
+    std::int64_t at_s;
+  };
+
+  Result<CallerRef> judge(std::string_view leaf, std::string_view chain) const;
+  Error refuse(std::string_view leaf, const Error& error);
+
+  const mesh::Credentials& credentials_;
+  mutable std::mutex mutex_;  // guards the rest
+  Map<CallerRef> known_;
+  Map<Refused> refused_;
+};
+
+}  // namespace meridian::api

@@ -1,0 +1,92 @@
+// What mutual TLS costs a call and a batch, over loopback and a disk in memory: the share of the
+// ledger itself is as small as it gets here.
+#include <benchmark/benchmark.h>
+#include <grpcpp/grpcpp.h>
+
+#include "api/grpc_channel.h"
+#include "api/internal/api_rig.h"
+#include "api/internal/mesh_rig.h"
+#include "api/tls13.h"
+#include "ledger/command.h"
+#include "meridian/v1/ledger.grpc.pb.h"
+
+namespace meridian::api {
+namespace {
+
+/// A server and a client of it, in TLS or in the clear.
+struct Pair {
+  explicit Pair(bool in_tls) {
+    require_tls13();
+    if (in_tls) rig.backend->callers = &callers;
+    rig.start_grpc();
+    const std::string address = format_listen_address(rig.grpc->address());
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    channel =
+        in_tls ? make_mesh_channel(*client, address, arguments)
+               : grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  }
+  MeshRig mesh;
+  std::unique_ptr<mesh::Credentials> server = mesh.holder_of(mesh.issue(rig_node));
+  std::unique_ptr<mesh::Credentials> client = mesh.holder_of(mesh.issue("/service/payments"));
+  Callers callers{*server};
+  ApiRig rig;
+  std::shared_ptr<grpc::Channel> channel;
+};
+
+void single_call(benchmark::State& state) {
+  Pair pair(state.range(0) != 0);
+  const auto stub = v1::Admin::NewStub(pair.channel);
+  for (auto _ : state) {
+    grpc::ClientContext context;
+    v1::StatusReply reply;
+    const grpc::Status status = stub->Status(&context, v1::StatusRequest(), &reply);
+    if (!status.ok()) state.SkipWithError(status.error_message().c_str());
+  }
+}
+
+/// Requests of a megabyte, to accounts that do not exist: bytes on their way, hardly any ledger.
+void batch_of_transfers(benchmark::State& state) {
+  constexpr std::size_t count = 8'190;
+  Pair pair(state.range(0) != 0);
+  const auto stub = v1::Transfers::NewStub(pair.channel);
+  std::vector<ledger::Transfer> batch(count);
+  u128 next = 1;
+  for (auto _ : state) {
+    for (ledger::Transfer& transfer : batch) {
+      transfer.id = next++;
+      transfer.debit_account_id = 1;
+      transfer.credit_account_id = 2;
+      transfer.amount = transfer.ledger = transfer.code = 1;
+    }
+    v1::PackedRequest request;
+    request.set_commands(batch.data(), batch.size() * sizeof(ledger::Transfer));
+    grpc::ClientContext context;
+    v1::PackedReply reply;
+    const grpc::Status status = stub->CreatePacked(&context, request, &reply);
+    if (!status.ok()) state.SkipWithError(status.error_message().c_str());
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(count) * state.iterations());
+}
+
+void find_a_known_caller(benchmark::State& state) {
+  MeshRig mesh;
+  const auto server = mesh.holder_of(mesh.issue(rig_node));
+  Callers callers(*server);
+  const std::string leaf = mesh.issue("/service/payments").certificate.pem();
+  for (auto _ : state) {
+    if (!callers.find(leaf, {})) state.SkipWithError("refused");
+  }
+}
+
+BENCHMARK(single_call)->ArgName("tls")->Arg(0)->Arg(1)->UseRealTime();
+BENCHMARK(batch_of_transfers)
+    ->ArgName("tls")
+    ->Arg(0)
+    ->Arg(1)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(find_a_known_caller);
+
+}  // namespace
+}  // namespace meridian::api

@@ -1,0 +1,142 @@
+#include "api/internal/grpc_credentials.h"
+
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpcpp/security/auth_context.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/tls13.h"
+#include "base/assert.h"
+
+namespace meridian::api {
+namespace {
+
+/// Read by gRPC once, at its first use of TLS. No handshake of TLS 1.2 succeeds with it, as there
+/// is no shared key; the suites of TLS 1.3 are others.
+constexpr const char* suites_name = "GRPC_SSL_CIPHER_SUITES";
+constexpr const char* suites = "PSK-AES128-GCM-SHA256";
+
+bool is_tls13_required() {
+  const char* set = std::getenv(suites_name);
+  return set != nullptr && std::string_view(set) == suites;
+}
+
+std::string_view property(const grpc_auth_context* context, const char* name) {
+  grpc_auth_property_iterator found = grpc_auth_context_find_properties_by_name(context, name);
+  const grpc_auth_property* first = grpc_auth_property_iterator_next(&found);
+  if (first == nullptr) return {};
+  return {first->value, first->value_length};
+}
+
+/// What gRPC calls back. Its credentials own it: they live as long as connections do.
+class Judge {
+ public:
+  explicit Judge(Callers& callers) : callers_(callers) {}
+
+  /// At each handshake, one at a time.
+  static grpc_ssl_certificate_config_reload_status fetch(void* self,
+                                                         grpc_ssl_server_certificate_config** out) {
+    return static_cast<Judge*>(self)->fetch(*out);
+  }
+  /// At each call, of every service.
+  static void process(void* self, grpc_auth_context* context, const grpc_metadata*, std::size_t,
+                      grpc_process_auth_metadata_done_cb done, void* call) {
+    const Result<CallerRef> caller = static_cast<Judge*>(self)->callers_.find(
+        property(context, GRPC_X509_PEM_CERT_PROPERTY_NAME),
+        property(context, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME));
+    if (caller) return done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_OK, nullptr);
+    done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_UNAUTHENTICATED, caller.error().message.c_str());
+  }
+  static void destroy(void* self) { delete static_cast<Judge*>(self); }
+
+ private:
+  grpc_ssl_certificate_config_reload_status fetch(grpc_ssl_server_certificate_config*& out) {
+    const std::shared_ptr<const mesh::OwnIdentity> own = callers_.credentials().own();
+    if (own == nullptr) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
+    std::string authorities = name_authorities();
+    if (own->version == version_ && authorities == authorities_)
+      return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
+    std::string key(as_text(own->key_pem.bytes()));
+    const grpc_ssl_pem_key_cert_pair pair{key.c_str(), own->chain_pem.c_str()};
+    out = grpc_ssl_server_certificate_config_create(authorities.c_str(), &pair, 1);
+    crypto::cleanse({reinterpret_cast<Byte*>(key.data()), key.size()});
+    if (out == nullptr) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
+    version_ = own->version;
+    authorities_ = std::move(authorities);
+    return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
+  }
+  /// Not to verify by: clients choose their certificate by these names.
+  std::string name_authorities() const {
+    std::string pem;
+    const mesh::TrustBundles bundles = callers_.credentials().bundles();
+    for (const std::string& domain : bundles.trust_domains())
+      pem += mesh::format_pem_chain(bundles.find(domain)->authorities());
+    return pem;
+  }
+
+  Callers& callers_;
+  std::uint64_t version_ = 0;  // what gRPC holds
+  std::string authorities_;
+};
+
+/// Handed to a ServerBuilder, and gone while its server still runs.
+class Credentials final : public grpc::ServerCredentials {
+ public:
+  explicit Credentials(Callers& callers) {
+    auto* judge = new Judge(callers);
+    auto* options = grpc_ssl_server_credentials_create_options_using_config_fetcher(
+        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY, Judge::fetch, judge);
+    credentials_ = grpc_ssl_server_credentials_create_with_options(options);  // takes them
+    grpc_server_credentials_set_auth_metadata_processor(credentials_,
+                                                        {Judge::process, Judge::destroy, judge});
+  }
+  ~Credentials() override { grpc_server_credentials_release(credentials_); }
+  Credentials(const Credentials&) = delete;
+  Credentials& operator=(const Credentials&) = delete;
+
+  void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
+
+ private:
+  int AddPortToServer(const std::string& address, grpc_server* server) override {
+    return grpc_server_add_http2_port(server, address.c_str(), credentials_);
+  }
+
+  grpc_server_credentials* credentials_ = nullptr;
+};
+
+}  // namespace
+
+void require_tls13() { ::setenv(suites_name, suites, 1); }
+
+namespace internal {
+
+Result<std::shared_ptr<grpc::ServerCredentials>> make_grpc_credentials(Callers& callers) {
+  if (!is_tls13_required())
+    return fail(Code::failed_precondition,
+                "gRPC would speak TLS 1.2 as well: this process did not call require_tls13()");
+  if (callers.credentials().own() == nullptr)
+    return fail(Code::failed_precondition,
+                "this process has no certificate yet: enrol it with a join token");
+  return std::shared_ptr<grpc::ServerCredentials>(std::make_shared<Credentials>(callers));
+}
+
+Result<CallerRef> caller_of(const grpc::ServerContextBase& context, Callers& callers) {
+  const std::shared_ptr<const grpc::AuthContext> shown = context.auth_context();
+  ASSERT(shown != nullptr);
+  const auto text_of = [&shown](const char* name) -> std::string_view {
+    const std::vector<grpc::string_ref> found = shown->FindPropertyValues(name);
+    if (found.empty()) return {};
+    return {found[0].data(), found[0].size()};
+  };
+  const std::string_view leaf = text_of(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  if (CallerRef known = callers.known(leaf)) return known;
+  return callers.find(leaf, text_of(GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME));
+}
+
+}  // namespace internal
+}  // namespace meridian::api

@@ -1,0 +1,22 @@
+// gRPC's side of mutual TLS: our certificate of now at each handshake, our judgement at each call
+// (docs/decisions/0026).
+#pragma once
+
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_context.h>
+
+#include <memory>
+
+#include "api/callers.h"
+
+namespace meridian::api::internal {
+
+/// `callers` outlives the server. Errors: failed_precondition if this process has no certificate,
+/// or speaks older versions of TLS (require_tls13()).
+Result<std::shared_ptr<grpc::ServerCredentials>> make_grpc_credentials(Callers& callers);
+
+/// Who makes this call, on a server with these credentials. Cost: 1 us. Errors: permission_denied
+/// if the caller may not call any more.
+Result<CallerRef> caller_of(const grpc::ServerContextBase& context, Callers& callers);
+
+}  // namespace meridian::api::internal
