@@ -13,6 +13,7 @@
 #include <string_view>
 #include <variant>
 
+#include "api/callers.h"
 #include "base/result.h"
 
 namespace meridian::api {
@@ -26,6 +27,7 @@ struct HttpRequest {
   std::string last_event_id{};  ///< What a broken EventSource sends to go on.
   std::string read{};           ///< The header `Meridian-Read` (read_wish.h).
   std::string body;
+  CallerRef caller{};  ///< Null in the clear.
 };
 
 struct HttpReply {

@@ -26,6 +26,7 @@ class Server final : public HttpServer {
       : shared_(std::make_shared<HttpShared>(std::move(parts), options)),
         acceptor_(shared_->context),
         patience_(shared_->context),
+        review_(shared_->context),
         address_(std::move(address)) {}
   ~Server() override { stop(io::seconds(0)); }
 
@@ -44,6 +45,7 @@ class Server final : public HttpServer {
                               format_listen_address(address_), error.message()));
     }
     accept();
+    if (shared_->tls) review_later();
     executor_ = io::os_executor("http");
     executor_->post([this] { shared_->context.run(); });
     return {};
@@ -59,6 +61,7 @@ class Server final : public HttpServer {
       error_code ignored;
       acceptor_.close(ignored);
       retry_.reset();
+      review_.cancel();
       patience_.expires_after(ns(patience));
       patience_.async_wait([this](error_code error) {
         if (!error) shared_->context.stop();
@@ -82,6 +85,15 @@ class Server final : public HttpServer {
       }
       if (error) return accept_later();  // out of file descriptors, say
       accept();
+    });
+  }
+
+  void review_later() {
+    review_.expires_after(std::chrono::seconds(1));
+    review_.async_wait([this](error_code error) {
+      if (error || shared_->stopping) return;
+      for (const auto& session : held_sessions()) session->review();
+      review_later();
     });
   }
 
@@ -118,6 +130,7 @@ class Server final : public HttpServer {
   std::shared_ptr<HttpShared> shared_;
   tcp::acceptor acceptor_;
   net::steady_timer patience_;
+  net::steady_timer review_;  // of who holds connections
   std::optional<net::steady_timer> retry_;
   ListenAddress address_;
   std::unique_ptr<io::Executor> executor_;
@@ -135,8 +148,10 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(Parts parts, const ListenA
 Result<std::unique_ptr<HttpServer>> HttpServer::start(Backend& backend,
                                                       const ListenAddress& address,
                                                       const HttpOptions& options) {
+  HttpOptions secured = options;
+  if (backend.callers != nullptr) secured.credentials = &backend.callers->credentials();
   return start({std::make_unique<HttpApi>(backend), backend.live, backend.http_calls}, address,
-               options);
+               secured);
 }
 
 }  // namespace meridian::api

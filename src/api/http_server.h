@@ -3,6 +3,10 @@
 // A resource: serves from start() to stop(), in one thread of its own. HTTP/1.1 with keep-alive.
 // Requests whose Host is not a loopback name are refused, or a web page anywhere could have its
 // visitor's browser read this ledger (DNS rebinding); JSON bodies only, for the same reason.
+//
+// With credentials it speaks TLS 1.3 only, to callers whose certificate is good
+// (mesh/tls_context.h): it is judged in the handshake, at each request, and every second while the
+// connection is open.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +17,15 @@
 #include "api/listen_address.h"
 #include "base/result.h"
 #include "io/clock.h"
+#include "mesh/credentials.h"
 
 namespace meridian::api {
 
 struct HttpOptions {
-  bool check_host = true;
+  bool check_host = true;  ///< In the clear.
+  /// What this process shows, and judges callers by. Null: in the clear. Outlives the server.
+  const mesh::Credentials* credentials = nullptr;
+  io::Duration handshake_timeout = io::seconds(5);
   io::Duration request_timeout = io::seconds(30);    ///< Unless Meridian-Timeout-Ms says otherwise.
   io::Duration client_timeout = io::seconds(30);     ///< To send a request, or to take a reply.
   io::Duration keep_alive_period = io::seconds(15);  ///< Of comments in server-sent events.
@@ -40,7 +48,7 @@ class HttpServer {
   /// Errors: unavailable if the address cannot be bound.
   static Result<std::unique_ptr<HttpServer>> start(Parts parts, const ListenAddress& address,
                                                    const HttpOptions& options = {});
-  /// The interface of a ledger (http_api.h).
+  /// The interface of a ledger (http_api.h); with the credentials of backend.callers.
   static Result<std::unique_ptr<HttpServer>> start(Backend& backend, const ListenAddress& address,
                                                    const HttpOptions& options = {});
   virtual ~HttpServer() = default;  ///< Stops, too.

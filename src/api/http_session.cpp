@@ -1,6 +1,7 @@
-// A session goes on like this:
+// A session goes on like this, the handshake if there are credentials:
 //
-//   read_header -> read_body -> dispatch -> (reply) write -> read_header ...  or close
+//   (handshake ->) read_header -> read_body -> dispatch -> (reply) write -> read_header ...  or
+//   close
 //                                   \-> (events) stream: pull -> write -> pull ... until either
 //                                   side ends
 // A request that is answered late (request_timeout) is answered for it, and what comes afterwards
@@ -17,6 +18,9 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <optional>
+
+#include "api/internal/http_stream.h"
+#include "mesh/tls_context.h"
 
 namespace meridian::api::internal {
 namespace {
@@ -57,6 +61,25 @@ class Session final : public HttpSession {
     if (events_) events_->stop();
   }
 
+  void begin() {
+    if (!shared_->tls) return read_header();
+    const Result<std::shared_ptr<SSL_CTX>> context = shared_->tls->current();
+    if (!context) return close();
+    SSL_CTX_set_alpn_select_cb(context->get(), choose_protocol, nullptr);
+    stream_.expires_after(ns(shared_->options.handshake_timeout));
+    stream_.secure(*context, [self = self()](error_code error) {
+      if (error) return self->close();
+      Result<mesh::PeerIdentity> peer = mesh::peer_of(self->stream_.tls());
+      if (!peer) return self->close();
+      self->caller_ = std::make_shared<const Caller>(Caller{std::move(*peer)});
+      self->read_header();
+    });
+  }
+
+  void review() override {
+    if (caller_ && !shared_->options.credentials->check(caller_->identity)) abandon();
+  }
+
   void read_header() {
     parser_.emplace();
     parser_->header_limit(HttpServer::header_bytes_max);
@@ -91,6 +114,18 @@ class Session final : public HttpSession {
   }
 
  private:
+  /// ALPN (RFC 7301): HTTP/1.1 or nothing. Who offers nothing gets it, too.
+  static int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size,
+                             const unsigned char* offered, unsigned offered_size, void*) {
+    static constexpr std::string_view ours = "\x08http/1.1";
+    auto* found = const_cast<unsigned char*>(*chosen);
+    const int result =
+        SSL_select_next_proto(&found, size, reinterpret_cast<const unsigned char*>(ours.data()),
+                              static_cast<unsigned>(ours.size()), offered, offered_size);
+    *chosen = found;
+    return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+  }
+
   /// The stream's own timeout would close the socket, and a late request deserves an answer.
   void limit_reading() {
     deadline_.expires_after(ns(shared_->options.client_timeout));
@@ -156,8 +191,17 @@ class Session final : public HttpSession {
     auto& message = parser_->get();
     ++number_;
     is_head_ = message.method() == http::verb::head;
+    if (caller_) {
+      const Status good = shared_->options.credentials->check(caller_->identity);
+      if (!good) {
+        broken_ = true;
+        HttpReply reply = error_reply(good.error());
+        reply.status = 401;
+        return write(std::move(reply));
+      }
+    }
     std::string_view host = view(message[http::field::host]);
-    if (shared_->options.check_host && !is_local_host(host)) {
+    if (shared_->options.check_host && !caller_ && !is_local_host(host)) {
       HttpReply reply = error_reply(
           fail(Code::permission_denied,
                "the Host header must name this machine: localhost, 127.0.0.1 or [::1]"));
@@ -175,6 +219,7 @@ class Session final : public HttpSession {
     request.last_event_id = view(message["Last-Event-ID"]);
     request.read = view(message["Meridian-Read"]);
     request.body = std::move(message.body());
+    request.caller = caller_;
     set_deadline(*timeout, {request.method, request.target});
     // The reply may come from anywhere, and after the session or even the server is gone.
     shared_->parts.handler->handle(std::move(request), [shared = shared_, weak = weak_self(),
@@ -260,8 +305,8 @@ class Session final : public HttpSession {
   }
 
   void begin_events(std::shared_ptr<HttpEvents> events) {
-    Result<std::uint64_t> token =
-        shared_->parts.live.add([shared = shared_, weak = weak_self()](const auto&) {
+    Result<std::uint64_t> token = shared_->parts.live.add(
+        [shared = shared_, weak = weak_self()](const std::optional<Error>&) {
           net::post(shared->context, [weak] {
             if (auto self = weak.lock()) self->close();
           });
@@ -287,11 +332,10 @@ class Session final : public HttpSession {
 
   /// A client that goes away is noticed while nothing is being written.
   void watch_peer() {
-    stream_.socket().async_read_some(net::buffer(ignored_),
-                                     [self = self()](error_code error, std::size_t) {
-                                       if (error) return self->close();
-                                       self->watch_peer();
-                                     });
+    stream_.async_read_some(net::buffer(ignored_), [self = self()](error_code error, std::size_t) {
+      if (error) return self->close();
+      self->watch_peer();
+    });
   }
 
   void pull_events() {
@@ -321,16 +365,15 @@ class Session final : public HttpSession {
       auto self = weak.lock();
       if (!error && self && self->number_ == number && self->writing_text_) self->close();
     });
-    net::async_write(stream_.socket(), net::buffer(text_),
-                     [self = self()](error_code error, std::size_t) {
-                       self->deadline_.cancel();
-                       self->writing_text_ = false;
-                       if (error || (self->last_text_ && self->waiting_text_.empty())) {
-                         return self->close();
-                       }
-                       if (!self->waiting_text_.empty()) return self->flush_events();
-                       if (std::exchange(self->pull_when_written_, false)) self->pull_events();
-                     });
+    net::async_write(stream_, net::buffer(text_), [self = self()](error_code error, std::size_t) {
+      self->deadline_.cancel();
+      self->writing_text_ = false;
+      if (error || (self->last_text_ && self->waiting_text_.empty())) {
+        return self->close();
+      }
+      if (!self->waiting_text_.empty()) return self->flush_events();
+      if (std::exchange(self->pull_when_written_, false)) self->pull_events();
+    });
   }
 
   void beat() {
@@ -358,7 +401,8 @@ class Session final : public HttpSession {
   static constexpr std::size_t drained_bytes_max = 16 << 20;
 
   std::shared_ptr<HttpShared> shared_;
-  beast::tcp_stream stream_;
+  HttpStream stream_;
+  CallerRef caller_;  ///< Null in the clear.
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   net::steady_timer deadline_;
@@ -385,10 +429,11 @@ class Session final : public HttpSession {
 }  // namespace
 
 void HttpSession::begin(std::shared_ptr<HttpShared> shared, tcp::socket socket) {
-  std::make_shared<Session>(std::move(shared), std::move(socket))->read_header();
+  std::make_shared<Session>(std::move(shared), std::move(socket))->begin();
 }
 
 void HttpSession::refuse(HttpShared& shared, tcp::socket socket) {
+  if (shared.tls) return;  // nothing can be said before a handshake, which costs too much for that
   HttpReply reply =
       error_reply(fail(Code::resource_exhausted,
                        fmt::format("{} connections are open, which is the limit; end one first",

@@ -9,9 +9,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 
 #include "api/http_server.h"
+#include "mesh/tls_context.h"
 
 namespace meridian::api::internal {
 
@@ -19,10 +21,14 @@ class HttpSession;
 
 struct HttpShared {
   HttpShared(HttpServer::Parts the_parts, const HttpOptions& the_options)
-      : parts(std::move(the_parts)), options(the_options) {}
+      : parts(std::move(the_parts)), options(the_options) {
+    if (options.credentials == nullptr) return;
+    tls.emplace(*options.credentials, wanted_caller());
+  }
 
   const HttpServer::Parts parts;
   const HttpOptions options;
+  std::optional<mesh::TlsContexts> tls;  ///< None: in the clear.
   boost::asio::io_context context{1};
   // The rest belongs to the context's thread.
   std::unordered_set<HttpSession*> sessions;
@@ -41,6 +47,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   virtual void close_if_idle() = 0;
   /// Closes it whatever it does; a reply that comes later is dropped.
   virtual void abandon() = 0;
+  /// Closes it if its caller's certificate is good no more.
+  virtual void review() = 0;
 };
 
 inline std::chrono::nanoseconds ns(io::Duration duration) {
