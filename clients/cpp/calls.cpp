@@ -1,5 +1,7 @@
 #include "calls.h"
 
+#include "tls.h"
+
 #include <array>
 #include <cstring>
 #include <vector>
@@ -40,7 +42,7 @@ ClientOptions with_random(ClientOptions options) {
 
 Calls::Calls(ClientOptions the_options)
     : options(with_random(std::move(the_options))),
-      endpoints(options.endpoints),
+      endpoints(options.endpoints, make_credentials(options.tls)),
       gate(std::make_shared<Gate>(options.outstanding_max, options.waiting_max)) {}
 
 void Calls::begin(const CallSpec& spec, Call::Start start, Call::Done done) {

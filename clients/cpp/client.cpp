@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "calls.h"
+#include "tls.h"
 #include "wire.h"
 #include "write.h"
 
@@ -37,6 +38,8 @@ std::optional<Error> check(const ClientOptions& options) {
   if (options.endpoints.empty()) return wrong("endpoints: give at least one host:port");
   for (const std::string& address : options.endpoints)
     if (!is_address(address)) return wrong("endpoints: '" + address + "' is no host:port");
+  if (options.tls)
+    if (std::optional<std::string> fault = check_tls(*options.tls)) return wrong(*fault);
   if (options.outstanding_max == 0) return wrong("outstanding_max: must be 1 or more");
   const auto is_sound = [](std::chrono::milliseconds value) {
     return std::chrono::milliseconds(0) < value && value <= timeout_max;
@@ -154,6 +157,13 @@ Client::~Client() {
 Result<std::unique_ptr<Client>> Client::create(ClientOptions options) {
   if (std::optional<Error> error = check(options)) return std::move(*error);
   return std::unique_ptr<Client>(new Client(std::make_shared<Calls>(std::move(options))));
+}
+
+Result<bool> Client::renew(const TlsOptions& tls) {
+  if (std::optional<std::string> fault = check_tls(tls))
+    return Error{Code::invalid_argument, std::move(*fault)};
+  calls_->endpoints.renew(make_credentials(tls));
+  return true;
 }
 
 u128 Client::make_id() { return calls_->make_id(); }

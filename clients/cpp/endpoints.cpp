@@ -10,7 +10,8 @@ constexpr int connect_ms_min = 1'000;  // what gRPC waits for a connection, at t
 constexpr int reconnect_ms_first = 20;
 constexpr int reconnect_ms_max = 500;
 
-std::shared_ptr<grpc::Channel> make_channel(const std::string& address) {
+std::shared_ptr<grpc::Channel> make_channel(const std::string& address,
+                                            const Credentials& credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(message_bytes_max);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
@@ -19,15 +20,14 @@ std::shared_ptr<grpc::Channel> make_channel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, reconnect_ms_max);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // Call repeats, and must know of each attempt
-  return grpc::CreateCustomChannel("dns:///" + address, grpc::InsecureChannelCredentials(),
-                                   arguments);
+  return grpc::CreateCustomChannel("dns:///" + address, credentials, arguments);
 }
 
 }  // namespace
 
-Endpoint::Endpoint(std::string the_address)
+Endpoint::Endpoint(std::string the_address, const Credentials& credentials)
     : address(std::move(the_address)),
-      channel(make_channel(address)),
+      channel(make_channel(address, credentials)),
       accounts(v1::Accounts::NewStub(channel)),
       transfers(v1::Transfers::NewStub(channel)),
       streams(v1::Streams::NewStub(channel)),
@@ -53,8 +53,10 @@ bool is_address(std::string_view text) {
   return error == std::errc() && end == port.data() + port.size() && 1 <= number && number <= 65535;
 }
 
-Endpoints::Endpoints(const std::vector<std::string>& addresses) : given_(addresses.size()) {
-  for (const std::string& address : addresses) all_.push_back(std::make_shared<Endpoint>(address));
+Endpoints::Endpoints(const std::vector<std::string>& addresses, Credentials credentials)
+    : credentials_(std::move(credentials)), given_(addresses.size()) {
+  for (const std::string& address : addresses)
+    all_.push_back(std::make_shared<Endpoint>(address, credentials_));
 }
 
 std::shared_ptr<Endpoint> Endpoints::leader() const {
@@ -77,13 +79,20 @@ void Endpoints::lead(std::string_view address) {
   }
   if (all_.size() == given_ + learned_max)
     all_.erase(all_.begin() + static_cast<std::ptrdiff_t>(given_));
-  all_.push_back(std::make_shared<Endpoint>(std::string(address)));
+  all_.push_back(std::make_shared<Endpoint>(std::string(address), credentials_));
   leader_ = all_.size() - 1;
 }
 
 void Endpoints::failed(const Endpoint& endpoint) {
   const std::lock_guard lock(mutex_);
   if (all_[leader_].get() == &endpoint) leader_ = (leader_ + 1) % all_.size();
+}
+
+void Endpoints::renew(Credentials credentials) {
+  const std::lock_guard lock(mutex_);
+  credentials_ = std::move(credentials);
+  for (std::shared_ptr<Endpoint>& endpoint : all_)
+    endpoint = std::make_shared<Endpoint>(endpoint->address, credentials_);
 }
 
 }  // namespace meridian::client

@@ -15,8 +15,10 @@
 
 namespace meridian::client {
 
+using Credentials = std::shared_ptr<grpc::ChannelCredentials>;
+
 struct Endpoint {
-  explicit Endpoint(std::string the_address);
+  Endpoint(std::string the_address, const Credentials& credentials);
   std::string address;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::Accounts::Stub> accounts;
@@ -34,7 +36,7 @@ class Endpoints {
   /// Addresses that only servers named; the oldest is dropped for a further one.
   static constexpr std::size_t learned_max = 16;
 
-  explicit Endpoints(const std::vector<std::string>& addresses);
+  Endpoints(const std::vector<std::string>& addresses, Credentials credentials);
 
   /// The one that led when we last heard of it.
   std::shared_ptr<Endpoint> leader() const;
@@ -44,9 +46,12 @@ class Endpoints {
   void lead(std::string_view address);
   /// `endpoint` did not serve: the next one is tried, unless another was found meanwhile.
   void failed(const Endpoint& endpoint);
+  /// Connections to the same addresses with other credentials. Who holds the old ones keeps them.
+  void renew(Credentials credentials);
 
  private:
   mutable std::mutex mutex_;
+  Credentials credentials_;
   std::size_t given_;  // of `all_`, from the front; then those learned, oldest first
   std::vector<std::shared_ptr<Endpoint>> all_;
   std::size_t leader_ = 0;

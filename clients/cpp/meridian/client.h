@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +24,15 @@
 namespace meridian::client {
 
 class Calls;  // what is behind a Client: endpoints and what is under way
+
+/// Who this program is, and whom it takes for the cell. All in PEM, none of it read from files
+/// here.
+struct TlsOptions {
+  std::string certificate_chain;  ///< An X.509-SVID, leaf first.
+  std::string private_key;
+  std::string authorities;   ///< The CAs of the cell's region, from its trust bundle.
+  std::string trust_domain;  ///< Of that region: servers are its nodes and gateways.
+};
 
 struct ClientOptions {
   /// "host:port" of the replicas of one cell, nearest first: local reads go to the first that
@@ -38,6 +48,8 @@ struct ClientOptions {
   std::chrono::milliseconds settle{2000};
   /// Fills with random bytes, from any thread; empty: the system's. For ids and jitter.
   std::function<void(std::span<std::byte>)> random{};
+  /// None: in the clear, to servers of this machine that speak so.
+  std::optional<TlsOptions> tls{};
 };
 
 struct WriteOptions {
@@ -65,6 +77,10 @@ class Client {
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
+
+  /// From now on connections are made with these: before the certificate ends, and when there is
+  /// another trust bundle. Calls under way go on. Errors: invalid_argument, then nothing changed.
+  Result<bool> renew(const TlsOptions& tls);
 
   /// 48 bits of milliseconds since 1970, then 80 random bits: ids that grow with time.
   u128 make_id();
