@@ -9,6 +9,7 @@
 
 #include "api/backend.h"
 #include "api/convert.h"
+#include "api/grpc_channel.h"
 #include "base/assert.h"
 
 namespace meridian::app {
@@ -111,7 +112,19 @@ std::string check_id(const std::string& text) {
   return id ? std::string() : id.error().message;
 }
 
-Connection::Connection(const std::string& address) : address_(address) {
+Connection::Connection(const std::string& address, const mesh::Credentials* credentials)
+    : address_(address), credentials_(credentials) {}
+
+Connection::Session& Connection::newest() {
+  const auto own = credentials_ != nullptr ? credentials_->own() : nullptr;
+  const std::uint64_t version = own != nullptr ? own->version : 0;
+  const std::lock_guard lock(mutex_);
+  if (sessions_.empty() || sessions_.back()->version != version)
+    sessions_.push_back(make_session(version));
+  return *sessions_.back();
+}
+
+std::unique_ptr<Connection::Session> Connection::make_session(std::uint64_t version) const {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(Client::message_bytes_max);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
@@ -119,22 +132,31 @@ Connection::Connection(const std::string& address) : address_(address) {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // the server is on this machine
-  channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  stubs_ = {v1::Accounts::NewStub(channel_), v1::Transfers::NewStub(channel_),
-            v1::Streams::NewStub(channel_),  v1::Transactions::NewStub(channel_),
-            v1::Proofs::NewStub(channel_),   v1::Feed::NewStub(channel_),
-            v1::Subjects::NewStub(channel_), v1::Admin::NewStub(channel_),
-            v1::Members::NewStub(channel_),  v1::Upgrade::NewStub(channel_)};
+  std::shared_ptr<grpc::Channel> channel;
+  if (credentials_ == nullptr) {
+    channel = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
+  } else {
+    channel = api::make_mesh_channel(*credentials_, address_, arguments);
+  }
+  auto session = std::make_unique<Session>();
+  session->version = version;
+  session->channel = channel;
+  session->stubs = {v1::Accounts::NewStub(channel), v1::Transfers::NewStub(channel),
+                    v1::Streams::NewStub(channel),  v1::Transactions::NewStub(channel),
+                    v1::Proofs::NewStub(channel),   v1::Feed::NewStub(channel),
+                    v1::Subjects::NewStub(channel), v1::Admin::NewStub(channel),
+                    v1::Members::NewStub(channel),  v1::Upgrade::NewStub(channel)};
+  return session;
 }
 
-bool Connection::wait(io::Duration patience) const {
-  return channel_->WaitForConnected(after(patience));
+bool Connection::wait(io::Duration patience) {
+  return newest().channel->WaitForConnected(after(patience));
 }
 
 Client::Client(const ClientOptions& options) : options_(options), clock_(io::os_clock()) {
   ASSERT(!options_.servers.empty());
   for (const std::string& server : options_.servers)
-    connections_.push_back(std::make_unique<Connection>(server));
+    connections_.push_back(std::make_unique<Connection>(server, options_.credentials));
 }
 
 Result<std::unique_ptr<Client>> Client::connect(const ClientOptions& options) {
@@ -179,7 +201,7 @@ void Client::leave(const Connection& from, const std::string& leader) {
   for (std::size_t i = 0; i < connections_.size(); ++i)
     if (connections_[i]->address() == leader) current_ = i;
   if (connections_[current_]->address() == leader || connections_.size() >= connections_max) return;
-  connections_.push_back(std::make_unique<Connection>(leader));
+  connections_.push_back(std::make_unique<Connection>(leader, options_.credentials));
   current_ = connections_.size() - 1;
 }
 

@@ -23,12 +23,15 @@
 #include "commands.h"
 #include "io/clock.h"
 #include "meridian/v1/ledger.grpc.pb.h"
+#include "mesh/credentials.h"
 
 namespace meridian::app {
 
 struct ClientOptions {
   std::vector<std::string> servers{std::string(default_grpc)};
   std::uint32_t timeout_s = 30;
+  /// What this process shows, and judges servers by. Null: in the clear. Outlives the clients.
+  const mesh::Credentials* credentials = nullptr;
 };
 /// --server, once or for each replica, and --timeout.
 void add_client_options(CLI::App& command, ClientOptions& options);
@@ -40,28 +43,40 @@ Result<u128> parse_id(std::string_view text, std::string_view what);
 /// The same as a check of CLI11, before anything is done: what is wrong with `text`, or nothing.
 std::string check_id(const std::string& text);
 
-/// One server, with a connection of its own.
+/// One server, with a connection of its own; a new one when our certificate was renewed.
+/// Thread-safe.
 class Connection {
  public:
-  explicit Connection(const std::string& address);
+  /// `credentials` as in ClientOptions.
+  explicit Connection(const std::string& address, const mesh::Credentials* credentials = nullptr);
 
+  /// On the newest connection; good as long as this object.
   template <typename Stub>
   Stub& stub() {
-    return *std::get<std::unique_ptr<Stub>>(stubs_);
+    return *std::get<std::unique_ptr<Stub>>(newest().stubs);
   }
   const std::string& address() const { return address_; }
   /// Whether it is connected, after waiting up to `patience` for that.
-  bool wait(io::Duration patience) const;
+  bool wait(io::Duration patience);
 
  private:
   template <typename... Service>
   using StubsOf = std::tuple<std::unique_ptr<typename Service::Stub>...>;
 
+  struct Session {
+    std::uint64_t version;  ///< Of the certificate it shows; 0 in the clear, or for want of one.
+    std::shared_ptr<grpc::Channel> channel;
+    StubsOf<v1::Accounts, v1::Transfers, v1::Streams, v1::Transactions, v1::Proofs, v1::Feed,
+            v1::Subjects, v1::Admin, v1::Members, v1::Upgrade>
+        stubs;
+  };
+  Session& newest();
+  std::unique_ptr<Session> make_session(std::uint64_t version) const;
+
   std::string address_;
-  std::shared_ptr<grpc::Channel> channel_;
-  StubsOf<v1::Accounts, v1::Transfers, v1::Streams, v1::Transactions, v1::Proofs, v1::Feed,
-          v1::Subjects, v1::Admin, v1::Members, v1::Upgrade>
-      stubs_;
+  const mesh::Credentials* credentials_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Session>> sessions_;  ///< Only grows: stubs were handed out.
 };
 
 class Client {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/backend.h"
+#include "api/tls13.h"
 #include "backup.h"
 #include "commands.h"
 
@@ -34,6 +35,7 @@ std::string unknown_command(const CLI::App& app) {
 
 int main(int argc, char** argv) {
   using namespace meridian::app;
+  meridian::api::require_tls13();
   // Debian builds absl to look for lock cycles at every lock, and gRPC takes many per call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CLI::App app(help, "meridian");
