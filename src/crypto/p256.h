@@ -4,7 +4,7 @@
 // Made by OpenSSL's generator, from the kernel's randomness; never from io::Entropy, as a key that
 // a seed repeats is nobody's secret. A value: copies share one immutable key. Thread-safe. The key
 // itself is on OpenSSL's heap: cleansed when the last copy goes, not locked (see secret.h).
-// Cost: generate 15 us, sign (through mesh/ and TLS) 20 us, verify 60 us.
+// Cost: generate 20 us, sign (through mesh/ and TLS) 20 us, verify 60 us.
 #pragma once
 
 #include <memory>

@@ -2,7 +2,7 @@
 //
 // Parsing says that the bytes are one certificate and nothing about trust: that is svid.h's work.
 // Values: copies share one immutable parse. Thread-safe.
-// Cost: parse 20 us; copy 10 ns; accessors are O(1).
+// Cost: parse 100 us; copy 10 ns; accessors are O(1).
 #pragma once
 
 #include <cstddef>
