@@ -126,6 +126,8 @@ TEST_F(Svid, a_ca_is_not_a_peer) {
   spec.basic_constraints = "critical,CA:TRUE";
   spec.key_usage = "critical,digitalSignature,keyCertSign";
   expect_refused({issue(spec).certificate}, RefusalReason::not_a_leaf);
+  spec.key_usage = "critical,digitalSignature";
+  expect_refused({issue(spec).certificate}, RefusalReason::not_a_leaf);
   spec = good();
   spec.key_usage = "critical,digitalSignature,keyCertSign";
   expect_refused({issue(spec).certificate}, RefusalReason::not_a_leaf);

@@ -126,6 +126,17 @@ TEST_F(TrustBundleTest, a_stolen_ca_cannot_push_a_bundle) {
                  "does not chain");
 }
 
+TEST_F(TrustBundleTest, one_wrong_signature_of_a_known_key_spoils_the_rest) {
+  const std::string text = value_of(format_trust_bundle(second()));
+  proof::Note note{text, {}};
+  for (const char* name : {"ca-1", "erika", "max", "ana"})
+    note.signatures.push_back(proof::sign_note(text, signer(name)));
+  ASSERT_TRUE(first_.next(proof::format_note(note)).has_value());
+  note.signatures.back().signature[0] ^= 1;
+  expect_refused(proof::format_note(note), Code::permission_denied,
+                 "the signature of ana is wrong");
+}
+
 TEST_F(TrustBundleTest, an_authority_without_constraints_is_refused_in_any_bundle) {
   CertificateSpec spec = authority_spec(domain);
   spec.name_constraints.reset();
