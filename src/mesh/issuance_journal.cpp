@@ -55,7 +55,8 @@ Error IssuanceJournal::damaged(std::string_view what) const {
                   shown_path_, head_.count + 1, what));
 }
 
-Result<std::unique_ptr<IssuanceJournal>> IssuanceJournal::open(io::Disk& disk, std::string path,
+Result<std::unique_ptr<IssuanceJournal>> IssuanceJournal::open(io::Disk& disk,
+                                                               std::string_view path,
                                                                std::string_view trust_domain) {
   if (!is_trust_domain(trust_domain))
     return fail(Code::invalid_argument, "journal: not a trust domain");

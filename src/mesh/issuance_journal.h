@@ -81,7 +81,7 @@ class IssuanceJournal {
   /// Opens the file, or makes it. An entry that a crash tore is dropped: its certificate never
   /// left. Errors: data_loss naming the damaged entry (an entry that was ever acknowledged is never
   /// dropped for damage); failed_precondition if it is of another trust domain; of the disk.
-  static Result<std::unique_ptr<IssuanceJournal>> open(io::Disk& disk, std::string path,
+  static Result<std::unique_ptr<IssuanceJournal>> open(io::Disk& disk, std::string_view path,
                                                        std::string_view trust_domain);
 
   /// Durable when it returns. Errors: invalid_argument unless is_recordable(); of the disk, and

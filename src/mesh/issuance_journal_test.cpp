@@ -104,7 +104,7 @@ TEST(IssuanceJournal, entries_taken_out_doubled_or_moved_are_found_and_named) {
     end = text.find('\n', at);
     lines.push_back(text.substr(at, end + 1 - at));
   }
-  auto expect_named = [&](std::vector<std::size_t> order, std::string_view words) {
+  auto expect_named = [&](const std::vector<std::size_t>& order, std::string_view words) {
     std::string changed;
     for (std::size_t i : order) changed += lines[i];
     replace(disk, changed);

@@ -10,7 +10,6 @@
 namespace meridian::mesh {
 namespace {
 
-using internal::rig_now;
 using internal::value_of;
 
 const std::string path = "join_tokens";
