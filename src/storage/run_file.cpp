@@ -56,7 +56,8 @@ Status RunWriter::add(const SortedRuns::Pair& pair) {
   ASSERT(!last_ || *last_ < pair.key);
   if (frame_.empty()) frame_first_ = pair.key;
   last_ = pair.key;
-  filter_.insert(stable_hash(pair.key));
+  hashes_.push_back(stable_hash(pair.key));
+  filter_.prefetch(hashes_.back());
   write_key(frame_, pair.key, key_size_);
   ByteWriter(frame_).u64(pair.value);
   ++pairs_;
@@ -67,6 +68,9 @@ Status RunWriter::add(const SortedRuns::Pair& pair) {
 Status RunWriter::write_frame() {
   directory_.push_back({frame_first_, TRY(writer_.append(run_pairs_tag, frame_))});
   frame_.clear();
+  // Only now, when their blocks have come from memory: a filter is larger than any cache.
+  for (const std::uint64_t hash : hashes_) filter_.insert(hash);
+  hashes_.clear();
   return {};
 }
 

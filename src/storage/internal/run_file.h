@@ -61,6 +61,7 @@ class RunWriter {
   std::size_t key_size_;
   std::size_t part_frame_bytes_;
   Buffer frame_;
+  std::vector<std::uint64_t> hashes_;  ///< Of its keys, on their way into the filter.
   std::vector<RunFrame> directory_;
   std::optional<RunKey> last_;
   RunKey frame_first_;
