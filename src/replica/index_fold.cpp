@@ -7,9 +7,9 @@
 namespace meridian::replica {
 
 IndexFold::IndexFold(IdHistory::Runs ids, StreamIndex index) {
-  for (std::size_t i = 0; i < ids.size(); ++i) runs_[i] = std::move(ids[i]);
-  runs_[streams] = std::move(index.streams);
-  runs_[categories] = std::move(index.categories);
+  for (std::size_t i = 0; i < ids.size(); ++i) indexes_[i].runs = std::move(ids[i]);
+  indexes_[streams].runs = std::move(index.streams);
+  indexes_[categories].runs = std::move(index.categories);
 }
 
 void IndexFold::stage_transfer(const ledger::Header& header, const ledger::TransferBody& body) {
@@ -46,19 +46,17 @@ void IndexFold::stage(const ledger::Header& header) {
 }
 
 Status IndexFold::accept(const Batch& batch) {
-  for (auto& runs : runs_) runs->begin_batch();
-  for (const Staged& one : batch) runs_[one.index]->insert(one.key, one.record);
-  for (auto& runs : runs_) runs->end_batch();
+  for (const Staged& one : batch) indexes_[one.index].gathered.push_back({one.key, one.record});
   in_memory_ += batch.size();
   if (in_memory_ < keys_in_memory_max) return {};
   return write_runs();
 }
 
 Status IndexFold::write_runs() {
-  for (auto& runs : runs_) {
-    runs->freeze();
-    TRY(runs->write_frozen());
-    while (TRY(runs->merge_some())) {
+  for (Index& index : indexes_) {
+    TRY(index.runs->add_run(index.gathered));
+    index.gathered.clear();
+    while (TRY(index.runs->merge_some())) {
     }
   }
   in_memory_ = 0;
@@ -68,12 +66,12 @@ Status IndexFold::write_runs() {
 Result<std::vector<Buffer>> IndexFold::finish() {
   TRY(write_runs());
   std::vector<Buffer> manifests;
-  for (auto& runs : runs_) manifests.push_back(TRY(runs->write_frozen()));
+  for (Index& index : indexes_) manifests.push_back(TRY(index.runs->write_frozen()));
   return manifests;
 }
 
 Status IndexFold::retire() {
-  for (auto& runs : runs_) TRY(runs->retire());
+  for (Index& index : indexes_) TRY(index.runs->retire());
   return {};
 }
 

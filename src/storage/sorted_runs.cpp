@@ -95,6 +95,7 @@ class SortedRunsOf final : public SortedRuns {
     generation_.fetch_add(1, std::memory_order_release);
   }
   Result<Buffer> write_frozen() override;
+  Status add_run(std::span<Pair> pairs) override;
   Status retire() override;
   Result<bool> merge_some() override;
 
@@ -145,11 +146,12 @@ class SortedRunsOf final : public SortedRuns {
                                                              const RunKey& key);
   static Result<std::vector<Pair>> find_one(const Published& now, const RunKey& key,
                                             std::vector<Pair> found);
-  Result<std::shared_ptr<Run>> write_run(const std::vector<Pair>& pairs);
+  Result<std::shared_ptr<Run>> write_run(std::span<const Pair> pairs);
   RunList runs() const {
     const std::lock_guard lock(mutex_);
     return published_.runs;
   }
+  Status make_room_for_run();
   Status begin_merge_if_due();
   Status adopt_merged();
   Buffer encode_manifest(const RunList& runs) const;
@@ -218,7 +220,7 @@ Result<std::optional<std::uint64_t>> SortedRunsOf<Table>::find_published(const P
 }
 
 template <typename Table>
-Result<std::shared_ptr<Run>> SortedRunsOf<Table>::write_run(const std::vector<Pair>& pairs) {
+Result<std::shared_ptr<Run>> SortedRunsOf<Table>::write_run(std::span<const Pair> pairs) {
   const std::uint64_t number = next_number_++;
   RunWriter writer = TRY(RunWriter::create(context_, options_, number, pairs.size()));
   for (const Pair& pair : pairs) TRY(writer.add(pair));
@@ -279,8 +281,7 @@ Result<Buffer> SortedRunsOf<Table>::write_frozen() {
     const std::lock_guard lock(mutex_);
     frozen = published_.frozen;
   }
-  while (runs().size() >= runs_max)
-    if (!TRY(merge_some())) break;
+  TRY(make_room_for_run());
   std::shared_ptr<Run> fresh;
   if (frozen && frozen->size() > 0) {
     fresh = TRY(write_run(frozen->sorted()));
@@ -292,6 +293,37 @@ Result<Buffer> SortedRunsOf<Table>::write_frozen() {
   published_.frozen = nullptr;
   generation_.fetch_add(1, std::memory_order_release);
   return encode_manifest(published_.runs);
+}
+
+template <typename Table>
+Status SortedRunsOf<Table>::make_room_for_run() {
+  while (runs().size() >= runs_max)
+    if (!TRY(merge_some())) break;
+  return {};
+}
+
+template <typename Table>
+Status SortedRunsOf<Table>::add_run(std::span<Pair> pairs) {
+  {
+    const std::lock_guard table_lock(table_mutex_);
+    const std::lock_guard lock(mutex_);
+    ASSERT(active_->size() == 0);
+    ASSERT(published_.frozen == nullptr);
+  }
+  TRY(make_room_for_run());
+  std::ranges::sort(pairs, [](const Pair& a, const Pair& b) {
+    return a.key == b.key ? a.value < b.value : a.key < b.key;
+  });
+  const auto end = std::unique(pairs.begin(), pairs.end(),
+                               [](const Pair& a, const Pair& b) { return a.key == b.key; });
+  pairs = pairs.first(static_cast<std::size_t>(end - pairs.begin()));
+  if (pairs.empty()) return {};
+  std::shared_ptr<Run> fresh = TRY(write_run(pairs));
+  TRY(context_.disk.sync_directory(folder()));
+  const std::lock_guard lock(mutex_);
+  published_.runs.push_back(std::move(fresh));
+  generation_.fetch_add(1, std::memory_order_release);
+  return {};
 }
 
 template <typename Table>

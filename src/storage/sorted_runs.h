@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,10 @@ class SortedRuns {
                                                   Bytes manifest);
   virtual ~SortedRuns() = default;
 
+  struct Pair {
+    RunKey key;
+    std::uint64_t value;
+  };
   virtual void insert(const RunKey& key,
                       std::uint64_t value) = 0;  ///< Not there before (slow-asserted).
   virtual void remove(const RunKey& key) = 0;    ///< Inserted since the last freeze.
@@ -59,6 +64,11 @@ class SortedRuns {
   /// Writes and syncs the frozen keys as a run, and returns the manifest to keep in the state
   /// checkpoint. Old files stay until retire().
   virtual Result<Buffer> write_frozen() = 0;
+  /// Writes and syncs `pairs` as a run of their own; of pairs of one key that of the least value.
+  /// They come in any order and are sorted where they are. Quicker than insert, freeze and
+  /// write_frozen where many keys are at hand: nothing may be in memory (asserted). On the thread
+  /// of write_frozen.
+  virtual Status add_run(std::span<Pair> pairs) = 0;
   /// Does a piece of the merging that is due, about 10 ms of it; true if more is. On the thread of
   /// write_frozen, between checkpoints or beside them. What was merged stays on disk until a
   /// checkpoint with a manifest that names the result is durable (retire).
@@ -66,10 +76,6 @@ class SortedRuns {
   /// The checkpoint that holds the newest manifest is durable: deletes files it does not name.
   virtual Status retire() = 0;
 
-  struct Pair {
-    RunKey key;
-    std::uint64_t value;
-  };
   /// Up to `count` pairs with first <= key <= last, ascending, or descending if `reversed`. With
   /// 16-byte keys a range of more than one key sorts all that is in memory: ask for single keys.
   /// With 24-byte keys the same holds for a range over more than one `high`.

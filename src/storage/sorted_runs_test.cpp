@@ -411,5 +411,31 @@ TEST(SortedRuns, three_threads_work_at_once) {
   }
 }
 
+TEST(SortedRuns, a_run_of_pairs_at_hand_holds_what_inserts_would) {
+  for (const std::size_t key_size : {16, 24}) {
+    RunsRig rig(key_size);
+    sim::Random random(key_size);
+    auto runs = rig.must_open({});
+    RunModel model;
+    std::uint64_t value = 0;
+    for (int round = 0; round < 5; ++round) {
+      std::vector<Pair> pairs;
+      for (int i = 0; i < 3'000; ++i) {
+        const RunKey key = rig.random_key(random);
+        if (model.emplace(key, value).second) pairs.push_back({key, value++});
+      }
+      std::vector<Pair> repeated(pairs.begin(), pairs.begin() + 10);  // the first counts
+      for (Pair& pair : repeated) pairs.push_back({pair.key, value});
+      ASSERT_TRUE(runs->add_run(pairs).has_value());
+      while (*runs->merge_some()) {
+      }
+      ASSERT_NO_FATAL_FAILURE(expect_holds(*runs, model));
+    }
+    ASSERT_TRUE(runs->add_run({}).has_value());
+    runs = rig.must_open(*runs->write_frozen());
+    ASSERT_NO_FATAL_FAILURE(expect_holds(*runs, model));
+  }
+}
+
 }  // namespace
 }  // namespace meridian::storage

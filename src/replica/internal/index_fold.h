@@ -1,9 +1,10 @@
 // Ids and streams of records, as apply and prove would have put them into the indexes, from nothing
 // but the headers.
 //
-// Headers are staged until it is known that they are right; accept() inserts what was taken of
-// them, drop() forgets them. Runs are written now and then, so memory is bounded; nothing on disk
-// counts before a state manifest names it. One thread stages, drops and takes; another may accept.
+// Headers are staged until it is known that they are right; accept() gathers what was taken of
+// them, drop() forgets them. What is gathered becomes runs now and then, so memory is bounded: 48
+// bytes a key. Nothing on disk counts before a state manifest names it. One thread stages, drops
+// and takes; another may accept.
 #pragma once
 
 #include <array>
@@ -21,7 +22,7 @@ namespace meridian::replica {
 
 class IndexFold {
  public:
-  static constexpr std::size_t keys_in_memory_max = 1 << 20;
+  static constexpr std::size_t keys_in_memory_max = 1 << 21;
 
   struct Staged {
     storage::RunKey key;
@@ -57,7 +58,11 @@ class IndexFold {
   void stage_transfer(const ledger::Header& header, const ledger::TransferBody& body);
   Status write_runs();
 
-  std::array<std::unique_ptr<storage::SortedRuns>, index_count> runs_;
+  struct Index {
+    std::unique_ptr<storage::SortedRuns> runs;
+    std::vector<storage::SortedRuns::Pair> gathered;
+  };
+  std::array<Index, index_count> indexes_;
   Batch staged_;
   std::size_t in_memory_ = 0;
 };
