@@ -119,6 +119,8 @@ void CatchUp::copy_from_next(const Error& last_error) {
   if (!peer) return end(last_error);
   const Result<LogPosition> before = open_before_copy();
   if (!before) return end(before.error());
+  StateInstaller::Options::Beside beside;  // the replica is closed: nothing is applied
+  if (executors_.give != nullptr) beside = {&executors_.apply, executors_.give};
   const StateTaker::Parts parts{
       executors_.log,
       io_.clock,
@@ -130,7 +132,7 @@ void CatchUp::copy_from_next(const Error& last_error) {
       },
       progress_,
       config_.canary.step_before_data,
-      executors_.give};
+      beside};
   taker_ = std::make_unique<StateTaker>(parts, *peer, [this](const Result<StateOffer>& result) {
     executors_.log.post([this, alive = lifetime_.token(), result] {
       if (!*alive) return;

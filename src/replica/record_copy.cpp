@@ -121,9 +121,9 @@ Result<bool> RecordCopy::read_segment(storage::RecordStore& found, std::uint64_t
                                            [](const ledger::Header&) { return Status(); });
   if (!leaves && leaves.error().code == Code::data_loss) return false;  // copied again
   if (!leaves) return leaves.error();
-  completed_.clear();
-  frontier_.append(*leaves, completed_);
-  TRY(append_tiles());
+  proof::TileHashes completed;
+  frontier_.append(*leaves, completed);
+  TRY(append_tiles(completed));
   return true;
 }
 
@@ -192,7 +192,7 @@ Result<proof::Hashes> check_piece(const RecordsPiece& piece, u128 cell,
   return leaves;
 }
 
-Status RecordCopy::add(const RecordsPiece& piece, const Visit& visit) {
+Result<proof::TileHashes> RecordCopy::check(const RecordsPiece& piece, const Visit& visit) {
   ASSERT(proven_);
   ASSERT(piece.first == next());
   if (piece.sizes.empty() || piece.last() > raw(target_.size))
@@ -200,26 +200,33 @@ Status RecordCopy::add(const RecordsPiece& piece, const Visit& visit) {
                                                     piece.sizes.size(), piece.first));
   const proof::Hashes leaves = TRY(check_piece(piece, context_.cell, visit));
   proof::Frontier grown = frontier_;
-  completed_.clear();
-  grown.append(leaves, completed_);
+  proof::TileHashes completed;
+  grown.append(leaves, completed);
   if (!leads_to_target(grown.head(), piece.proof))
     return fail(Code::invalid_argument,
                 fmt::format("its headers are not those of the tree of {} records whose root is {}",
                             raw(target_.size), to_hex(target_.root)));
+  frontier_ = grown;
+  return completed;
+}
 
+Status RecordCopy::store(const RecordsPiece& piece, const proof::TileHashes& completed) {
+  ASSERT(piece.first == records_->count());
   std::vector<storage::RecordStore::Appended::PayloadOf> payloads;
   for (const RecordsPiece::PayloadOf& payload : piece.payloads)
     payloads.push_back({payload.record, payload.bytes});
-  TRY(records_->append({piece.headers, piece.sizes, payloads, completed_.levels[segment_level]}));
-  frontier_ = grown;
-  return append_tiles();
+  TRY(records_->append({piece.headers, piece.sizes, payloads, completed.levels[segment_level]}));
+  return append_tiles(completed);
 }
 
-/// Of everything that the last append to the frontier completed.
-Status RecordCopy::append_tiles() {
-  for (std::size_t level = 0; level < completed_.levels.size(); ++level)
-    if (!completed_.levels[level].empty())
-      TRY(tiles_->append(static_cast<std::uint8_t>(level), completed_.levels[level]));
+Status RecordCopy::add(const RecordsPiece& piece, const Visit& visit) {
+  return store(piece, TRY(check(piece, visit)));
+}
+
+Status RecordCopy::append_tiles(const proof::TileHashes& completed) {
+  for (std::size_t level = 0; level < completed.levels.size(); ++level)
+    if (!completed.levels[level].empty())
+      TRY(tiles_->append(static_cast<std::uint8_t>(level), completed.levels[level]));
   return {};
 }
 

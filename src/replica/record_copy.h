@@ -45,8 +45,15 @@ class RecordCopy {
   /// stores the records. Errors: invalid_argument saying what is wrong with the piece: nothing of
   /// it was stored; others: stop.
   Status add(const RecordsPiece& piece, const Visit& visit);
-  /// The last piece completed a segment: once it is durable, a copy that ends here goes on behind.
-  bool has_ended_segment() const { return !completed_.levels[segment_level].empty(); }
+  /// add() in two halves, for two threads: check() counts the piece, and gives what its records
+  /// completed of the tree; store() takes both, piece after piece in the same order. Errors: of
+  /// check as of add; once store fails nothing counts.
+  Result<proof::TileHashes> check(const RecordsPiece& piece, const Visit& visit);
+  Status store(const RecordsPiece& piece, const proof::TileHashes& completed);
+  /// Such a piece completed a segment: once it is durable, a copy that ends here goes on behind.
+  static bool has_ended_segment(const proof::TileHashes& completed) {
+    return !completed.levels[segment_level].empty();
+  }
   /// Makes everything durable. May run beside add in another thread.
   Status sync();
 
@@ -64,7 +71,7 @@ class RecordCopy {
   Result<bool> read_segment(storage::RecordStore& found, std::uint64_t end);
   Status open_stores();
   bool leads_to_target(const proof::TreeHead& head, const proof::ProofPath& path) const;
-  Status append_tiles();
+  Status append_tiles(const proof::TileHashes& completed);
 
   storage::SealedContext context_;
   const proof::Frontier covered_;
@@ -73,7 +80,6 @@ class RecordCopy {
   bool proven_ = false;
   std::unique_ptr<storage::RecordStore> records_;
   std::unique_ptr<storage::TileStore> tiles_;
-  proof::TileHashes completed_;
 };
 
 /// Checks the headers and payloads of a piece, calling `visit` with each header. Gives their leaf

@@ -93,9 +93,10 @@ struct ReplicaExecutors {
   io::Executor& checkpoint;
   io::Executor* raft = nullptr;     ///< Of a group.
   io::Executor* propose = nullptr;  ///< Of a group.
-  /// Of a group: answers who copies this replica's state, and does a part of the work while this
-  /// one copies a state itself (StateInstaller::Options::beside). Null: the checkpoint executor
-  /// answers, so that whoever copies waits for its syncs and merges, and nothing is done beside.
+  /// Of a group: answers who copies this replica's state, and does a part of the work, beside
+  /// apply, while this one copies a state itself (StateInstaller::Options::beside). Null: the
+  /// checkpoint executor answers, so that whoever copies waits for its syncs and merges, and
+  /// nothing is done beside.
   io::Executor* give = nullptr;
 };
 

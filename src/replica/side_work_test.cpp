@@ -9,12 +9,14 @@
 namespace meridian::replica {
 namespace {
 
+constexpr std::size_t under_way_max = 64;
+
 Status broken() { return fail(Code::internal, "it broke"); }
 
 TEST(SideWork, all_is_done_once_in_order_when_it_is_waited_for) {
   const auto executor = io::os_executor("beside");
   std::vector<int> done;
-  SideWork work(executor.get());
+  SideWork work(executor.get(), under_way_max);
   for (int i = 0; i < 1'000; ++i)
     ASSERT_TRUE(work.give([&done, i]() -> Status {
       done.push_back(i);
@@ -29,13 +31,13 @@ TEST(SideWork, no_more_than_the_bound_is_under_way) {
   sim::World world(1);
   const auto executor = world.make_executor("beside");
   std::size_t done = 0;
-  SideWork work(executor.get());
-  for (std::size_t given = 1; given <= 10 * SideWork::under_way_max; ++given) {
+  SideWork work(executor.get(), under_way_max);
+  for (std::size_t given = 1; given <= 10 * under_way_max; ++given) {
     ASSERT_TRUE(work.give([&done]() -> Status {
       ++done;
       return {};
     }));
-    EXPECT_LE(given - done, SideWork::under_way_max);
+    EXPECT_LE(given - done, under_way_max);
   }
 }
 
@@ -44,7 +46,7 @@ TEST(SideWork, nothing_is_begun_after_a_failure_and_who_gives_hears_of_it) {
   const auto executor = world.make_executor("beside");
   for (io::Executor* on : {static_cast<io::Executor*>(nullptr), executor.get()}) {
     int later = 0;
-    SideWork work(on);
+    SideWork work(on, under_way_max);
     (void)work.give(broken);
     (void)work.give([&later]() -> Status {
       ++later;
@@ -66,7 +68,7 @@ TEST(SideWork, who_goes_away_waits_for_what_is_under_way) {
   const auto executor = io::os_executor("beside");
   int done = 0;
   {
-    SideWork work(executor.get());
+    SideWork work(executor.get(), under_way_max);
     for (int i = 0; i < 20; ++i)
       ASSERT_TRUE(work.give([&done]() -> Status {
         ++done;

@@ -65,8 +65,8 @@ class StateTaker {
     /// Called before the state is committed: makes the own log fit what is installed.
     std::function<Status(const StateOffer&)> before_commit;
     std::function<void(const StateInstaller::Progress&)> progress;
-    bool skips_sync = false;         ///< Canary::step_before_data.
-    io::Executor* beside = nullptr;  ///< StateInstaller::Options::beside
+    bool skips_sync = false;  ///< Canary::step_before_data.
+    StateInstaller::Options::Beside beside{};
   };
   /// `done` once: the offer that was installed, or why not. Errors: unavailable if the peer does
   /// not answer; what StateInstaller says. Registers with `peers`.

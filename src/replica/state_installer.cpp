@@ -24,14 +24,22 @@ namespace meridian::replica {
 
 namespace {
 
+/// Pieces whose ids wait to be folded: a merge takes seconds.
+constexpr std::size_t foldings_max = 64;
+
+std::size_t window_max_of(const StateInstaller::Options& options) {
+  return std::max<std::size_t>(options.window, 1);
+}
+
 class Installer final : public StateInstaller {
  public:
   Installer(const storage::SealedContext& context, StateOffer offer, const Options& options)
       : context_(context),
         offer_(std::move(offer)),
         options_(options),
-        window_(std::max<std::size_t>(options.window, 1)),
-        beside_(options.beside) {
+        window_(window_max_of(options)),
+        folding_(options.beside.fold, foldings_max),
+        storing_(options.beside.store, 4 * window_max_of(options)) {
     ASSERT(options.records_per_request > 0);
     ASSERT(options.records_per_request <= piece_records_max);
   }
@@ -59,7 +67,8 @@ class Installer final : public StateInstaller {
   Status process();
   Status take(PieceWindow::Place& place);
   Status take_proof(const RecordsPiece& piece);
-  Status take_records(PieceWindow::Place& place, const RecordsPiece& piece);
+  Status take_records(PieceWindow::Place& place, RecordsPiece piece);
+  Status store(const RecordsPiece& piece, const proof::TileHashes& completed);
   Status begin_records();
   Status fold();
 
@@ -75,7 +84,9 @@ class Installer final : public StateInstaller {
   std::uint64_t kept_ = 0;
   std::uint64_t planned_record_ = 0;
   std::uint64_t received_bytes_ = 0;
-  SideWork beside_;  ///< Last: what it works on goes after it.
+  // Last: what they work on goes after them.
+  SideWork folding_;
+  SideWork storing_;  ///< Gives to folding_ too.
 };
 
 Status Installer::start() {
@@ -135,7 +146,7 @@ Status Installer::begin_records() {
 
 /// What is staged is right.
 Status Installer::fold() {
-  return beside_.give(
+  return folding_.give(
       [this, batch = indexes_->take()]() -> Status { return indexes_->accept(batch); });
 }
 
@@ -206,10 +217,10 @@ Status Installer::process() {
 /// Takes the front of the window away, unless it is wrong or only a part of what was asked for.
 Status Installer::take(PieceWindow::Place& place) {
   if (place.request.kind == PieceKind::records) {
-    const RecordsPiece piece = TRY(RecordsPiece::decode(place.piece));
+    RecordsPiece piece = TRY(RecordsPiece::decode(place.piece));
     if (piece.first != place.request.first || piece.last() > place.request.last)
       return fail(Code::invalid_argument, "it holds other records than were asked for");
-    return records_->is_proven() ? take_records(place, piece) : take_proof(piece);
+    return records_->is_proven() ? take_records(place, std::move(piece)) : take_proof(piece);
   }
   if (TRY(chunks_->take(place.request, place.piece))) {
     window_.pop();
@@ -226,15 +237,20 @@ Status Installer::take_proof(const RecordsPiece& piece) {
   return begin_records();
 }
 
-Status Installer::take_records(PieceWindow::Place& place, const RecordsPiece& piece) {
-  TRY(records_->add(piece, [this](const ledger::Header& header) -> Status {
-    if (indexes_) indexes_->stage(header);
-    return {};
-  }));
+Status Installer::take_records(PieceWindow::Place& place, RecordsPiece piece) {
+  proof::TileHashes completed =
+      TRY(records_->check(piece, [this](const ledger::Header& header) -> Status {
+        if (indexes_) indexes_->stage(header);
+        return {};
+      }));
   if (indexes_) TRY(fold());
-  if (records_->has_ended_segment())
-    TRY(beside_.give([this]() -> Status { return records_->records().sync(); }));
-  if (piece.last() == place.request.last) {
+  const std::uint64_t last = piece.last();
+  // The piece is a view of the bytes, which go with it.
+  Status stored =
+      storing_.give([this, bytes = std::move(place.piece), piece = std::move(piece),
+                     completed = std::move(completed)] { return store(piece, completed); });
+  if (!stored) return stored;
+  if (last == place.request.last) {
     window_.pop();
   } else {
     place.reset();  // the rest of what was asked for
@@ -243,9 +259,16 @@ Status Installer::take_records(PieceWindow::Place& place, const RecordsPiece& pi
   return {};
 }
 
+Status Installer::store(const RecordsPiece& piece, const proof::TileHashes& completed) {
+  TRY(records_->store(piece, completed));
+  if (!RecordCopy::has_ended_segment(completed)) return {};
+  return folding_.give([this]() -> Status { return records_->records().sync(); });
+}
+
 Status Installer::commit() {
   ASSERT(is_complete());
-  TRY(beside_.finish());
+  TRY(storing_.finish());
+  TRY(folding_.finish());
   if (signed_) {
     StoredTiles tiles(records_->tiles());
     const proof::Frontier then = TRY(proof::frontier_at(signed_->size, tiles));

@@ -11,8 +11,8 @@
 // A crash or an error before it leaves the old state as it was; the next begin() goes on from the
 // segments that are there. The replica of the directory must not run. What it signed (the file
 // `cosigned`) is read and never written: an offer that contradicts it is refused. One thread, and
-// that of Options::beside.
-// Cost: about 1 us a record. Memory: `window` pieces, and the ids of 2^20 records.
+// those of Options::beside.
+// Cost: about 1 us a record. Memory: five times `window` pieces, and the ids of 2^21 records.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,13 @@ class StateInstaller {
     std::uint64_t records_per_request = 8'192;
     bool skips_sync = false;   ///< Canary::step_before_data.
     bool with_indexes = true;  ///< False for a backup, which nobody looks ids up in.
-    /// Folds indexes and syncs segments while the next pieces are checked; it must be another one
-    /// than calls come on. Null: that is done in between.
-    io::Executor* beside = nullptr;
+    /// Where work is done while the next pieces are checked: others than calls come on, and than
+    /// each other. Null: it is done in between.
+    struct Beside {
+      io::Executor* store = nullptr;  ///< Seals and writes records.
+      io::Executor* fold = nullptr;   ///< Folds indexes and syncs segments.
+    };
+    Beside beside{};
   };
   /// `context` may be of an empty directory, or of one whose state was given up
   /// (storage::give_up_state): then only its records count, as far as they are right. Errors:

@@ -210,12 +210,13 @@ void crash_at(std::uint64_t n, bool lagging, ReplicaRig& a, ReplicaRig& b, const
     visible = b.replica->visible_records();
     b.close();
   }
-  const std::unique_ptr<io::Executor> beside = b.world.make_executor("beside");
+  const std::unique_ptr<io::Executor> storing = b.world.make_executor("storing"),
+                                      folding = b.world.make_executor("folding");
   b.disk->crash_at_mutation(b.disk->mutation_count() + n);
   const auto copy = [&]() -> Status {
     const auto keys = TRY(open_keys(b));
     StateInstaller::Options options{.records_per_request = 100};
-    if (n % 2 == 0) options.beside = beside.get();
+    if (n % 2 == 0) options.beside = {storing.get(), folding.get()};
     const auto installer = TRY(StateInstaller::begin(context_of(b, *keys), offer, options));
     TRY(carry(a.replica->state_source(), *installer));
     return installer->commit();

@@ -166,15 +166,18 @@ TEST(StateInstaller, a_copy_that_gets_the_rest_of_the_log_is_the_same_to_the_las
   }
 }
 
-/// Late, too: until somebody waits, the other executor does nothing.
+/// Late, too: until somebody waits, the other executors do nothing.
 TEST(StateInstaller, a_copy_with_work_beside_is_the_same) {
   ReplicaRig a(1, cut_every(400)), b(2, cut_every(400));
   a.must_open();
   CopyWorkload workload(1);
   grow(a, workload, 70, 20);
-  const auto beside = b.world.make_executor("beside");
+  const auto storing = b.world.make_executor("storing");
+  const auto folding = b.world.make_executor("folding");
   const StateOffer offer = *a.replica->state_source().describe();
-  ASSERT_TRUE(copy_state(a, b, {.records_per_request = 10, .beside = beside.get()}).has_value());
+  ASSERT_TRUE(
+      copy_state(a, b, {.records_per_request = 10, .beside = {storing.get(), folding.get()}})
+          .has_value());
   b.must_open();
   EXPECT_EQ(b.report().checkpoint_record, offer.record_index);
   ASSERT_NO_FATAL_FAILURE(expect_same_records(a, b, offer.record_index));

@@ -1,7 +1,7 @@
 // Work that runs beside what goes on, on another executor, in the order in which it is given.
 //
-// One thread gives and waits. Bounded: who gives waits once `under_way_max` are not done. Without
-// an executor all is done at once by who gives it.
+// One thread gives at a time. Bounded: who gives waits once so many are not done. Without an
+// executor all is done at once by who gives it.
 #pragma once
 
 #include <atomic>
@@ -15,9 +15,8 @@ namespace meridian::replica {
 
 class SideWork {
  public:
-  static constexpr std::size_t under_way_max = 64;
-
-  explicit SideWork(io::Executor* executor) : executor_(executor) {}
+  SideWork(io::Executor* executor, std::size_t under_way_max)
+      : executor_(executor), under_way_max_(under_way_max) {}
   ~SideWork() { wait(); }
   SideWork(const SideWork&) = delete;
   SideWork& operator=(const SideWork&) = delete;
@@ -26,7 +25,7 @@ class SideWork {
   /// then on none is begun.
   template <typename Work>
   Status give(Work work) {
-    if (under_way_ == under_way_max) wait();
+    if (under_way_ >= under_way_max_) wait();
     TRY(failure());
     if (executor_ == nullptr) return end(work());
     ++under_way_;
@@ -57,6 +56,7 @@ class SideWork {
   }
 
   io::Executor* executor_;
+  const std::size_t under_way_max_;
   std::atomic<std::size_t> under_way_ = 0;
   std::mutex mutex_;
   Status failure_;  ///< Of the first that failed.
