@@ -53,6 +53,8 @@ void CellReplica::keep_pace(const consensus::RaftNode::Report& raft) {
     ClientPace::Now now{io_.clock.monotonic(),
                         proposer_->proposed_bytes(),
                         raft.core.last_index,
+                        metrics_.apply_us.sum(),
+                        giver_ ? giver_->given_bytes() : 0,
                         !raft.kept_for.empty(),
                         {}};
     for (const consensus::PeerProgress& peer : raft.peers) {
@@ -69,8 +71,8 @@ void CellReplica::keep_pace(const consensus::RaftNode::Report& raft) {
   group_metrics_->show_client_pace(percent);
   if (before == 100 && percent < 100)
     io_.notice(
-        fmt::format("a replica that copied the state does not come level: clients are slowed, to "
-                    "no less than {} % of what they wrote before, until it is",
+        fmt::format("a replica that copies the state, or copied it, gets on too slowly beside "
+                    "them: clients are slowed, to no less than {} % of what they wrote before",
                     ClientPace::percent_min));
   if (before < 100 && percent == 100) io_.notice("clients are not slowed any more");
 }

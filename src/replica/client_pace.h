@@ -1,10 +1,14 @@
-// How fast a leader lets its clients write while members that copied its state come level.
+// How fast a leader lets its clients write while members copy its state and come level.
 //
-// Whoever gets the log of a cell under full load may never catch up: all apply at the same pace.
-// So while one is behind and gains too little, clients are held to a share of their pace before,
-// a step less each time; while it gains more than it needs, to a step more; once it is level, to
-// none. The share has a floor: a member that does not gain at that copies again once the log kept
-// for it has reached its bound. A pure value: no clock, no threads.
+// A cell at its limit leaves a copy little: the threads of both share the processors. So once
+// entries are applied nearly without a pause while a state is given, clients are held to a share of
+// their pace before; should the cell have time to spare by that, because something else holds the
+// copy up, they get more again, a step each time. And whoever gets the log of a cell under
+// full load may never catch up: all apply at the same pace. So while one that copied is behind and
+// gains too little, clients are held to a share of their pace before, a step less each time; while
+// it gains more than it needs, to a step more; once it is level, to none. The share has a floor: a
+// member that does not gain at that copies again once the log kept for it has reached its bound. A
+// pure value: no clock, no threads.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +25,11 @@ class ClientPace {
   static constexpr std::uint64_t percent_min = 70;
   static constexpr std::uint64_t percent_step = 10;
   static constexpr io::Duration step_period = io::seconds(2);
-  /// What counts as the pace before: that of so long.
-  static constexpr io::Duration memory = io::seconds(10);
+  /// What counts as the pace before, and as the pace now: that of so long.
+  static constexpr io::Duration memory = io::seconds(60), recent = io::seconds(2);
+  /// While a state is given; between the percents of the time that applying takes.
+  static constexpr std::uint64_t percent_copying = 75;
+  static constexpr std::uint64_t busy_enough = 80, idle_enough = 40;
   /// Entries that a member must get while the leader writes a hundred.
   static constexpr std::uint64_t gain_enough = 130;
   static constexpr std::uint64_t gain_ample = 200;
@@ -31,6 +38,8 @@ class ClientPace {
     io::MonotonicTime at;
     std::uint64_t proposed_bytes;  ///< By this leader, since some moment.
     std::uint64_t last_index;      ///< Of its log.
+    std::uint64_t apply_us;        ///< That applying entries took, since some moment.
+    std::uint64_t given_bytes;     ///< Of states, by this replica, since some moment.
     bool is_copied;                ///< A member copies the state, or has not come level since.
     /// Entries that the log of each such member holds, which answers and has copied.
     std::map<std::uint64_t, std::uint64_t> matched;
@@ -49,6 +58,8 @@ class ClientPace {
     std::uint64_t proposed_bytes;
   };
   void remember(const Now& now);
+  std::uint64_t pace_since(const Sample& sample, const Now& now) const;
+  void give_way(const Now& now);
   void step(const Now& now);
   std::optional<std::uint64_t> least_gain(const Now& now) const;
 

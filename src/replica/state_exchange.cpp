@@ -68,6 +68,7 @@ void StateGiver::answer(std::uint64_t from, const io::Parts& question) {
     next_.wanted();
   const std::uint8_t outcome = found ? 0 : static_cast<std::uint8_t>(found.error().code) + 1;
   Buffer bytes = found ? std::move(*found) : to_buffer(as_bytes(found.error().message));
+  given_bytes_ += bytes.size();
   peers_.send(from, io::Channel::bulk,
               {head(PeerTag::copy_answer, outcome, number),
                std::make_shared<const Buffer>(std::move(bytes))});

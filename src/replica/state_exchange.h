@@ -6,6 +6,7 @@
 // member starts again from the installed state and then answers like any other (M6).
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -41,6 +42,7 @@ class StateGiver {
   };
   /// Registers with `peers`; answers on `executor`, which may block on the disk.
   StateGiver(Peers& peers, io::Executor& executor, StateSource& source, Next next);
+  std::uint64_t given_bytes() const { return given_bytes_; }  ///< Any thread.
 
  private:
   void answer(std::uint64_t from, const io::Parts& question);
@@ -49,6 +51,7 @@ class StateGiver {
   io::Executor& executor_;
   StateSource& source_;
   Next next_;
+  std::atomic<std::uint64_t> given_bytes_{0};
 };
 
 class StateTaker {
