@@ -125,8 +125,7 @@ void RaftHost::hand_out() {
         load_unapplied(index);
         break;
       }
-      entry.bytes = std::move(found->second);
-      loaded_.erase(found);
+      entry.bytes = found->second;
     }
     if (entry.kind == EntryKind::membership) {
       if (saved_commit_ < index && !config_.broken.forget_commit) break;  // S11
@@ -138,6 +137,7 @@ void RaftHost::hand_out() {
       if (!membership_->votes(config_.id)) core_.step_down();  // L9
     }
     handed_out_ = index;
+    loaded_.erase(loaded_.begin(), loaded_.upper_bound(index));  // some were in memory as well
     unapplied_.push_back({index, entry.size, now});
     unapplied_bytes_ += entry.size;
     out.push_back({std::move(entry), membership_});

@@ -98,6 +98,14 @@ void VisibleLog::evict(std::uint64_t keep_from) {
     one.bytes = nullptr;
     ++evicted_until_;
   }
+  // A member that lags receives faster than it hands out. What it wants last goes first.
+  for (std::uint64_t index = durable_index_; cached_bytes_ > limits_.cached_bytes_max &&
+                                             index >= keep_from && has(index) && is_cached(index);
+       --index) {
+    Slot& one = slots_[index - before_.index - 1];
+    if (one.bytes) cached_bytes_ -= one.size;
+    one.bytes = nullptr;
+  }
 }
 
 }  // namespace meridian::consensus

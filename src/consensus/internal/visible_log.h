@@ -50,7 +50,8 @@ class VisibleLog final : public RaftCore::Storage {
   /// Of the entries [first, last), as many as there are: what they take on the disk at most, each
   /// being written alone.
   std::uint64_t disk_bytes(std::uint64_t first, std::uint64_t last) const;
-  /// Drops the bytes of the oldest entries below `keep_from` until what is cached fits its bound.
+  /// Drops the bytes of durable entries until what is cached fits its bound: of the oldest below
+  /// `keep_from`, then of the newest.
   void evict(std::uint64_t keep_from);
   std::uint64_t cached_bytes() const { return cached_bytes_; }
 
