@@ -27,6 +27,14 @@ void Applier::cut_first_checkpoint() {
 
 void Applier::resume() { process(); }
 
+void Applier::entry_stored() {
+  parts_.executor.post([this] {
+    ASSERT(unstored_ > 0);
+    --unstored_;
+    process();
+  });
+}
+
 void Applier::process() {
   const std::uint64_t before = last_applied_.index;
   apply_waiting();
@@ -35,6 +43,7 @@ void Applier::process() {
 
 void Applier::apply_waiting() {
   while (!waiting_.empty() && !failed_) {
+    if (unstored_ >= parts_.limits.unproven_entries_max) return;
     if (checkpointer_->is_due(parts_.ledger)) {
       if (!checkpointer_->is_busy())
         checkpointer_->cut(parts_.ledger, parts_.history, last_applied_);
@@ -88,6 +97,7 @@ bool Applier::apply(CommittedEntry entry) {
   else
     answer(result->entry, *result);
   parts_.history.push(result);
+  ++unstored_;
   next_.applied(std::move(result));
   watch_limits();
   return true;

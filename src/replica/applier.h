@@ -2,8 +2,9 @@
 //
 // Owns the ledger and its history on the apply executor. Cuts a state checkpoint at fixed record
 // indexes; once two have fallen due while an earlier one is still being written, entries wait (and
-// with them, through the proposer's bounds, the clients). An assertion or unreadable history stops
-// the process.
+// with them, through the proposer's bounds, the clients). So they do while the records of many are
+// not stored yet: who catches up applies faster than it stores. An assertion or unreadable history
+// stops the process.
 #pragma once
 
 #include <deque>
@@ -55,6 +56,8 @@ class Applier {
   void committed(std::vector<CommittedEntry> entries);
   /// A checkpoint is finished: go on if entries wait. On the executor.
   void resume();
+  /// The records of one more entry that was handed to Next::applied are stored. Any thread.
+  void entry_stored();
   /// Cuts a checkpoint now if there is none yet and none is being written. On the executor.
   void cut_first_checkpoint();
   /// Begins to look, every watch_period, for pending transfers that are due and at the free disk.
@@ -97,6 +100,7 @@ class Applier {
   Next next_;
   Checkpointer* checkpointer_ = nullptr;
   std::shared_ptr<AppliedPool> pool_ = std::make_shared<AppliedPool>();
+  std::size_t unstored_ = 0;  ///< Entries handed to Next::applied.
   std::deque<CommittedEntry> waiting_;
   LogPosition last_applied_;
   EntryBytes membership_;

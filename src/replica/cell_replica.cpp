@@ -84,7 +84,11 @@ Status CellReplica::build() {
       Prover::Parts{executors_.prove, io_.clock, *stores_.records, *stores_.tiles, stores_.index,
                     *cosigned_, *log_key_, *cosigner_, metrics_, exchange_.get()},
       stores_.frontier,
-      Prover::Next{[this] { proposer_->entry_stored(); }, tell_fatal, io_.key_records});
+      Prover::Next{[this] {
+                     proposer_->entry_stored();
+                     applier_->entry_stored();
+                   },
+                   tell_fatal, io_.key_records});
   applier_ = std::make_unique<Applier>(
       Applier::Parts{executors_.apply, io_.clock, *ledger_, *history_, *proposer_, config_.cell,
                      config_.limits, io_.disk, metrics_, TRY(SkipList::read(io_.disk)),
