@@ -120,6 +120,7 @@ Result<Buffer> StateSource::read_records(const PieceRequest& request) {
     return fail(Code::out_of_range, fmt::format("{} in a tree of {}: there are {} records",
                                                 request.describe(), request.record_index, there));
   Gathered all;
+  if (request.last - request.first > first_step) all.headers.reserve(records_room);
   // In growing steps: how many fit is known only when their payloads are.
   std::uint64_t next = request.first;
   for (std::uint64_t step = first_step; next < request.last && !all.full; step *= 2) {
