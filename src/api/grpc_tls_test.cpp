@@ -177,6 +177,26 @@ TEST_F(GrpcTlsTest, a_server_of_the_wrong_kind_or_domain_is_refused_by_the_clien
   EXPECT_NE(got.find("stolen"), std::string::npos) << got;
 }
 
+/// The certificate that a server shows to OpenSSL's client, which speaks up to `version`; nothing
+/// if there is no handshake.
+std::optional<Buffer> shown_by(const ListenAddress& to, int version) {
+  net::io_context context;
+  net::ip::tcp::socket socket(context);
+  socket.connect({net::ip::make_address(to.ip), to.port});
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> made(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+  SSL_CTX_set_max_proto_version(made.get(), version);
+  std::unique_ptr<SSL, void (*)(SSL*)> ssl(SSL_new(made.get()), SSL_free);
+  const std::array<unsigned char, 3> h2{2, 'h', '2'};
+  SSL_set_alpn_protos(ssl.get(), h2.data(), h2.size());
+  SSL_set_fd(ssl.get(), socket.native_handle());
+  if (SSL_connect(ssl.get()) != 1) return std::nullopt;
+  Buffer der(16'384);
+  unsigned char* end = der.data();
+  const int size = i2d_X509(SSL_get0_peer_certificate(ssl.get()), &end);
+  der.resize(static_cast<std::size_t>(size));
+  return der;
+}
+
 TEST_F(GrpcTlsTest, hundred_renewals_under_load_fail_no_call) {
   const std::unique_ptr<io::Executor> renewing = io::os_executor("renewing");
   std::atomic<int> renewals = 0;
@@ -198,25 +218,14 @@ TEST_F(GrpcTlsTest, hundred_renewals_under_load_fail_no_call) {
   }
   renewing->drain();
   EXPECT_GT(calls, 100);
-}
-
-/// A client by OpenSSL that speaks up to `version`. Returns whether it got through the handshake.
-bool shakes_hands(const ListenAddress& to, int version) {
-  net::io_context context;
-  net::ip::tcp::socket socket(context);
-  socket.connect({net::ip::make_address(to.ip), to.port});
-  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> made(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
-  SSL_CTX_set_max_proto_version(made.get(), version);
-  std::unique_ptr<SSL, void (*)(SSL*)> ssl(SSL_new(made.get()), SSL_free);
-  const std::array<unsigned char, 3> h2{2, 'h', '2'};
-  SSL_set_alpn_protos(ssl.get(), h2.data(), h2.size());
-  SSL_set_fd(ssl.get(), socket.native_handle());
-  return SSL_connect(ssl.get()) == 1;
+  const std::optional<Buffer> shown = shown_by(rig_.grpc->address(), TLS1_3_VERSION);
+  ASSERT_TRUE(shown.has_value());
+  EXPECT_TRUE(equal(*shown, server_->own()->chain[0].der()));
 }
 
 TEST_F(GrpcTlsTest, an_older_tls_is_not_spoken) {
-  EXPECT_FALSE(shakes_hands(rig_.grpc->address(), TLS1_2_VERSION));
-  EXPECT_TRUE(shakes_hands(rig_.grpc->address(), TLS1_3_VERSION));
+  EXPECT_FALSE(shown_by(rig_.grpc->address(), TLS1_2_VERSION).has_value());
+  EXPECT_TRUE(shown_by(rig_.grpc->address(), TLS1_3_VERSION).has_value());
 }
 
 TEST_F(GrpcTlsTest, who_connects_and_says_nothing_is_cut_off) {

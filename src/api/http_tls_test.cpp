@@ -48,6 +48,10 @@ class TlsClient {
     SSL_get0_alpn_selected(const_cast<TlsClient*>(this)->stream_->native_handle(), &chosen, &size);
     return {reinterpret_cast<const char*>(chosen), size};
   }
+  bool is_shown(const mesh::Certificate& certificate) const {
+    const SSL* ssl = const_cast<TlsClient*>(this)->stream_->native_handle();
+    return X509_cmp(SSL_get0_peer_certificate(ssl), certificate.handle()) == 0;
+  }
   /// The first line and what follows of one answer, or why there was none.
   std::string get(const std::string& target) {
     if (error_) return error_.message();
@@ -187,6 +191,7 @@ TEST_F(HttpTlsTest, hundred_renewals_under_load_fail_no_request) {
     ASSERT_TRUE(kept.get("/health").starts_with("HTTP/1.1 200 "));
   }
   renewing->drain();
+  EXPECT_TRUE(TlsClient(rig_.http->address(), &client_).is_shown(server_->own()->chain[0]));
 }
 
 TEST_F(HttpTlsTest, who_connects_and_says_nothing_is_cut_off) {
