@@ -179,12 +179,14 @@ TEST_F(GrpcTlsTest, a_server_of_the_wrong_kind_or_domain_is_refused_by_the_clien
 
 /// The certificate that a server shows to OpenSSL's client, which speaks up to `version`; nothing
 /// if there is no handshake.
-std::optional<Buffer> shown_by(const ListenAddress& to, int version) {
+std::optional<Buffer> shown_by(const ListenAddress& to, const mesh::OwnIdentity& own, int version) {
   net::io_context context;
   net::ip::tcp::socket socket(context);
   socket.connect({net::ip::make_address(to.ip), to.port});
   std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> made(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
   SSL_CTX_set_max_proto_version(made.get(), version);
+  SSL_CTX_use_certificate(made.get(), own.chain[0].handle());
+  SSL_CTX_use_PrivateKey(made.get(), own.key.handle());
   std::unique_ptr<SSL, void (*)(SSL*)> ssl(SSL_new(made.get()), SSL_free);
   const std::array<unsigned char, 3> h2{2, 'h', '2'};
   SSL_set_alpn_protos(ssl.get(), h2.data(), h2.size());
@@ -218,14 +220,15 @@ TEST_F(GrpcTlsTest, hundred_renewals_under_load_fail_no_call) {
   }
   renewing->drain();
   EXPECT_GT(calls, 100);
-  const std::optional<Buffer> shown = shown_by(rig_.grpc->address(), TLS1_3_VERSION);
+  const std::optional<Buffer> shown =
+      shown_by(rig_.grpc->address(), *client_->own(), TLS1_3_VERSION);
   ASSERT_TRUE(shown.has_value());
   EXPECT_TRUE(equal(*shown, server_->own()->chain[0].der()));
 }
 
 TEST_F(GrpcTlsTest, an_older_tls_is_not_spoken) {
-  EXPECT_FALSE(shown_by(rig_.grpc->address(), TLS1_2_VERSION).has_value());
-  EXPECT_TRUE(shown_by(rig_.grpc->address(), TLS1_3_VERSION).has_value());
+  EXPECT_FALSE(shown_by(rig_.grpc->address(), *client_->own(), TLS1_2_VERSION).has_value());
+  EXPECT_TRUE(shown_by(rig_.grpc->address(), *client_->own(), TLS1_3_VERSION).has_value());
 }
 
 TEST_F(GrpcTlsTest, who_connects_and_says_nothing_is_cut_off) {

@@ -187,18 +187,24 @@ TEST(OsNetworkTls, renewed_certificates_are_shown_without_losing_a_message) {
 }
 
 TEST(OsNetworkTls, a_node_whose_handler_is_stuck_keeps_its_place_in_a_renewal) {
-  Pair pair;
-  pair.a.connect(pair.b);
-  pair.b.is_stuck = true;
-  ASSERT_TRUE(pair.a.send(pair.b, "1"));
-  pair.of_a->renew();
-  while (pair.b.admitted < 1) std::this_thread::yield();
-  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
-  ASSERT_TRUE(pair.a.send(pair.b, "2"));
-  pair.b.is_stuck = false;
-  ASSERT_TRUE(pair.b.has_received(2));
-  EXPECT_EQ(pair.b.received(), (std::vector<std::string>{"1/0:1|", "1/0:2|"}));
-  EXPECT_EQ(pair.a.links(), std::vector<std::string>{"2/0 up"});
+  Authority authority;
+  auto of_a = std::make_shared<RigSecurity>(authority, "n1");
+  OsNetworkOptions options = secured(std::make_shared<RigSecurity>(authority, "n2"));
+  options.limits.undelivered_bytes_max = 1000;  // then it reads no further, nor sees the end
+  Node a("n1", secured(of_a));
+  Node b("n2", options);
+  a.connect(b);
+  b.is_stuck = true;
+  const std::string large(100'000, 'x');
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(a.send(b, large));
+  of_a->renew();
+  std::this_thread::sleep_for(std::chrono::milliseconds(3500));
+  ASSERT_TRUE(a.send(b, "last"));
+  b.is_stuck = false;
+  ASSERT_TRUE(b.has_received(21));
+  EXPECT_EQ(b.received().back(), "1/0:last|");
+  EXPECT_EQ(b.received().size(), 21U);
+  EXPECT_EQ(a.links(), std::vector<std::string>{"2/0 up"});
 }
 
 TEST(OsNetworkTls, slow_and_broken_handshakes_are_closed_in_time_and_hold_up_nobody) {
