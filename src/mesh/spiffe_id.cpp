@@ -46,25 +46,27 @@ Status check_path(std::string_view path) {
   return {};
 }
 
+/// Its bytes in the order in which they are stored, as everywhere else.
 std::string uuid_text(u128 value) {
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high64(value) >> 32,
-                     (high64(value) >> 16) & 0xffff, high64(value) & 0xffff, low64(value) >> 48,
-                     low64(value) & 0xffff'ffff'ffffULL);
+  std::array<Byte, 16> bytes{};
+  store_le(bytes.data(), value);
+  std::string text = to_hex(bytes);
+  for (const std::size_t at : {20U, 16U, 12U, 8U}) text.insert(at, 1, '-');
+  return text;
 }
 
 std::optional<u128> parse_uuid(std::string_view text) {
   if (text.size() != 36) return std::nullopt;
-  u128 value = 0;
+  std::string digits;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      if (c != '-') return std::nullopt;
-      continue;
-    }
-    if (!is_digit(c) && !(c >= 'a' && c <= 'f')) return std::nullopt;
-    value = (value << 4) | static_cast<unsigned>(is_digit(c) ? c - '0' : c - 'a' + 10);
+    const bool is_separator = i == 8 || i == 13 || i == 18 || i == 23;
+    if (is_separator ? text[i] != '-' : !is_digit(text[i]) && !(text[i] >= 'a' && text[i] <= 'f'))
+      return std::nullopt;
+    if (!is_separator) digits += text[i];
   }
-  return value;
+  Buffer bytes;
+  if (!from_hex(digits, bytes)) return std::nullopt;
+  return load_le<u128>(bytes.data());
 }
 
 }  // namespace

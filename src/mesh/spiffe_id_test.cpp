@@ -84,7 +84,7 @@ TEST(SpiffeId, the_first_segment_is_the_kind) {
 }
 
 TEST(SpiffeId, a_node_names_its_cell_and_member) {
-  NodeName node{make_u128(0x0123456789abcdef, 0xfedcba9876543210), 18446744073709551615ULL};
+  NodeName node{make_u128(0x1032547698badcfe, 0xefcdab8967452301), 18446744073709551615ULL};
   SpiffeId id = node_id("eu-west.bank.example", node);
   EXPECT_EQ(format_spiffe_id(id),
             "spiffe://eu-west.bank.example/node/01234567-89ab-cdef-fedc-ba9876543210/"
