@@ -174,7 +174,7 @@ Result<Exit> run_deny(const DenyOptions& options) {
       TRY(mesh::DenyList::make(ca.trust_domain(), ca.denied->number() + 1, std::move(entries)));
   TRY(write_deny_list(ca, std::move(list)));
   const std::string file =
-      ca.node.disk->display(fmt::format("{}/{}", denied_path, ca.trust_domain()));
+      ca.node.disk->display(fmt::format("{}/{}.note", denied_path, ca.trust_domain()));
   if (options.json)
     print_json({{"denied", subject}, {"number", ca.denied->number()}, {"file", file}});
   else

@@ -18,8 +18,10 @@ constexpr std::uint64_t key_number = 1;
 constexpr std::uint32_t key_tag = 21;
 constexpr std::uint64_t note_size_max = std::uint64_t{4} << 20;
 
-std::string join(std::string_view directory, std::string_view name) {
-  return fmt::format("{}/{}", directory, name);
+constexpr std::string_view note_suffix = ".note";
+
+std::string note_path(std::string_view directory, std::string_view trust_domain) {
+  return fmt::format("{}/{}{}", directory, trust_domain, note_suffix);
 }
 
 Result<std::string> read_line(io::Disk& disk, std::string_view path) {
@@ -33,10 +35,11 @@ Result<std::vector<std::pair<std::string, std::string>>> read_notes(io::Disk& di
                                                                     std::string_view directory) {
   std::vector<std::pair<std::string, std::string>> notes;
   if (!TRY(disk.exists(directory))) return notes;
-  for (const std::string& name : TRY(disk.list(directory))) {
-    if (!mesh::is_trust_domain(name)) continue;
-    const Buffer bytes = TRY(io::read_file(disk, join(directory, name), note_size_max));
-    notes.emplace_back(name, as_text(bytes));
+  for (std::string name : TRY(disk.list(directory))) {
+    if (!name.ends_with(note_suffix)) continue;  // also of one that is being replaced
+    name.resize(name.size() - note_suffix.size());
+    const Buffer bytes = TRY(io::read_file(disk, note_path(directory, name), note_size_max));
+    notes.emplace_back(std::move(name), as_text(bytes));
   }
   return notes;
 }
@@ -45,12 +48,12 @@ Status write_notes(io::Disk& disk, std::string_view directory,
                    const std::vector<std::pair<std::string, std::string>>& notes) {
   TRY(disk.make_directory(directory));
   for (const auto& [name, note] : notes)
-    TRY(io::replace_file(disk, join(directory, name), as_bytes(note)));
+    TRY(io::replace_file(disk, note_path(directory, name), as_bytes(note)));
   return {};
 }
 
 Result<mesh::DenyList> read_deny_list(io::Disk& disk, const mesh::TrustBundleDocument& bundle) {
-  const std::string path = join(denied_path, bundle.trust_domain);
+  const std::string path = note_path(denied_path, bundle.trust_domain);
   if (!TRY(disk.exists(path))) return mesh::DenyList::make(bundle.trust_domain, 0, {});
   const Buffer note = TRY(io::read_file(disk, path, note_size_max));
   return mesh::verify_deny_list(as_text(note), bundle.trust_domain, bundle.announcers);
@@ -112,7 +115,7 @@ Result<CaDirectory> open_ca(const NodeOptions& options) {
   if (ca.announcer->verifier() != announcer)
     return fail(Code::data_loss, fmt::format("{} is not the public key of the one in keys/store",
                                              disk.display(vkey_path)));
-  const Buffer note = TRY(io::read_file(disk, join(bundles_path, domain), note_size_max));
+  const Buffer note = TRY(io::read_file(disk, note_path(bundles_path, domain), note_size_max));
   ca.bundle = TRY(mesh::AcceptedBundle::from_kept(as_text(note)));
   ca.denied = TRY(read_deny_list(disk, ca.bundle->document()));
   return ca;

@@ -3,8 +3,8 @@
 //   ca.pem ca.key        certificate; its private key, sealed
 //   domain               trust domain it issues for
 //   announcer.vkey       of the key that signs its bundles and deny lists (Ed25519, in the key
-//   store) journal tokens       what it issued (docs/formats/journal.md) bundles/DOMAIN       trust
-//   bundles of all regions, as accepted last denied/DOMAIN        deny lists, as signed last
+//   store) journal tokens       what it issued (docs/formats/journal.md) bundles/DOMAIN.note  trust
+//   bundles of all regions, as accepted last denied/DOMAIN.note   deny lists, as signed last
 // A root has ca.pem and ca.key alone. Made by `meridian init`.
 #pragma once
 

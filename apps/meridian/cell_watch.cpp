@@ -83,9 +83,9 @@ std::uint64_t MetricValues::of(std::string_view name) const {
   return found == values_.end() ? 0 : found->second;
 }
 
-CellWatch::CellWatch(const std::vector<std::string>& servers) {
-  for (const std::string& server : servers)
-    connections_.push_back(std::make_unique<Connection>(server));
+CellWatch::CellWatch(const ClientOptions& options) {
+  for (const std::string& server : options.servers)
+    connections_.push_back(std::make_unique<Connection>(server, options.credentials));
 }
 
 std::vector<ReplicaSample> CellWatch::sample() {

@@ -45,7 +45,7 @@ class CellWatch {
   /// Who has not answered within this counts as silent.
   static constexpr io::Duration patience = io::milliseconds(800);
 
-  explicit CellWatch(const std::vector<std::string>& servers);
+  explicit CellWatch(const ClientOptions& options);
   /// In the order of the servers.
   std::vector<ReplicaSample> sample();
 

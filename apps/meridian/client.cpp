@@ -65,6 +65,11 @@ void add_client_options(CLI::App& command, ClientOptions& options) {
       ->capture_default_str()
       ->check(CLI::Range(1, 86'400))
       ->type_name("SECONDS");
+  command
+      .add_option("--identity", options.identity,
+                  "Directory of who this is (`meridian ca issue`): TLS with a server that has one")
+      ->envname("MERIDIAN_IDENTITY")
+      ->type_name("DIR");
 }
 
 Error to_error(const grpc::Status& status) {
@@ -159,13 +164,31 @@ Client::Client(const ClientOptions& options) : options_(options), clock_(io::os_
     connections_.push_back(std::make_unique<Connection>(server, options_.credentials));
 }
 
+Status open_identity(ClientOptions& options) {
+  if (options.identity.empty()) return {};
+  Result<std::unique_ptr<HeldIdentity>> held =
+      HeldIdentity::open(options.identity, nullptr, [](const IdentityDirectory::Change& change) {
+        if (!change.taken)
+          fmt::print(stderr, "meridian: {}: {}\n", change.file, change.taken.error().message);
+      });
+  if (!held) return with_context(held.error(), "--identity");
+  options.held = *std::move(held);
+  options.credentials = &options.held->credentials();
+  return {};
+}
+
 Result<std::unique_ptr<Client>> Client::connect(const ClientOptions& options) {
-  auto client = std::make_unique<Client>(options);
+  ClientOptions known = options;
+  TRY(open_identity(known));
+  auto client = std::make_unique<Client>(known);
   if (!client->wait_connected(connect_patience))
-    return fail(Code::unavailable,
-                fmt::format("no server answers at {}. start one with `meridian serve --data DIR "
-                            "--dev`, or name another with --server ADDR",
-                            fmt::join(options.servers, ", ")));
+    return fail(
+        Code::unavailable,
+        fmt::format("no server answers at {}{}. start one with `meridian serve --data DIR "
+                    "--dev`, or name another with --server ADDR",
+                    fmt::join(options.servers, ", "),
+                    options.identity.empty() ? " in the clear (with an identity: --identity DIR)"
+                                             : " to this identity"));
   return client;
 }
 

@@ -21,6 +21,7 @@
 #include "base/result.h"
 #include "base/u128.h"
 #include "commands.h"
+#include "identity_directory.h"
 #include "io/clock.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 #include "mesh/credentials.h"
@@ -30,11 +31,16 @@ namespace meridian::app {
 struct ClientOptions {
   std::vector<std::string> servers{std::string(default_grpc)};
   std::uint32_t timeout_s = 30;
+  std::string identity;  ///< Directory; empty: in the clear.
+  /// Of it, once it is open.
+  std::shared_ptr<HeldIdentity> held{};
   /// What this process shows, and judges servers by. Null: in the clear. Outlives the clients.
   const mesh::Credentials* credentials = nullptr;
 };
-/// --server, once or for each replica, and --timeout.
+/// --server, once or for each replica, --timeout and --identity.
 void add_client_options(CLI::App& command, ClientOptions& options);
+/// Opens the identity, if one is named. Errors: as IdentityDirectory::open.
+Status open_identity(ClientOptions& options);
 
 /// The same code and words; `is OK` statuses have no Error (asserted).
 Error to_error(const grpc::Status& status);

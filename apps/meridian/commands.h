@@ -64,8 +64,8 @@ void add_bench(CLI::App& app, Invocation& invocation);
 void add_verify(CLI::App& app, Invocation& invocation);
 void add_recovery(CLI::App& app, Invocation& invocation);
 void add_init(CLI::App& app, Invocation& invocation);
-void add_ca(CLI::App& app, Invocation& invocation);      ///< issue, list, deny
-void add_policy(CLI::App& app, Invocation& invocation);  ///< actions, check, explain
+void add_ca(CLI::App& app, Invocation& invocation);       ///< issue, list, deny
+void add_policy(CLI::App& app, Invocation& invocation);   ///< actions, check, explain
 void add_witness(CLI::App& app, Invocation& invocation);  ///< init, serve, key, logs, policy
 void add_demo(CLI::App& app, Invocation& invocation);
 

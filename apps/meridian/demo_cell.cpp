@@ -67,7 +67,9 @@ Result<std::vector<std::string>> free_addresses(std::size_t count) {
 DemoCell::DemoCell(const Stage& stage, std::vector<std::string> addresses, std::string witness)
     : stage_(stage), addresses_(std::move(addresses)), witness_(std::move(witness)) {
   ASSERT(addresses_.size() == address_count);
-  watch_ = std::make_unique<CellWatch>(servers());
+  ClientOptions options;
+  options.servers = servers();
+  watch_ = std::make_unique<CellWatch>(options);
 }
 
 std::string DemoCell::data(std::size_t region) const { return stage_.at(regions[region]); }

@@ -89,11 +89,11 @@ std::vector<IdentityDirectory::Change> IdentityDirectory::refresh() {
   if (!trust) return {{disk_->display(bundles_path), trust.error()}};
   for (const auto& [domain, note] : trust->bundles)
     take_if_changed(
-        fmt::format("{}/{}", bundles_path, domain), note,
+        fmt::format("{}/{}.note", bundles_path, domain), note,
         [&, &domain = domain, &note = note] { return take_bundle(domain, note); }, changes);
   for (const auto& [domain, note] : trust->denied)
     take_if_changed(
-        fmt::format("{}/{}", denied_path, domain), note,
+        fmt::format("{}/{}.note", denied_path, domain), note,
         [&, &domain = domain, &note = note] { return take_denied(domain, note); }, changes);
   Result<std::string> own = read_text(*disk_, identity_path);
   if (!own) {
@@ -114,6 +114,25 @@ Result<std::unique_ptr<IdentityDirectory>> IdentityDirectory::open(const std::st
   for (const Change& change : identity->refresh())
     if (!change.taken) return with_context(change.taken.error(), change.file);
   return identity;
+}
+
+Result<std::unique_ptr<HeldIdentity>> HeldIdentity::open(
+    const std::string& directory, metrics::Registry* metrics,
+    std::function<void(const IdentityDirectory::Change&)> notice) {
+  std::unique_ptr<HeldIdentity> held(new HeldIdentity);
+  held->directory_ = TRY(IdentityDirectory::open(directory, *held->clock_,
+                                                 metrics == nullptr ? held->unseen_ : *metrics));
+  held->notice_ = std::move(notice);
+  held->executor_->post_after(IdentityDirectory::refresh_every,
+                              [self = held.get()] { self->refresh(); });
+  return held;
+}
+
+HeldIdentity::~HeldIdentity() { executor_.reset(); }  // finishes a refresh, drops the next
+
+void HeldIdentity::refresh() {
+  for (const IdentityDirectory::Change& change : directory_->refresh()) notice_(change);
+  executor_->post_after(IdentityDirectory::refresh_every, [this] { refresh(); });
 }
 
 }  // namespace meridian::app

@@ -1,14 +1,15 @@
 // The directory of an identity: how a process is known to others, and knows them.
 //
-//   identity.pem      private key (PKCS#8), then the certificate and those of its CAs, leaf first
-//   bundles/DOMAIN    trust bundle of each region that peers come from
-//   denied/DOMAIN     deny list of each region
+//   identity.pem         private key (PKCS#8), then the certificate and those of its CAs, leaf first
+//   bundles/DOMAIN.note  trust bundle of each region that peers come from
+//   denied/DOMAIN.note   deny list of each region
 // Whoever renews (`meridian ca issue`) replaces the files whole; refresh() takes them up. A bundle
 // that changes must be the signed successor of the one held, so that whoever can write a file here
 // while the process runs still cannot bring authorities of his own.
 // One thread refreshes; the credentials are thread-safe.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,6 +19,7 @@
 #include "ca_directory.h"
 #include "io/clock.h"
 #include "io/disk.h"
+#include "io/executor.h"
 #include "mesh/credentials.h"
 #include "metrics/registry.h"
 
@@ -63,6 +65,30 @@ class IdentityDirectory {
   mesh::SpiffeId id_;
   std::map<std::string, mesh::AcceptedBundle> bundles_;  ///< By trust domain.
   std::map<std::string, crypto::Digest> seen_;           ///< Of files, taken up or not.
+};
+
+/// The identity of this process, which takes up what changes in a thread of its own.
+class HeldIdentity {
+ public:
+  /// `notice` is told of each change, in that thread. `metrics` outlives it; null: nobody scrapes
+  /// this process. Errors: as IdentityDirectory::open.
+  static Result<std::unique_ptr<HeldIdentity>> open(
+      const std::string& directory, metrics::Registry* metrics,
+      std::function<void(const IdentityDirectory::Change&)> notice);
+  /// Whatever uses the credentials has ended.
+  ~HeldIdentity();
+
+  const mesh::Credentials& credentials() const { return directory_->credentials(); }
+
+ private:
+  HeldIdentity() = default;
+  void refresh();
+
+  metrics::Registry unseen_;
+  std::unique_ptr<io::Clock> clock_ = io::os_clock();
+  std::unique_ptr<IdentityDirectory> directory_;
+  std::function<void(const IdentityDirectory::Change&)> notice_;
+  std::unique_ptr<io::Executor> executor_ = io::os_executor("identity");
 };
 
 }  // namespace meridian::app

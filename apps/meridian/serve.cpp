@@ -30,7 +30,8 @@ recover what was acknowledged, kill -9 or not, and go on. A replica that was awa
 others keep their log copies the state of one of them, and goes on. One line on stdout says when it is ready;
 everything else goes to stderr. SIGTERM and SIGINT finish what is under way and stop.
 
-Until callers have identities it listens on loopback only.
+With --identity it speaks TLS 1.3 only, to callers and replicas whose certificates are good; without, it
+listens on loopback only (docs/security/identities.md).
 
 Examples:
   meridian serve --data ./ledger --dev
@@ -66,12 +67,13 @@ struct ServeOptions {
   std::string grpc{default_grpc};
   std::string http{default_http};
   std::vector<std::string> witnesses;  ///< URL=VKEY
-  bool insecure_test = false;
+  std::string identity;                ///< Directory; empty: in the clear.
+  std::vector<std::string> peer_domains;
 };
 
-Result<api::ListenAddress> listen_address(const std::string& text, bool insecure_test) {
+Result<api::ListenAddress> listen_address(const std::string& text, bool is_secured) {
   api::ListenAddress address = TRY(api::parse_listen_address(text));
-  TRY(api::check_may_listen(address, insecure_test));
+  TRY(api::check_may_listen(address, is_secured));
   return address;
 }
 
@@ -107,9 +109,10 @@ void log_start(const Node& node, const ServeOptions& options) {
         "payloads of subjects met last cannot be opened any more: `meridian verify` names them",
         node.key_table_dropped_bytes);
   }
-  if (options.insecure_test) {
-    spdlog::warn("--insecure-test: anyone who reaches this address can read and write");
-  }
+  if (options.identity.empty())
+    spdlog::warn(
+        "no --identity: every program on this machine can read and write, and nobody is told "
+        "apart");
   if (std::size_t unlocked = crypto::secret_memory().unlocked; unlocked > 0) {
     spdlog::warn("{} bytes of key memory are not locked against swap: raise RLIMIT_MEMLOCK",
                  unlocked);
@@ -185,7 +188,8 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting,
 Result<bool> give_up_if_damaged(const ServeSetting& setting, const Error& why) {
   if (!setting.config.group) return false;
   metrics::Registry metrics;
-  return replica::CatchUp::give_up_if_damaged(setting.replica_io(metrics), setting.config, why);
+  return replica::CatchUp::give_up_if_damaged(setting.replica_io(metrics, nullptr), setting.config,
+                                              why);
 }
 
 /// Of a replica that was closed as it is damaged, or may be: stops the process over what no copy
@@ -193,7 +197,7 @@ Result<bool> give_up_if_damaged(const ServeSetting& setting, const Error& why) {
 Status give_up_or_stop(const ServeSetting& setting, ReplicaWords& words) {
   metrics::Registry metrics;
   if (const std::optional<Error> damage = words.damaged())
-    return replica::CatchUp::give_up(setting.replica_io(metrics), *damage);
+    return replica::CatchUp::give_up(setting.replica_io(metrics, nullptr), *damage);
   const Error why = *words.doubt();
   if (!TRY(give_up_if_damaged(setting, why))) stop_at_once(why);
   return {};
@@ -315,16 +319,45 @@ Status check_cell_is_named(const GroupFlags& flags, io::Disk& disk) {
               "shows it");
 }
 
+/// The trust domain of a region of the same deployment: "us.bank.example" beside "eu.bank.example".
+std::string domain_of(const std::string& region, const std::string& own_domain) {
+  return region + own_domain.substr(std::min(own_domain.find('.'), own_domain.size()));
+}
+
+/// That the identity is of this very replica. Gives the trust domains of its peers. Errors:
+/// as IdentityDirectory::open; permission_denied with the id that it needs.
+Result<std::vector<std::string>> check_identity(const ServeOptions& options,
+                                                const replica::ReplicaConfig& config, u128 cell) {
+  const std::unique_ptr<io::Clock> clock = io::os_clock();
+  metrics::Registry metrics;
+  const auto identity = TRY(IdentityDirectory::open(options.identity, *clock, metrics));
+  const std::string& domain = identity->id().trust_domain;
+  const mesh::NodeName name{cell, config.group ? config.group->id : 1};
+  if (mesh::node_of(identity->id()) != name)
+    return fail(Code::permission_denied,
+                fmt::format("--identity: {} is {}, and this replica is {}. issue that: meridian ca "
+                            "issue --dir CA --id {} --out {}",
+                            options.identity, mesh::format_spiffe_id(identity->id()),
+                            mesh::format_spiffe_id(mesh::node_id(domain, name)),
+                            mesh::format_spiffe_id(mesh::node_id(domain, name)), options.identity));
+  std::vector<std::string> domains = options.peer_domains;
+  if (config.group)
+    for (const replica::MemberInfo& one : config.group->founders)
+      domains.push_back(domain_of(one.region, domain));
+  return domains;
+}
+
 Result<Exit> serve(const ServeOptions& options) {
   keep_freed_memory();
   replica::ReplicaConfig config;
   const std::unique_ptr<io::Disk> directory = TRY(open_directory(options.node.directory));
   const GroupFlags flags = TRY(with_joined(options.group, *directory));
+  const bool is_secured = !options.identity.empty();
   const std::optional<GroupSettings> group =
-      TRY(parse_group(flags, config.deployment, options.grpc, options.insecure_test));
+      TRY(parse_group(flags, config.deployment, options.grpc, is_secured));
   TRY(check_cell_is_named(flags, *directory));
-  const api::ListenAddress grpc_address = TRY(listen_address(options.grpc, options.insecure_test));
-  const api::ListenAddress http_address = TRY(listen_address(options.http, options.insecure_test));
+  const api::ListenAddress grpc_address = TRY(listen_address(options.grpc, is_secured));
+  const api::ListenAddress http_address = TRY(listen_address(options.http, is_secured));
   NodeOptions node_options = options.node;
   if (!flags.cell.empty()) node_options.cell = TRY(parse_cell(flags.cell));
   if (group) {
@@ -350,17 +383,19 @@ Result<Exit> serve(const ServeOptions& options) {
   config.scrub_bytes_per_second = options.scrub_mib << 20;
   config.canary.poison_amount = options.poison_amount;
   config.canary.poison_asserts = true;
-  ServeSetting setting{node,
-                       config,
-                       group ? group->network : io::OsNetworkOptions(),
-                       grpc_address,
-                       http_address,
-                       !options.insecure_test,
-                       [](const std::string& notice) { spdlog::warn("{}", notice); },
-                       show_progress,
-                       stop_at_once,
-                       options.witnesses,
-                       {}};
+  ServeSetting setting{
+      node,
+      config,
+      group ? group->network : io::OsNetworkOptions(),
+      grpc_address,
+      http_address,
+      options.identity,
+      is_secured ? TRY(check_identity(options, config, node.cell)) : std::vector<std::string>(),
+      [](const std::string& notice) { spdlog::warn("{}", notice); },
+      show_progress,
+      stop_at_once,
+      options.witnesses,
+      {}};
   return serve_until_signal(setting, signals);
 }
 
@@ -391,8 +426,17 @@ void add_serve(CLI::App& app, Invocation& invocation) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20))
       ->type_name("N");
-  command->add_flag("--insecure-test", options->insecure_test,
-                    "Listen where others can reach it, without any authentication");
+  command
+      ->add_option(
+          "--identity", options->identity,
+          "Directory of who this replica is (`meridian ca issue`), taken up again within a "
+          "second when it is renewed")
+      ->type_name("DIR");
+  command
+      ->add_option("--peer-domain", options->peer_domains,
+                   "Trust domain of another region that replicas of this cell are in; those of the "
+                   "regions of --founder and --join need not be named; repeatable")
+      ->type_name("DOMAIN");
   command
       ->add_option("--feature-level", options->feature_level,
                    "Newest feature level to run; 1: as the version before does, so that an upgrade "

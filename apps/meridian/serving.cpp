@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include "api/witness_link_http.h"
+#include "mesh/link_security.h"
 
 namespace meridian::app {
 
@@ -59,9 +60,23 @@ replica::ReplicaExecutors Threads::for_replica() {
   return {*log, *apply, *prove, *checkpoint, raft.get(), propose.get(), give.get()};
 }
 
-replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics) const {
+Result<std::unique_ptr<HeldIdentity>> ServeSetting::hold_identity(
+    metrics::Registry& metrics) const {
+  if (identity.empty()) return std::unique_ptr<HeldIdentity>();
+  return HeldIdentity::open(
+      identity, &metrics, [notice = notice](const IdentityDirectory::Change& change) {
+        notice(change.taken ? change.file + ": taken up"
+                            : change.file + " stays as it was: " + change.taken.error().message);
+      });
+}
+
+replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics,
+                                              const HeldIdentity* held) const {
   replica::Replica::Io result{*node.disk, *node.clock, *node.entropy, *node.keys, metrics, notice};
-  result.make_network = [options = network] { return io::os_network(options); };
+  io::OsNetworkOptions options = network;
+  if (held != nullptr)
+    options.security = mesh::make_link_security(held->credentials(), peer_domains);
+  result.make_network = [options = std::move(options)] { return io::os_network(options); };
   result.behind = behind;
   result.standing = standing;
   result.damaged = damaged;
@@ -71,19 +86,19 @@ replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics) const 
 Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {
   std::unique_ptr<Serving> self(new Serving(setting.config.group.has_value()));
   Threads& threads = self->threads_;
-  self->cell_ = TRY(cell::LocalCell::open(setting.replica_io(self->metrics_), setting.config,
-                                          {threads.for_replica(), *threads.door, *threads.reads},
-                                          setting.progress, setting.on_fatal));
+  self->identity_ = TRY(setting.hold_identity(self->metrics_));
+  self->cell_ = TRY(cell::LocalCell::open(
+      setting.replica_io(self->metrics_, self->identity_.get()), setting.config,
+      {threads.for_replica(), *threads.door, *threads.reads}, setting.progress, setting.on_fatal));
   malloc_trim(0);  // what recovery needed goes back: a third of 3.2 GB with ten million accounts
   api::Backend& backend = self->backend_.emplace(*self->cell_, *setting.node.clock, *threads.work,
                                                  self->metrics_, setting.node.cell);
   self->witnessing_ =
       TRY(start_witnessing(setting, self->cell_->replica(), threads, self->metrics_));
   backend.witnessing = self->witnessing_.get();
-  api::HttpOptions http_options;
-  http_options.check_host = setting.check_http_host;
+  if (self->identity_) backend.callers = &self->callers_.emplace(self->identity_->credentials());
   self->grpc_ = TRY(api::GrpcServer::start(backend, setting.grpc));
-  self->http_ = TRY(api::HttpServer::start(backend, setting.http, http_options));
+  self->http_ = TRY(api::HttpServer::start(backend, setting.http));
   return self;
 }
 
@@ -102,9 +117,10 @@ Result<std::unique_ptr<StateCopying>> StateCopying::start(const ServeSetting& se
                                                           replica::CatchUp::Progress progress,
                                                           std::function<void(Status)> done) {
   std::unique_ptr<StateCopying> self(new StateCopying);
-  self->copy_ = TRY(replica::CatchUp::start(setting.replica_io(self->metrics_), setting.config,
-                                            self->threads_.for_replica(), std::move(peer),
-                                            std::move(progress), std::move(done)));
+  self->identity_ = TRY(setting.hold_identity(self->metrics_));
+  self->copy_ = TRY(replica::CatchUp::start(
+      setting.replica_io(self->metrics_, self->identity_.get()), setting.config,
+      self->threads_.for_replica(), std::move(peer), std::move(progress), std::move(done)));
   return self;
 }
 

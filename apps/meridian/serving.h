@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "cell/local_cell.h"
 #include "group_flags.h"
+#include "identity_directory.h"
 #include "metrics/registry.h"
 #include "node.h"
 #include "replica/catch_up.h"
@@ -48,7 +49,9 @@ struct ServeSetting {
   replica::ReplicaConfig config;
   io::OsNetworkOptions network;
   api::ListenAddress grpc, http;
-  bool check_http_host = true;
+  std::string identity;  ///< Directory; empty: in the clear, on loopback.
+  /// Trust domains of the regions that the cell spans, beside the own one.
+  std::vector<std::string> peer_domains;
   std::function<void(const std::string&)> notice;
   replica::Replica::Progress progress;
   std::function<void(Error)> on_fatal;
@@ -59,7 +62,10 @@ struct ServeSetting {
   /// What this replica keeps is damaged.
   std::function<void(const Error& what)> damaged{};
 
-  replica::Replica::Io replica_io(metrics::Registry& metrics) const;
+  /// Null without one. Errors: as IdentityDirectory::open.
+  Result<std::unique_ptr<HeldIdentity>> hold_identity(metrics::Registry& metrics) const;
+  /// `identity` of hold_identity, outlives what is made.
+  replica::Replica::Io replica_io(metrics::Registry& metrics, const HeldIdentity* identity) const;
 };
 
 class Serving {
@@ -77,6 +83,8 @@ class Serving {
   explicit Serving(bool is_replica) : threads_(is_replica) {}
 
   metrics::Registry metrics_;
+  std::unique_ptr<HeldIdentity> identity_;
+  std::optional<api::Callers> callers_;
   Threads threads_;
   std::unique_ptr<cell::LocalCell> cell_;
   std::unique_ptr<witness::Witnessing> witnessing_;  ///< None without witnesses.
@@ -100,6 +108,7 @@ class StateCopying {
   StateCopying() : threads_(true) {}
 
   metrics::Registry metrics_;
+  std::unique_ptr<HeldIdentity> identity_;
   Threads threads_;
   std::unique_ptr<replica::CatchUp> copy_;
 };

@@ -127,7 +127,9 @@ void show(Screen& screen, const CellView& view, const Options& options, bool has
 /// Rates need two samples: the first is shown only where the second will take its place.
 Result<Exit> watch(const Options& options) {
   const Interrupt interrupt;
-  CellWatch cell(options.client.servers);
+  ClientOptions client = options.client;
+  TRY(open_identity(client));
+  CellWatch cell(client);
   CellObserver observer;
   const auto interval = io::Duration{static_cast<std::int64_t>(options.interval_s * 1e9)};
   const bool is_live = !options.once && !options.json && ::isatty(STDOUT_FILENO) == 1;

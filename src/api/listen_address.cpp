@@ -70,12 +70,12 @@ std::string format_listen_address(const ListenAddress& address) {
   return fmt::format("{}:{}", address.ip, address.port);
 }
 
-Status check_may_listen(const ListenAddress& address, bool insecure_test) {
-  if (address.is_loopback || insecure_test) return {};
+Status check_may_listen(const ListenAddress& address, bool is_secured) {
+  if (address.is_loopback || is_secured) return {};
   return fail(Code::permission_denied,
-              fmt::format("{} is not a loopback address, and callers have no identities yet: "
-                          "anyone who reaches it could write. Listen on 127.0.0.1 or [::1], or add "
-                          "--insecure-test on a network that nobody else reaches",
+              fmt::format("{} is not a loopback address: without identities anyone who reaches it "
+                          "could write. Give this process one with --identity DIR, or listen on "
+                          "127.0.0.1 or [::1]",
                           format_listen_address(address)));
 }
 

@@ -1,7 +1,6 @@
 // Where a server listens: an IP address and a port, checked by parsing and never by resolving.
 //
-// Until callers have identities the interfaces bind to loopback only; this is where that is
-// decided. Pure values.
+// In the clear the interfaces bind to loopback only; this is where that is decided. Pure values.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +25,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text);
 /// The same text form: "127.0.0.1:7400", "[::1]:7400".
 std::string format_listen_address(const ListenAddress& address);
 
-/// Errors: permission_denied unless the address is loopback or `insecure_test` is set.
-Status check_may_listen(const ListenAddress& address, bool insecure_test);
+/// Errors: permission_denied unless the address is loopback, or callers have to say who they are.
+Status check_may_listen(const ListenAddress& address, bool is_secured);
 
 }  // namespace meridian::api

@@ -23,7 +23,7 @@ TEST(ListenAddress, nothing_hides_behind_a_zero_byte) {
   }
 }
 
-TEST(ListenAddress, only_loopback_may_listen_unless_told) {
+TEST(ListenAddress, only_loopback_is_listened_to_in_the_clear) {
   for (const char* text :
        {"127.0.0.1:7400", "127.9.9.9:1", "[::1]:0", "localhost:80", "[::ffff:127.0.0.1]:7"}) {
     Result<ListenAddress> address = parse_listen_address(text);
