@@ -31,7 +31,7 @@ namespace meridian::app {
 struct ClientOptions {
   std::vector<std::string> servers{std::string(default_grpc)};
   std::uint32_t timeout_s = 30;
-  std::string identity;  ///< Directory; empty: in the clear.
+  std::string identity{};  ///< Directory; empty: in the clear.
   /// Of it, once it is open.
   std::shared_ptr<HeldIdentity> held{};
   /// What this process shows, and judges servers by. Null: in the clear. Outlives the clients.

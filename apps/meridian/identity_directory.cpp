@@ -29,7 +29,7 @@ Status write_identity(const std::string& directory, const crypto::P256PrivateKey
   const crypto::Secret pem = key.pem();
   std::string text(as_text(pem.bytes()));
   text += mesh::format_pem_chain(chain);
-  const Status written = io::replace_file(*disk, identity_path, as_bytes(text));
+  Status written = io::replace_file(*disk, identity_path, as_bytes(text));
   crypto::cleanse({reinterpret_cast<Byte*>(text.data()), text.size()});
   return written;
 }
