@@ -140,6 +140,8 @@ class Member {
   const State& applied() const { return state_; }
   const Leadership& leadership() const { return leadership_; }
   MemberDisk& disk() { return disk_; }
+  void set_install_time(io::Duration time) { install_time_ = time; }
+  std::size_t installs() const { return installs_; }
   void hold_thread(bool held) { static_cast<sim::Executor&>(*raft_executor_).hold(held); }
   void hold_disk(bool held) { static_cast<sim::Executor&>(*log_executor_).hold(held); }
 
@@ -259,11 +261,12 @@ class Member {
   void install(const SnapshotOffer& offer, std::uint64_t from, const io::Parts& message) {
     if (installing_) return;
     installing_ = true;
-    world_timer_->post_after(io::milliseconds(30), [this, offer, from, message] {
+    world_timer_->post_after(install_time_, [this, offer, from, message] {
       installing_ = false;
       if (!is_up()) return;
       std::optional<MemberDisk> copy = watcher_.copy_state(from, offer.index);
       if (!copy || copy->state.index <= state_.index) return;
+      ++installs_;
       crash();
       // Looked at only now that the core is stopped: it may have stored and acknowledged the entry
       // at the state's index, and more, while the state was under way (spec/snapshot_install.tla).
@@ -294,6 +297,8 @@ class Member {
   Leadership leadership_;
   std::set<std::uint64_t> waiting_;
   bool installing_ = false;
+  io::Duration install_time_ = io::milliseconds(30);  ///< From an offer to its state being here.
+  std::size_t installs_ = 0;
   std::uint64_t starts_ = 0;
 };
 

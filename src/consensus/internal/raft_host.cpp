@@ -397,7 +397,10 @@ void RaftHost::snapshot_active(std::uint64_t to) {
   kept_.heard(to, parts_.clock.monotonic());
 }
 
-/// M4: the offer may have been lost, or who copies may have died.
+/// M4: the offer may have been lost, or who copies may have died; or it is still at work, and says
+/// nothing while it installs what it has. So it is asked for the entries behind the state, which
+/// are kept for it (kept_log.h): who has it takes them, and whose answer shows that it has not is
+/// offered the newest.
 void RaftHost::give_up_snapshots() {
   if (config_.broken.forget_snapshot_outcome) return;
   const std::uint64_t patience = snapshot_elections * election_ticks_min_;
@@ -406,7 +409,7 @@ void RaftHost::give_up_snapshots() {
       ++at;
       continue;
     }
-    core_.report_snapshot(at->first, false);
+    core_.report_snapshot(at->first, true);
     at = snapshots_.erase(at);
   }
 }
