@@ -99,6 +99,49 @@ TEST(sim_group, an_emptied_disk_under_its_old_id_is_refused) {
   EXPECT_TRUE(told);
 }
 
+/// Records that are applied, stored or not.
+std::uint64_t applied(Group& group, Node& node) {
+  std::optional<std::uint64_t> count;
+  node.replica().read_state([&](const ledger::Ledger& ledger) { count = ledger.counts().records; });
+  for (int i = 0; i < 100 && !count; ++i) group.run(1);
+  EXPECT_TRUE(count.has_value());
+  return count.value_or(0);
+}
+
+/// What it applied waits in memory for that: a leader takes no more, a follower applies no more.
+TEST(sim_group, a_follower_that_stores_nothing_applies_no_more_than_it_may_hold) {
+  constexpr std::uint64_t entries_max = 16;
+  GroupSetup setup{.seed = 31};
+  setup.checkpoint_interval = 10'000;
+  setup.adjust = [](replica::ReplicaConfig& config) {
+    config.limits.unproven_entries_max = entries_max;
+  };
+  Group group(setup);
+  group.open_accounts(5, mix());
+  Node& leader = group.leader_within(5'000);
+  Node& follower = *group.find(leader.id() % 3 + 1);
+  const auto write = [&] {
+    for (std::uint64_t i = 0; i < 3 * entries_max; ++i) {
+      group.clients().send(leader);
+      group.run(20);
+    }
+  };
+  group.run(500);
+  const std::uint64_t before = applied(group, follower);
+  follower.hold(Stage::prove, true);
+  write();
+  const std::uint64_t then = applied(group, follower);
+  EXPECT_GE(then, before + entries_max);
+  const std::uint64_t ordered = applied(group, leader);
+  EXPECT_GT(ordered, then);
+  write();
+  EXPECT_EQ(applied(group, follower), then);
+  EXPECT_GT(applied(group, leader), ordered);
+  follower.hold(Stage::prove, false);
+  group.require_progress(5'000);
+  EXPECT_EQ(applied(group, follower), applied(group, leader));
+}
+
 /// Whoever is behind is closed while it copies: of a member that is no founder it must still know
 /// where that is.
 TEST(sim_group, a_member_that_fell_behind_copies_the_state_of_one_that_joined_later) {
