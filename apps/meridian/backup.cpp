@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "on_run.h"
 #include "output.h"
 
 namespace meridian::app {
@@ -149,16 +150,6 @@ void add_backup_options(CLI::App& command, BackupOptions& options, const char* b
   command.add_flag("--json", options.json, "Print JSON");
 }
 
-void run_with_report(CLI::App& command, const std::shared_ptr<BackupOptions>& options,
-                     Invocation& invocation, Result<Exit> (*act)(const BackupOptions&)) {
-  command.callback([options, &invocation, act] {
-    invocation.run = [options, act] {
-      const Result<Exit> done = act(*options);
-      return done ? *done : report(done.error());
-    };
-  });
-}
-
 void add_create(CLI::App& backup, Invocation& invocation) {
   auto options = std::make_shared<BackupOptions>();
   CLI::App& command =
@@ -180,7 +171,7 @@ void add_create(CLI::App& backup, Invocation& invocation) {
       "to --data. What is in --to already is not copied again.\n\n"
       "Example: meridian backup create --data ./ledger --to /mnt/a/backup --keys /mnt/b/keys\n"
       "           --backup-passphrase-file ./backup-passphrase");
-  run_with_report(command, options, invocation, create);
+  on_run(command, invocation, options, create);
 }
 
 void add_verify_backup(CLI::App& backup, Invocation& invocation) {
@@ -195,7 +186,7 @@ void add_verify_backup(CLI::App& backup, Invocation& invocation) {
       "anything is damaged.\n\n"
       "Example: meridian backup verify --from /mnt/a/backup --keys /mnt/b/keys\n"
       "           --backup-passphrase-file ./backup-passphrase");
-  run_with_report(command, options, invocation, check);
+  on_run(command, invocation, options, check);
 }
 
 void add_restore(CLI::App& backup, Invocation& invocation) {
@@ -218,7 +209,7 @@ void add_restore(CLI::App& backup, Invocation& invocation) {
       "Example: meridian backup restore --from /mnt/a/backup --keys /mnt/b/keys\n"
       "           --backup-passphrase-file ./backup-passphrase --data ./ledger-2\n"
       "           --last-signed ./lost/cosigned");
-  run_with_report(command, options, invocation, restore);
+  on_run(command, invocation, options, restore);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "files.h"
 #include "identity_directory.h"
 #include "key_bundle.h"
+#include "on_run.h"
 #include "output.h"
 
 namespace meridian::app {
@@ -200,12 +201,7 @@ void on_ca(CLI::App& command, Invocation& invocation, std::shared_ptr<Options> o
            Result<Exit> (*body)(const Options&)) {
   add_ca_options(command, options->ca);
   command.add_flag("--json", options->json, "Print JSON");
-  command.callback([options = std::move(options), body, &invocation] {
-    invocation.run = [options, body] {
-      const Result<Exit> done = body(*options);
-      return done ? *done : report(done.error());
-    };
-  });
+  on_run(command, invocation, std::move(options), body);
 }
 
 void add_issue(CLI::App& group, Invocation& invocation) {
@@ -270,12 +266,8 @@ void add_init(CLI::App& app, Invocation& invocation) {
   init.add_flag("--dev", options->dev, "To try it: passphrases are made, and lie beside the keys");
   init.add_flag("--json", *json, "Print what was chosen as JSON");
   init.footer(init_help);
-  init.callback([options, json, &invocation] {
-    invocation.run = [options, json] {
-      const Result<Exit> done = run_init(*options, *json);
-      return done ? *done : report(done.error());
-    };
-  });
+  on_run(init, invocation, options,
+         [json](const CeremonyOptions& chosen) { return run_init(chosen, *json); });
 }
 
 void add_ca(CLI::App& app, Invocation& invocation) {

@@ -1,8 +1,8 @@
 // The directory of an identity: how a process is known to others, and knows them.
 //
-//   identity.pem         private key (PKCS#8), then the certificate and those of its CAs, leaf first
-//   bundles/DOMAIN.note  trust bundle of each region that peers come from
-//   denied/DOMAIN.note   deny list of each region
+//   identity.pem         private key (PKCS#8), then the certificate and those of its CAs, leaf
+//   first bundles/DOMAIN.note  trust bundle of each region that peers come from denied/DOMAIN.note
+//   deny list of each region
 // Whoever renews (`meridian ca issue`) replaces the files whole; refresh() takes them up. A bundle
 // that changes must be the signed successor of the one held, so that whoever can write a file here
 // while the process runs still cannot bring authorities of his own.

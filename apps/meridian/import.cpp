@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "files.h"
+#include "on_run.h"
 
 namespace meridian::app {
 
@@ -107,12 +108,7 @@ void add_import(CLI::App& app, Invocation& invocation) {
       "transaction:\n"
       "reverse the old one.\n\n"
       "Example: meridian import journal 2024.journal --book household");
-  journal.callback([options, &invocation] {
-    invocation.run = [options] {
-      const Result<Exit> done = run_journal(*options);
-      return done ? *done : report(done.error());
-    };
-  });
+  on_run(journal, invocation, options, run_journal);
 
   CLI::App& jsonl = *import.add_subcommand("jsonl", "Post commands, one JSON value a line");
   jsonl.add_option("FILE", options->file, "The commands")->required();
@@ -132,12 +128,7 @@ void add_import(CLI::App& app, Invocation& invocation) {
       "Fields are those of the HTTP interface (docs/api.md). The file is checked from end to end\n"
       "before anything is sent; lines apply in order; those refused by the ledger are named with\n"
       "their line and the exit code is 1. Ids make it safe to run again.");
-  jsonl.callback([options, &invocation] {
-    invocation.run = [options] {
-      const Result<Exit> done = run_jsonl(*options);
-      return done ? *done : report(done.error());
-    };
-  });
+  on_run(jsonl, invocation, options, run_jsonl);
 }
 
 }  // namespace meridian::app

@@ -7,6 +7,7 @@
 #include "files.h"
 #include "group_flags.h"
 #include "mesh/policy.h"
+#include "on_run.h"
 #include "output.h"
 
 namespace meridian::app {
@@ -131,12 +132,7 @@ void on_file(CLI::App& command, Invocation& invocation, std::shared_ptr<Options>
              Result<Exit> (*body)(const Options&)) {
   command.add_option("--file", options->file, "The policy")->required()->type_name("FILE");
   command.add_flag("--json", options->json, "Print JSON");
-  command.callback([options = std::move(options), body, &invocation] {
-    invocation.run = [options, body] {
-      const Result<Exit> done = body(*options);
-      return done ? *done : report(done.error());
-    };
-  });
+  on_run(command, invocation, std::move(options), body);
 }
 
 }  // namespace

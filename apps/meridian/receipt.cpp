@@ -6,6 +6,7 @@
 #include "api/convert.h"
 #include "files.h"
 #include "ledger/describe.h"
+#include "on_run.h"
 #include "output.h"
 #include "proof/policy.h"
 #include "proof/receipt.h"
@@ -154,12 +155,7 @@ void add_receipt(CLI::App& app, Invocation& invocation) {
       "Needs no server. Says what the receipt proves to whoever trusts the policy, and shows the\n"
       "record. Exit code 1: not enough trusted signatures; 4: the receipt was changed.\n\n"
       "Example: meridian receipt verify twelve.tlog-proof --policy ledger.policy");
-  verifying.callback([verify, &invocation] {
-    invocation.run = [verify] {
-      const Result<Exit> done = run_verify(*verify);
-      return done ? *done : report(done.error());
-    };
-  });
+  on_run(verifying, invocation, verify, run_verify);
 }
 
 }  // namespace meridian::app

@@ -18,6 +18,7 @@
 #include "generation.h"
 #include "new_generation.h"
 #include "node.h"
+#include "on_run.h"
 #include "output.h"
 #include "recovery_skip.h"
 
@@ -226,12 +227,7 @@ void add_skip(CLI::App& recovery, Invocation& invocation) {
       "that it was skipped. Skip it on all replicas or on none: one that applied what others\n"
       "skipped has other records, and is stopped by them.\n\n"
       "Example: meridian recovery skip --data ./ledger --index 1207 --digest 9f2c...");
-  command.callback([options, &invocation] {
-    invocation.run = [options] {
-      const Result<Exit> done = skip(*options);
-      return done ? *done : report(done.error());
-    };
-  });
+  on_run(command, invocation, options, skip);
 }
 
 void add_common(CLI::App& command, Options& options) {
@@ -240,16 +236,6 @@ void add_common(CLI::App& command, Options& options) {
   command.add_option("--passphrase-file", options.node.passphrase_file,
                      "File whose content opens the keys (not needed after serve --dev)");
   command.add_flag("--json", options.json, "Print JSON");
-}
-
-void run_with_report(CLI::App& command, const std::shared_ptr<Options>& options,
-                     Invocation& invocation, Result<Exit> (*act)(const Options&)) {
-  command.callback([options, &invocation, act] {
-    invocation.run = [options, act] {
-      const Result<Exit> done = act(*options);
-      return done ? *done : report(done.error());
-    };
-  });
 }
 
 }  // namespace
@@ -267,7 +253,7 @@ void add_recovery(CLI::App& app, Invocation& invocation) {
       "Verifies the whole ledger and compares it with the tree head that was signed last.\n"
       "Exit code 4 if something is lost or damaged.\n\n"
       "Example: meridian recovery inspect --data ./ledger --json");
-  run_with_report(inspect_command, looking, invocation, inspect);
+  on_run(inspect_command, invocation, looking, inspect);
 
   auto opening = std::make_shared<Options>();
   CLI::App& open_command =
@@ -283,7 +269,7 @@ void add_recovery(CLI::App& app, Invocation& invocation) {
       "can still be read of the lost records is kept in generations/. Make a copy of the\n"
       "directory first.\n\n"
       "Example: meridian recovery new-generation --data ./ledger --accept-loss 1200..1207");
-  run_with_report(open_command, opening, invocation, new_generation);
+  on_run(open_command, invocation, opening, new_generation);
   add_skip(recovery, invocation);
 }
 

@@ -10,6 +10,7 @@
 #include "cell_watch.h"
 #include "interrupt.h"
 #include "live_view.h"
+#include "on_run.h"
 #include "output.h"
 
 namespace meridian::app {
@@ -186,12 +187,7 @@ void add_top(CLI::App& app, Invocation& invocation) {
       "Examples:\n"
       "  meridian top --server 127.0.0.1:7691,127.0.0.1:7692,127.0.0.1:7693\n"
       "  meridian top --once --json --server 127.0.0.1:7400");
-  top.callback([options, &invocation] {
-    invocation.run = [options] {
-      const Result<Exit> done = watch(*options);
-      return done ? *done : report(done.error());
-    };
-  });
+  on_run(top, invocation, options, watch);
 }
 
 }  // namespace meridian::app

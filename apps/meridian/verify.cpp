@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "data_directory.h"
+#include "on_run.h"
 #include "output.h"
 
 namespace meridian::app {
@@ -151,12 +152,7 @@ void add_verify(CLI::App& app, Invocation& invocation) {
       "that are stored; that indexes open. Goes on after damage and names each record.\n"
       "Exit code 4 if anything is damaged.\n\n"
       "Example: meridian verify --data ./ledger");
-  verify.callback([options, &invocation] {
-    invocation.run = [options] {
-      const Result<Exit> done = run(*options);
-      return done ? *done : report(done.error());
-    };
-  });
+  on_run(verify, invocation, options, run);
 }
 
 }  // namespace meridian::app

@@ -16,6 +16,7 @@
 #include "crypto/base64.h"
 #include "files.h"
 #include "io/executor.h"
+#include "on_run.h"
 #include "output.h"
 #include "proof/policy.h"
 #include "stop_signals.h"
@@ -202,17 +203,6 @@ Result<Exit> run_policy(const PolicyOptions& options) {
     TRY(write_output(options.output, out));
   }
   return Exit::ok;
-}
-
-template <typename Options>
-void on_run(CLI::App& command, Invocation& invocation, std::shared_ptr<Options> options,
-            Result<Exit> (*body)(const Options&)) {
-  command.callback([options = std::move(options), body, &invocation] {
-    invocation.run = [options, body] {
-      const Result<Exit> done = body(*options);
-      return done ? *done : report(done.error());
-    };
-  });
 }
 
 void add_passphrase_options(CLI::App& command, NodeOptions& options) {
