@@ -93,6 +93,20 @@ TEST_F(GrpcHostileTest, a_flood_of_metadata_is_refused) {
   expect_nothing_written();
 }
 
+TEST_F(GrpcHostileTest, compressed_messages_are_not_opened) {
+  auto transfers = v1::Transfers::NewStub(channel_);
+  v1::PackedRequest packed;
+  packed.set_commands(std::string(std::size_t{8'190} * 128, '\0'));  // a MiB that takes 1 KiB
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    v1::PackedReply reply;
+    grpc::ClientContext context;
+    context.set_compression_algorithm(algorithm);
+    EXPECT_EQ(transfers->CreatePacked(&context, packed, &reply).error_code(),
+              grpc::StatusCode::UNIMPLEMENTED);
+  }
+  expect_nothing_written();
+}
+
 TEST_F(GrpcHostileTest, a_deadline_in_the_past_writes_nothing) {
   auto accounts = v1::Accounts::NewStub(channel_);
   v1::CreateAccountsRequest request;

@@ -44,6 +44,10 @@ class Server final : public GrpcServer {
     quota.Resize(memory_bytes_max);
     builder.SetResourceQuota(quota);
     builder.SetMaxReceiveMessageSize(receive_bytes_max);
+    // A message that was compressed is small until it is opened: a bomb. Payloads are sealed, and
+    // do not compress.
+    builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+    builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
     builder.SetMaxSendMessageSize(-1);  // replies are bounded by what makes them
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, metadata_bytes_max);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, streams_per_connection_max);
