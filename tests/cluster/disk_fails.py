@@ -17,6 +17,9 @@ from load import Load
 
 PATIENCE = 60
 FATAL = 6  # the exit code of a process whose disk failed
+# Of a sync that hangs. A leader hands over after four election timeouts, which may be stretched to 1.2 s each,
+# and after twice as long if it did so before: what is shorter is slow, and no reason.
+HANG_SECONDS = 20
 
 
 class BadDisk:
@@ -80,7 +83,7 @@ def test(binary, work):
         print("syncs of a follower fail: it stopped, the others went on", flush=True)
 
         leader = load.cell.node(load.log.wait_for(50))
-        with BadDisk(leader, f"delay_enter={5_000_000}"):
+        with BadDisk(leader, f"delay_enter={HANG_SECONDS * 1_000_000}"):
             hung = load.log.resumed_after(time.monotonic(), by_other_than=leader.number)
             check(leader.process.poll() is None, "a leader whose disk hangs ended")
             load.log.wait_for(50)
