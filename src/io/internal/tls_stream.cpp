@@ -56,6 +56,20 @@ class TlsStream final : public LinkStream {
   static int put_into_memory(BIO* bio, const char* bytes, int size);
   static long control(BIO* bio, int command, long, void*);
 
+  /// What a write on the socket holds. If the context goes before it is done, nobody is called, and
+  /// write_done_, which may hold who holds this stream, must not keep both.
+  struct Sending {
+    std::shared_ptr<TlsStream> stream;
+    explicit Sending(std::shared_ptr<TlsStream> sender) : stream(std::move(sender)) {}
+    Sending(Sending&&) noexcept = default;
+    Sending& operator=(Sending&&) = delete;
+    Sending(const Sending&) = delete;
+    Sending& operator=(const Sending&) = delete;
+    ~Sending() {
+      if (stream) const Done dropped = std::exchange(stream->write_done_, nullptr);
+    }
+  };
+
   void step(Done done, bool must_post);
   void try_read(std::span<const net::mutable_buffer> rooms, Done done, bool must_post);
   std::size_t decrypt(std::span<const net::mutable_buffer> rooms, ErrorCode& error);
@@ -269,19 +283,20 @@ void TlsStream::flush() {
 }
 
 void TlsStream::send() {
-  socket_.async_write_some(net::buffer(sending_) + sent_,
-                           [self = self()](const ErrorCode& error, std::size_t count) {
-                             self->sent_ += count;
-                             if (!error && self->sent_ < self->sending_.size()) return self->send();
-                             self->sending_.clear();
-                             if (error) {
-                               if (self->write_done_)
-                                 std::exchange(self->write_done_, nullptr)(error, 0);
-                               return;
-                             }
-                             if (!self->out_.empty()) return self->flush();
-                             self->drained();
-                           });
+  socket_.async_write_some(
+      net::buffer(sending_) + sent_,
+      [sending = Sending{self()}](const ErrorCode& error, std::size_t count) mutable {
+        const std::shared_ptr<TlsStream> self = std::move(sending.stream);
+        self->sent_ += count;
+        if (!error && self->sent_ < self->sending_.size()) return self->send();
+        self->sending_.clear();
+        if (error) {
+          if (self->write_done_) std::exchange(self->write_done_, nullptr)(error, 0);
+          return;
+        }
+        if (!self->out_.empty()) return self->flush();
+        self->drained();
+      });
 }
 
 void TlsStream::drained() {
