@@ -359,7 +359,7 @@ TEST(ReplicaCrash, at_any_moment_loses_nothing_acknowledged_and_does_nothing_twi
   EXPECT_GT(met.restored, lives / 2);
   EXPECT_GT(met.expiries, lives / 10);
   EXPECT_GT(met.time_advances, 0U);
-  EXPECT_GT(met.dropped_tails, lives / 50);
+  EXPECT_GT(met.dropped_tails, lives / 100);
 }
 
 }  // namespace
