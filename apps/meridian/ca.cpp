@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "files.h"
 #include "identity_directory.h"
+#include "io/unix_time.h"
 #include "key_bundle.h"
 #include "on_run.h"
 #include "output.h"
@@ -49,10 +50,6 @@ struct DenyOptions {
   bool json = false;
 };
 
-std::int64_t seconds_now(const CaDirectory& ca) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(ca.node.clock->now().time) /
-                                   1'000'000'000);
-}
 std::string time_text(std::int64_t seconds) {
   return format_time(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
 }
@@ -123,7 +120,7 @@ Result<Exit> run_issue(const IssueOptions& options) {
 
 std::string state_of(const mesh::Issuance& issued, const CaDirectory& ca) {
   if (ca.denied->find(issued.serial, issued.id) != nullptr) return "denied";
-  return issued.not_after > seconds_now(ca) ? "valid" : "over";
+  return issued.not_after > io::unix_seconds(*ca.node.clock) ? "valid" : "over";
 }
 
 std::string grounds_of(const mesh::IssuanceGrounds& grounds) {
@@ -170,12 +167,11 @@ Result<Exit> run_deny(const DenyOptions& options) {
   CaDirectory ca = TRY(open_ca(options.ca));
   const std::string subject = options.serial.empty() ? options.id : options.serial;
   std::vector<mesh::DenyEntry> entries = ca.denied->entries();
-  entries.push_back({subject, options.reason, seconds_now(ca)});
+  entries.push_back({subject, options.reason, io::unix_seconds(*ca.node.clock)});
   mesh::DenyList list =
       TRY(mesh::DenyList::make(ca.trust_domain(), ca.denied->number() + 1, std::move(entries)));
   TRY(write_deny_list(ca, std::move(list)));
-  const std::string file =
-      ca.node.disk->display(fmt::format("{}/{}.note", denied_path, ca.trust_domain()));
+  const std::string file = ca.node.disk->display(note_path(denied_path, ca.trust_domain()));
   if (options.json)
     print_json({{"denied", subject}, {"number", ca.denied->number()}, {"file", file}});
   else

@@ -20,10 +20,6 @@ constexpr std::uint64_t note_size_max = std::uint64_t{4} << 20;
 
 constexpr std::string_view note_suffix = ".note";
 
-std::string note_path(std::string_view directory, std::string_view trust_domain) {
-  return fmt::format("{}/{}{}", directory, trust_domain, note_suffix);
-}
-
 Result<std::string> read_line(io::Disk& disk, std::string_view path) {
   const Buffer bytes = TRY(io::read_file(disk, path, 4'096));
   std::string line(as_text(bytes));
@@ -60,6 +56,10 @@ Result<mesh::DenyList> read_deny_list(io::Disk& disk, const mesh::TrustBundleDoc
 }
 
 }  // namespace
+
+std::string note_path(std::string_view directory, std::string_view trust_domain) {
+  return fmt::format("{}/{}{}", directory, trust_domain, note_suffix);
+}
 
 Status write_ca(const Node& node, const mesh::CertificateAndKey& ca) {
   const crypto::Secret key = ca.key.pkcs8();

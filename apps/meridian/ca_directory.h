@@ -34,6 +34,8 @@ Result<mesh::CertificateAndKey> read_ca(const Node& node);
 /// The Ed25519 key of a sealed directory, under `name`.
 Result<proof::Signer> signer_of(const Node& node, const std::string& name);
 
+/// "bundles/eu-west.bank.example.note"
+std::string note_path(std::string_view directory, std::string_view trust_domain);
 /// All files of bundles/ and denied/: what peers need. Made if missing.
 struct TrustFiles {
   std::vector<std::pair<std::string, std::string>> bundles, denied;  ///< Trust domain, note.

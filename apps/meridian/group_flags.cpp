@@ -8,6 +8,7 @@
 #include <map>
 
 #include "api/listen_address.h"
+#include "base/uuid.h"
 #include "crypto/sha256.h"
 #include "replica/group_state.h"
 
@@ -253,15 +254,11 @@ Result<replica::MemberInfo> parse_member(std::string_view text, std::string_view
 }
 
 Result<u128> parse_cell(std::string_view text) {
-  std::string digits(text);
-  if (digits.size() == 36 && digits[8] == '-' && digits[13] == '-' && digits[18] == '-' &&
-      digits[23] == '-')
-    std::erase(digits, '-');
-  Buffer bytes;
-  if (digits.size() != 32 || !from_hex(digits, bytes))
+  const std::optional<u128> cell = parse_uuid(text);
+  if (!cell)
     return bad_flag("--cell",
                     fmt::format("'{}' is no UUID, which has 32 hexadecimal digits", text));
-  return load_le<u128>(bytes.data());
+  return *cell;
 }
 
 u128 derive_cell(std::string_view deployment, std::vector<replica::MemberInfo> founders) {

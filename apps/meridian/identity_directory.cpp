@@ -89,11 +89,11 @@ std::vector<IdentityDirectory::Change> IdentityDirectory::refresh() {
   if (!trust) return {{disk_->display(bundles_path), trust.error()}};
   for (const auto& [domain, note] : trust->bundles)
     take_if_changed(
-        fmt::format("{}/{}.note", bundles_path, domain), note,
+        note_path(bundles_path, domain), note,
         [&, &domain = domain, &note = note] { return take_bundle(domain, note); }, changes);
   for (const auto& [domain, note] : trust->denied)
     take_if_changed(
-        fmt::format("{}/{}.note", denied_path, domain), note,
+        note_path(denied_path, domain), note,
         [&, &domain = domain, &note = note] { return take_denied(domain, note); }, changes);
   Result<std::string> own = read_text(*disk_, identity_path);
   if (!own) {

@@ -4,8 +4,8 @@
 //   first bundles/DOMAIN.note  trust bundle of each region that peers come from denied/DOMAIN.note
 //   deny list of each region
 // Whoever renews (`meridian ca issue`) replaces the files whole; refresh() takes them up. A bundle
-// that changes must be the signed successor of the one held, so that whoever can write a file here
-// while the process runs still cannot bring authorities of his own.
+// that changes must be the signed successor of the one held. What is here when the directory is
+// opened is believed: at the start, and when a replica that copied a state opens its cell again.
 // One thread refreshes; the credentials are thread-safe.
 #pragma once
 

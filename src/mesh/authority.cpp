@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "io/unix_time.h"
 #include "mesh/internal/certificate_builder.h"
 #include "mesh/internal/openssl.h"
 #include "mesh/internal/time_text.h"
@@ -22,11 +23,6 @@ using internal::NameConstraints;
 using internal::Request;
 
 constexpr std::int64_t lifetime_max = 50LL * 366 * 86400;  // of roots and CAs: well before 2100
-
-std::int64_t seconds_now(io::Clock& clock) {
-  constexpr std::uint64_t nanoseconds = 1'000'000'000;
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(clock.now().time) / nanoseconds);
-}
 
 /// 128 random bits but the first, which is the sign, and the second, so that none is short.
 std::array<Byte, 16> random_serial(io::Entropy& entropy) {
@@ -105,7 +101,7 @@ Result<crypto::Digest> check_csr(Bytes csr_der) {
 Result<CertificateAndKey> make_root(const RootParameters& parameters, io::Clock& clock,
                                     io::Entropy& entropy) {
   TRY(check_parameters(parameters.common_name, parameters.lifetime_seconds));
-  std::int64_t now = seconds_now(clock);
+  std::int64_t now = io::unix_seconds(clock);
   CertificateSpec spec;
   spec.common_name = parameters.common_name;
   spec.serial = random_serial(entropy);
@@ -128,7 +124,7 @@ Result<Certificate> make_regional(const CertificateAndKey& root, Bytes csr_der,
   if (root.certificate.spki_digest() != root.key.spki_digest())
     return fail(Code::invalid_argument, "CA certificate: the root's key is another's");
   Request request = TRY(read_csr(csr_der));
-  std::int64_t now = seconds_now(clock);
+  std::int64_t now = io::unix_seconds(clock);
   CertificateSpec spec;
   spec.common_name = parameters.common_name;
   spec.serial = random_serial(entropy);
@@ -184,7 +180,7 @@ Result<Certificate> Authority::issue(Bytes csr_der, const SpiffeId& id,
   if (lifetime_seconds < 1 || lifetime_seconds > svid_lifetime_max)
     return fail(Code::out_of_range, fmt::format("certificate: it lives 1 s to {} s, not {} s",
                                                 svid_lifetime_max, lifetime_seconds));
-  std::int64_t now = seconds_now(*clock_);
+  std::int64_t now = io::unix_seconds(*clock_);
   if (now < certificate_.not_before() || now >= certificate_.not_after())
     return fail(
         Code::failed_precondition,

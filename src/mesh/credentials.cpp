@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "io/unix_time.h"
 
 namespace meridian::mesh {
 
@@ -29,10 +30,7 @@ std::shared_ptr<const OwnIdentity> Credentials::own() const { return snapshot()-
 TrustBundles Credentials::bundles() const { return snapshot()->bundles; }
 DenyLists Credentials::deny_lists() const { return snapshot()->deny_lists; }
 
-std::int64_t Credentials::now() const {
-  constexpr std::uint64_t nanoseconds = 1'000'000'000;
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(clock_.now().time) / nanoseconds);
-}
+std::int64_t Credentials::now() const { return io::unix_seconds(clock_); }
 
 void Credentials::count(const Refusal& refusal) const {
   refusals_[static_cast<std::size_t>(refusal.reason)]->increment();

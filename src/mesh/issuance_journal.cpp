@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "io/unix_time.h"
 
 namespace meridian::mesh {
 namespace {
@@ -177,14 +178,12 @@ Result<Certificate> issue_on_record(Authority& authority, IssuanceJournal& journ
                                     const SpiffeId& id, std::int64_t lifetime_seconds,
                                     const IssuanceGrounds& grounds, io::Clock& clock) {
   Certificate certificate = TRY(authority.issue(csr_der, id, lifetime_seconds));
-  constexpr std::uint64_t nanoseconds = 1'000'000'000;
-  Issuance issuance{
-      .time = static_cast<std::int64_t>(static_cast<std::uint64_t>(clock.now().time) / nanoseconds),
-      .serial = certificate.serial(),
-      .id = id,
-      .spki_digest = certificate.spki_digest(),
-      .not_after = certificate.not_after(),
-      .grounds = grounds};
+  Issuance issuance{.time = io::unix_seconds(clock),
+                    .serial = certificate.serial(),
+                    .id = id,
+                    .spki_digest = certificate.spki_digest(),
+                    .not_after = certificate.not_after(),
+                    .grounds = grounds};
   TRY(journal.append(issuance));
   return certificate;
 }

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "base/assert.h"
+#include "io/unix_time.h"
 #include "mesh/internal/line_text.h"
 #include "mesh/internal/time_text.h"
 
@@ -90,10 +91,7 @@ Result<JoinTokens> JoinTokens::open(io::Disk& disk, std::string path, io::Clock&
   return table;
 }
 
-std::int64_t JoinTokens::now() const {
-  constexpr std::uint64_t nanoseconds = 1'000'000'000;
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(clock_->now().time) / nanoseconds);
-}
+std::int64_t JoinTokens::now() const { return io::unix_seconds(*clock_); }
 
 void JoinTokens::drop_expired() {
   std::int64_t time = now();

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "base/uuid.h"
 #include "mesh/policy.h"
 
 namespace meridian::mesh {
@@ -89,20 +90,12 @@ Status read_actions(const YAML::Node& node, bool may_be_all, Rule& rule) {
   return {};
 }
 
-/// 32 hexadecimal digits, with or without hyphens.
-std::optional<u128> cell_of(std::string text) {
-  if (text.size() == 36) std::erase(text, '-');
-  Buffer bytes;
-  if (text.size() != 32 || !from_hex(text, bytes)) return std::nullopt;
-  return load_le<u128>(bytes.data());
-}
-
 Status read_cells(const YAML::Node& node, Rule& rule) {
   const std::vector<YAML::Node> words = TRY(scalars(node, "cells"));
   rule.all_cells = is_all(words);
   if (rule.all_cells) return {};
   for (const YAML::Node& word : words) {
-    const std::optional<u128> cell = cell_of(word.Scalar());
+    const std::optional<u128> cell = parse_uuid(word.Scalar());
     if (!cell)
       return bad(word,
                  fmt::format("'{}' is no cell: write its UUID, or `cells: all`", word.Scalar()));

@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/uuid.h"
 
 namespace meridian::mesh {
 namespace {
@@ -44,29 +45,6 @@ Status check_path(std::string_view path) {
       return refuse("a character in the path that is none of A-Z a-z 0-9 . - _");
   }
   return {};
-}
-
-/// Its bytes in the order in which they are stored, as everywhere else.
-std::string uuid_text(u128 value) {
-  std::array<Byte, 16> bytes{};
-  store_le(bytes.data(), value);
-  std::string text = to_hex(bytes);
-  for (const std::size_t at : {20U, 16U, 12U, 8U}) text.insert(at, 1, '-');
-  return text;
-}
-
-std::optional<u128> parse_uuid(std::string_view text) {
-  if (text.size() != 36) return std::nullopt;
-  std::string digits;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool is_separator = i == 8 || i == 13 || i == 18 || i == 23;
-    if (is_separator ? text[i] != '-' : !is_digit(text[i]) && !(text[i] >= 'a' && text[i] <= 'f'))
-      return std::nullopt;
-    if (!is_separator) digits += text[i];
-  }
-  Buffer bytes;
-  if (!from_hex(digits, bytes)) return std::nullopt;
-  return load_le<u128>(bytes.data());
 }
 
 }  // namespace
@@ -118,9 +96,10 @@ std::optional<NodeName> node_of(const SpiffeId& id) {
   if (!path.starts_with(prefix)) return std::nullopt;
   path.remove_prefix(prefix.size());
   if (path.size() < uuid_size + 2 || path[uuid_size] != '/') return std::nullopt;
-  std::optional<u128> cell = parse_uuid(path.substr(0, uuid_size));
+  std::string_view uuid = path.substr(0, uuid_size);
+  std::optional<u128> cell = parse_uuid(uuid);
   std::string_view member = path.substr(uuid_size + 1);
-  if (!cell.has_value() || member.front() == '0') return std::nullopt;
+  if (!cell.has_value() || format_uuid(*cell) != uuid || member.front() == '0') return std::nullopt;
   Result<u128> number = parse_decimal(member);
   if (!number.has_value() || high64(*number) != 0) return std::nullopt;
   return NodeName{*cell, low64(*number)};
@@ -129,7 +108,8 @@ std::optional<NodeName> node_of(const SpiffeId& id) {
 SpiffeId node_id(std::string_view trust_domain, const NodeName& node) {
   ASSERT(is_trust_domain(trust_domain));
   ASSERT(node.member != 0);
-  return {std::string(trust_domain), fmt::format("/node/{}/{}", uuid_text(node.cell), node.member)};
+  return {std::string(trust_domain),
+          fmt::format("/node/{}/{}", format_uuid(node.cell), node.member)};
 }
 
 }  // namespace meridian::mesh
