@@ -282,10 +282,10 @@ void Group::require_progress(std::int64_t ms) {
   }
   const std::string unchecked = checker_.what_is_unchecked();
   violate(fmt::format("{}; {}",
-                      !commits()            ? "nothing commits after the faults ended"
+                      !commits()            ? std::string("nothing commits after the faults ended")
                       : !unchecked.empty()  ? unchecked
-                      : operator_.is_busy() ? "a machine cannot be replaced"
-                                            : "a node does not catch up",
+                      : operator_.is_busy() ? "a machine cannot be replaced: " + operator_.said()
+                                            : std::string("a node does not catch up"),
                       describe()));
 }
 

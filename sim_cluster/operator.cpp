@@ -55,7 +55,10 @@ void Operator::step() {
 void Operator::decide(Node& leader, const consensus::Membership& members) {
   if (members.is_joint()) return;
   Node& joiner = *group_.find(replacing_->new_id);
-  const auto tried = [](const Status&) {};  // what came of it shows in the members
+  // What came of it shows in the members; the words are for who asks why it takes so long.
+  const auto tried = [this](const Status& outcome) {
+    said_ = outcome ? "" : outcome.error().message;
+  };
   if (!members.has(joiner.id())) {
     leader.replica().change_members(
         {{{joiner.id(), joiner.region(), joiner.address()}, Kind::learner}}, tried);

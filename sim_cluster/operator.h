@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 
 #include "replica/replica.h"
 
@@ -30,6 +31,8 @@ class Operator {
   /// The next step, if it is time and somebody leads.
   void step();
   std::uint64_t replaced() const { return replaced_; }
+  /// What the leader answered to the last step, if that came to nothing.
+  const std::string& said() const { return said_; }
 
  private:
   struct Replacing {
@@ -44,6 +47,7 @@ class Operator {
   std::map<std::uint64_t, consensus::Membership> shown_;  ///< By each node, in this step.
   std::uint64_t next_step_at_ = 0;
   std::uint64_t replaced_ = 0;
+  std::string said_;
 };
 
 }  // namespace meridian::sim_cluster

@@ -51,7 +51,10 @@ Status check_promotion(const GroupReport::Peer& learner) {
         fmt::format("replica {} is still copying the state: it lacks {} entries of the log. "
                     "wait, or let `meridian node promote {} --wait` do so",
                     id, learner.lag, id));
-  if (learner.state != State::replicate || learner.lag > promotion_lag_max)
+  // Who has all of it is probed as long as nothing is written: nothing is sent to it that it could
+  // answer.
+  const bool is_followed = learner.state == State::replicate || learner.lag == 0;
+  if (!is_followed || learner.lag > promotion_lag_max)
     return fail(
         Code::failed_precondition,
         fmt::format("replica {} lacks {} entries of the log, and may lack {} when it gets a "

@@ -42,10 +42,22 @@ TEST(member_checks, a_learner_that_has_the_log_may_vote) {
   EXPECT_EQ(promotion_error([](GroupReport::Peer& p) { p.lag = promotion_lag_max; }), "allowed");
 }
 
+/// In a cell where nothing is written nobody answers a probe.
+TEST(member_checks, a_learner_that_has_all_may_vote_though_it_is_probed) {
+  EXPECT_EQ(promotion_error([](GroupReport::Peer& p) {
+              p.state = State::probe;
+              p.lag = 0;
+            }),
+            "allowed");
+}
+
 TEST(member_checks, a_learner_that_is_behind_is_told_by_how_much) {
   EXPECT_THAT(promotion_error([](GroupReport::Peer& p) { p.lag = promotion_lag_max + 1; }),
               HasSubstr("lacks 257 entries"));
-  EXPECT_THAT(promotion_error([](GroupReport::Peer& p) { p.state = State::probe; }),
+  EXPECT_THAT(promotion_error([](GroupReport::Peer& p) {
+                p.state = State::probe;
+                p.lag = 1;
+              }),
               HasSubstr("--wait"));
   EXPECT_THAT(promotion_error([](GroupReport::Peer& p) {
                 p.state = State::snapshot;

@@ -105,7 +105,7 @@ MemberNews::MemberNews(Parts parts, std::function<void(Standing)> told)
                   [this](std::uint64_t from, const io::Parts& message) { receive(from, message); });
   parts_.peers.on_stranger([this](std::uint64_t id) { answer(id); });
   parts_.peers.on_link_up([this](std::uint64_t peer) {
-    if (standing_ == Standing::learner || standing_ == Standing::voter) answer(peer);
+    if (takes_part()) answer(peer);
   });
 }
 
@@ -122,6 +122,13 @@ void MemberNews::look() {
   const MemberInfo* self = group.find(parts_.self.id);
   const bool is_other = self != nullptr && self->storage != 0 && self->storage != parts_.storage;
   stand(is_other ? Standing::other_disk : standing_in(group, parts_.self.id));
+  // Links that were made before this one was a member began with no answer.
+  if (!takes_part()) return;
+  for (const std::uint64_t id : parts_.peers.known()) answer(id);
+}
+
+bool MemberNews::takes_part() const {
+  return standing_ == Standing::learner || standing_ == Standing::voter;
 }
 
 /// Another disk stays another disk, whatever the log that it still gets may say.

@@ -4,8 +4,9 @@
 //   not a member yet  --asks those it was told of--> answer: whom to talk to; and it can be added
 //   was removed       --any message----------------> answer: it left, its message is dropped (M2)
 //   another disk      --its hello is refused-------> answer: the storage that its id belongs to
-//   a member that cannot tell what is committed yet <--every link begins with an answer: who else
-//                     takes part by now, as only those it knows reach it
+//   a member that cannot tell what is committed yet <--an answer at each change, and at the
+//                     beginning of every link: who else takes part by now, as only those it knows
+//                     reach it
 //
 // Having left is for good, as ids are never used again, so that one word suffices. Another disk
 // counts once more than half of the other members say so: one of them may have met an emptied disk
@@ -85,6 +86,7 @@ class MemberNews {
   void learn(const MembersAnswer& answer);
   void question_all();
   void stand(Standing standing);
+  bool takes_part() const;
 
   Parts parts_;
   std::function<void(Standing)> told_;
