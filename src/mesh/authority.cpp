@@ -145,6 +145,10 @@ Result<Certificate> make_regional(const CertificateAndKey& root, Bytes csr_der,
   return certificate;
 }
 
+SpiffeId authority_id(std::string_view trust_domain) {
+  return {std::string(trust_domain), "/ca/server"};
+}
+
 Authority::Authority(Certificate certificate, crypto::P256PrivateKey key, std::string trust_domain,
                      io::Clock& clock, io::Entropy& entropy)
     : certificate_(std::move(certificate)),
@@ -177,6 +181,15 @@ Result<Certificate> Authority::issue(Bytes csr_der, const SpiffeId& id,
         fmt::format("certificate: {} is nobody of {}, for which this CA is", uri, trust_domain_));
   if (id.path == "/ca" || id.path.starts_with("/ca/"))
     return fail(Code::permission_denied, "certificate: names below /ca are not issued");
+  return issue_to(csr_der, uri, lifetime_seconds);
+}
+
+Result<Certificate> Authority::issue_own(Bytes csr_der, std::int64_t lifetime_seconds) {
+  return issue_to(csr_der, format_spiffe_id(authority_id(trust_domain_)), lifetime_seconds);
+}
+
+Result<Certificate> Authority::issue_to(Bytes csr_der, const std::string& uri,
+                                        std::int64_t lifetime_seconds) {
   if (lifetime_seconds < 1 || lifetime_seconds > svid_lifetime_max)
     return fail(Code::out_of_range, fmt::format("certificate: it lives 1 s to {} s, not {} s",
                                                 svid_lifetime_max, lifetime_seconds));

@@ -61,6 +61,10 @@ Result<Certificate> make_regional(const CertificateAndKey& root, Bytes csr_der,
                                   const RegionalParameters& parameters, io::Clock& clock,
                                   io::Entropy& entropy);
 
+/// What an authority is as a server: "spiffe://DOMAIN/ca/server". Nobody is ever issued a name
+/// below /ca but the authority itself, so who shows it holds the authority's key.
+SpiffeId authority_id(std::string_view trust_domain);
+
 class Authority {
  public:
   /// Errors: permission_denied unless `certificate` has the form of an authority of `trust_domain`
@@ -78,8 +82,12 @@ class Authority {
   /// below /ca/; out_of_range for a lifetime of less than 1 s or above svid_lifetime_max;
   /// failed_precondition if the authority itself is not valid now.
   Result<Certificate> issue(Bytes csr_der, const SpiffeId& id, std::int64_t lifetime_seconds);
+  /// The same in the name of authority_id().
+  Result<Certificate> issue_own(Bytes csr_der, std::int64_t lifetime_seconds);
 
  private:
+  Result<Certificate> issue_to(Bytes csr_der, const std::string& uri,
+                               std::int64_t lifetime_seconds);
   Authority(Certificate certificate, crypto::P256PrivateKey key, std::string trust_domain,
             io::Clock& clock, io::Entropy& entropy);
 

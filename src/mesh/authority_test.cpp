@@ -36,6 +36,13 @@ class AuthorityTest : public ::testing::Test {
   Result<Certificate> issue() { return authority_.issue(csr_, id_, svid_lifetime_default); }
 };
 
+TEST_F(AuthorityTest, its_own_name_as_a_server_is_nobody_elses) {
+  const SpiffeId own = authority_id(domain);
+  EXPECT_EQ(authority_.issue(csr_, own, 60).error().code, Code::permission_denied);
+  EXPECT_EQ(value_of(authority_.issue_own(csr_, 60)).claimed_id(), own);
+  EXPECT_EQ(authority_.issue_own(csr_, svid_lifetime_max + 1).error().code, Code::out_of_range);
+}
+
 TEST_F(AuthorityTest, what_it_issues_is_accepted_by_peers) {
   TrustBundle bundle = value_of(TrustBundle::make(domain, {ca_}, {root_.certificate}));
   TrustBundles bundles = value_of(TrustBundles().with(bundle));

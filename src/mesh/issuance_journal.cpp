@@ -73,16 +73,21 @@ Result<std::unique_ptr<IssuanceJournal>> IssuanceJournal::open(io::Disk& disk,
 }
 
 Status IssuanceJournal::recover(std::string_view trust_domain) {
-  const std::uint64_t size = TRY(file_->size());
-  if (size > journal_size_max) return fail(Code::resource_exhausted, shown_path_ + ": too large");
   const std::string start = format_journal_start(trust_domain);
   std::string head = TRY(read_range(*file_, 0, start.size()));
   if (head != start)
     return fail(Code::failed_precondition,
                 fmt::format("{}: not the issuance journal of {}", shown_path_, trust_domain));
   head_ = {0, crypto::sha256(as_bytes(start))};
-  std::uint64_t at = start.size();
-  offsets_ = {at};
+  offsets_ = {start.size()};
+  return refresh();
+}
+
+Status IssuanceJournal::refresh() {
+  const std::uint64_t size = TRY(file_->size());
+  if (size > journal_size_max) return fail(Code::resource_exhausted, shown_path_ + ": too large");
+  std::uint64_t at = offsets_.back();
+  if (size < at) return fail(Code::data_loss, shown_path_ + ": shorter than it was");
   std::string rest;  // read and not yet taken, from `at` on
   while (true) {
     std::size_t end = rest.find('\n');
@@ -185,6 +190,20 @@ Result<Certificate> issue_on_record(Authority& authority, IssuanceJournal& journ
                     .not_after = certificate.not_after(),
                     .grounds = grounds};
   TRY(journal.append(issuance));
+  return certificate;
+}
+
+Result<Certificate> issue_own_on_record(Authority& authority, IssuanceJournal& journal,
+                                        Bytes csr_der, std::int64_t lifetime_seconds,
+                                        io::Clock& clock) {
+  Certificate certificate = TRY(authority.issue_own(csr_der, lifetime_seconds));
+  TRY(journal.append(
+      {.time = io::unix_seconds(clock),
+       .serial = certificate.serial(),
+       .id = authority_id(authority.trust_domain()),
+       .spki_digest = certificate.spki_digest(),
+       .not_after = certificate.not_after(),
+       .grounds = {IssuanceGrounds::Kind::renewal, authority.certificate().serial()}}));
   return certificate;
 }
 

@@ -4,9 +4,9 @@
 // A CA issues while nothing else works, so it writes for itself; the journal is exported and
 // becomes records of the ledger later, which is what pins its head. A certificate leaves the CA
 // only after its entry is durable: issue_on_record().
-// One thread. append() blocks on one write and one sync. After a failed write everything is
-// refused: open it again. Cost: 400 bytes of disk and 16 bytes of memory per entry.
-// Bytes: docs/formats/journal.md.
+// One thread; of several processes one at a time (refresh()). append() blocks on one write and one
+// sync. After a failed write everything is refused: open it again. Cost: 400 bytes of disk and 16
+// bytes of memory per entry. Bytes: docs/formats/journal.md.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ namespace meridian::mesh {
 struct IssuanceGrounds {
   enum class Kind : std::uint8_t {
     token,    ///< A join token; `text`: its SHA-256 in hexadecimal.
-    renewal,  ///< An existing certificate; `text`: its serial number.
+    renewal,  ///< An existing certificate; `text`: its serial number. Of what the CA gives
+              ///< itself: of the CA's own.
     officer,  ///< A person at the CA; `text`: their name, of the characters of a SPIFFE id.
   };
   Kind kind = Kind::token;
@@ -88,6 +89,10 @@ class IssuanceJournal {
   /// then failed_precondition for ever.
   Status append(const Issuance& issuance);
 
+  /// Takes up what another process appended since: the two take turns by a lock that is theirs
+  /// (of the directory), and whoever got it calls this first. Errors: as open().
+  Status refresh();
+
   const JournalHead& head() const { return head_; }
   /// Bytes of a torn entry that open() dropped.
   std::uint64_t dropped_bytes() const { return dropped_bytes_; }
@@ -117,5 +122,9 @@ class IssuanceJournal {
 Result<Certificate> issue_on_record(Authority& authority, IssuanceJournal& journal, Bytes csr_der,
                                     const SpiffeId& id, std::int64_t lifetime_seconds,
                                     const IssuanceGrounds& grounds, io::Clock& clock);
+/// The same of the CA's own certificate as a server: Authority::issue_own.
+Result<Certificate> issue_own_on_record(Authority& authority, IssuanceJournal& journal,
+                                        Bytes csr_der, std::int64_t lifetime_seconds,
+                                        io::Clock& clock);
 
 }  // namespace meridian::mesh

@@ -67,6 +67,30 @@ TEST(IssuanceJournal, entries_come_back_as_they_were_written_after_reopening) {
   EXPECT_EQ(value_of(read_journal(content(disk), domain)), entries);
 }
 
+TEST(IssuanceJournal, two_that_take_turns_write_one_chain) {
+  sim::Disk disk;
+  auto one = open(disk);
+  auto other = open(disk);
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    IssuanceJournal& turn = i % 3 == 0 ? *other : *one;
+    ASSERT_TRUE(turn.refresh().has_value());
+    ASSERT_TRUE(turn.append(sample(i)).has_value());
+  }
+  EXPECT_EQ(value_of(read_journal(content(disk), domain)).size(), 20U);
+  ASSERT_TRUE(other->refresh().has_value());
+  EXPECT_EQ(other->head(), one->head());
+  // What the other tore is dropped, as at a start; what was whole and is gone is not believed.
+  const std::string whole = content(disk);
+  ASSERT_TRUE(value_of(disk.open(path, io::OpenMode::read_write))
+                  ->write_at(whole.size(), as_bytes("21 to"))
+                  .has_value());
+  ASSERT_TRUE(one->refresh().has_value());
+  EXPECT_EQ(one->dropped_bytes(), 5U);
+  EXPECT_EQ(content(disk), whole);
+  ASSERT_TRUE(value_of(disk.open(path, io::OpenMode::read_write))->truncate(100).has_value());
+  EXPECT_EQ(one->refresh().error().code, Code::data_loss);
+}
+
 TEST(IssuanceJournal, its_bytes_are_those_of_the_document) {
   sim::Disk disk;
   fill(disk, 1);

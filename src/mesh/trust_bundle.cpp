@@ -178,6 +178,17 @@ Result<AcceptedBundle> AcceptedBundle::first(std::string_view note, const crypto
   return bundle;
 }
 
+Result<AcceptedBundle> AcceptedBundle::with_digest(std::string_view note,
+                                                   const crypto::Digest& digest) {
+  AcceptedBundle bundle = TRY(of(note));
+  if (bundle.digest_ != digest)
+    return deny(bundle.document_,
+                fmt::format("its digest is {}, and you were told {}: who answers is not the "
+                            "authority that you were told of, or its bundle changed since",
+                            to_hex(bundle.digest_), to_hex(digest)));
+  return bundle;
+}
+
 Result<AcceptedBundle> AcceptedBundle::next(std::string_view note) const {
   AcceptedBundle bundle = TRY(of(note));
   const TrustBundleDocument& document = bundle.document_;

@@ -54,6 +54,10 @@ class AcceptedBundle {
   /// One that was accepted before and kept by this process, in a place that only it writes to: its
   /// form is checked, and its signatures are not, as their keys are in its predecessor.
   static Result<AcceptedBundle> from_kept(std::string_view note);
+  /// The one with this `digest` (of its text), wherever it stands in its chain: for who joins, and
+  /// was told the digest by the authority's operator. It may come over any channel.
+  /// Errors: invalid_argument if it is no bundle; permission_denied for another digest.
+  static Result<AcceptedBundle> with_digest(std::string_view note, const crypto::Digest& digest);
   /// The successor of this one. Errors: invalid_argument if it is no bundle; failed_precondition if
   /// its sequence is not the next one (older ones, and gaps: fetch those between first);
   /// permission_denied if it is of another domain, does not follow this very text, names other

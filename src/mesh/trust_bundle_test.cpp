@@ -94,6 +94,15 @@ TEST_F(TrustBundleTest, the_first_is_taken_only_as_what_was_compared) {
                    .has_value());
 }
 
+TEST_F(TrustBundleTest, who_was_told_a_digest_takes_that_one_only) {
+  AcceptedBundle second_bundle = value_of(first_.next(sign(second())));
+  AcceptedBundle told =
+      value_of(AcceptedBundle::with_digest(second_bundle.note(), second_bundle.digest()));
+  EXPECT_EQ(told.document(), second());
+  EXPECT_EQ(AcceptedBundle::with_digest(first_.note(), second_bundle.digest()).error().code,
+            Code::permission_denied);
+}
+
 TEST_F(TrustBundleTest, a_stolen_ca_cannot_push_a_bundle) {
   // Whoever has the CA has its announcing key, and no officer's.
   expect_refused(sign(second(), {"ca-1"}), Code::permission_denied, "0 of the officers");
