@@ -93,9 +93,11 @@ struct Backend {
   io::Executor& work;  ///< Reads of history and long conversions: never a stage of the replica.
   metrics::Registry& metrics;
   const u128 cell_id;
-  /// Who all callers are until they have identities. 0 as long as this replica cannot name anybody
-  /// (Door::ready); the cell refuses what comes from there.
-  u128 actor() const { return cell.door().actor_id("local"); }
+  /// Who `caller` is in records: in the clear, where nobody is told apart, "local". 0 as long as
+  /// this replica cannot name anybody (Door::ready); the cell refuses what comes from there.
+  u128 actor(const CallerRef& caller) const {
+    return caller ? caller->actor(cell.door()) : cell.door().actor_id("local");
+  }
   /// Set before the servers start, and they speak TLS to callers who are known; outlives them.
   Callers* callers = nullptr;
   CallCounts grpc_calls;

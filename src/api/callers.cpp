@@ -1,5 +1,6 @@
 #include "api/callers.h"
 
+#include <utility>
 #include <vector>
 
 namespace meridian::api {
@@ -8,6 +9,15 @@ mesh::WantedPeer wanted_caller() {
   using mesh::IdKind;
   return {.side = mesh::WantedPeer::Side::client,
           .kinds = {IdKind::node, IdKind::service, IdKind::person, IdKind::gateway}};
+}
+
+Caller::Caller(mesh::PeerIdentity who)
+    : identity(std::move(who)), id(mesh::format_spiffe_id(identity.id)) {}
+
+u128 Caller::actor(const door::Door& door) const {
+  std::lock_guard lock(mutex_);
+  if (actor_ == 0) actor_ = door.actor_id(id);
+  return actor_;
 }
 
 Result<CallerRef> Callers::find(std::string_view leaf, std::string_view chain) {
@@ -50,7 +60,7 @@ Result<CallerRef> Callers::judge(std::string_view leaf, std::string_view chain) 
     ders.emplace_back(unreadable);
   }
   mesh::PeerIdentity identity = TRY(credentials_.verify(ders, wanted_caller()));
-  return std::make_shared<const Caller>(Caller{std::move(identity)});
+  return std::make_shared<const Caller>(std::move(identity));
 }
 
 Error Callers::refuse(std::string_view leaf, const Error& error) {

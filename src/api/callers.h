@@ -15,12 +15,26 @@
 #include <unordered_map>
 
 #include "base/result.h"
+#include "base/u128.h"
+#include "door/door.h"
 #include "mesh/credentials.h"
 
 namespace meridian::api {
 
-struct Caller {
-  mesh::PeerIdentity identity;
+/// Whose certificate was judged good, with what is worked out about them once. Thread-safe.
+class Caller {
+ public:
+  explicit Caller(mesh::PeerIdentity who);
+
+  const mesh::PeerIdentity identity;
+  const std::string id;  ///< "spiffe://eu-west.bank.example/service/payments"
+
+  /// Their opaque name in records. 0 as long as `door` cannot name anybody (Door::ready).
+  u128 actor(const door::Door& door) const;
+
+ private:
+  mutable std::mutex mutex_;  // guards the rest
+  mutable u128 actor_ = 0;
 };
 using CallerRef = std::shared_ptr<const Caller>;
 

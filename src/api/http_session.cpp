@@ -71,7 +71,7 @@ class Session final : public HttpSession {
       if (error) return self->close();
       Result<mesh::PeerIdentity> peer = mesh::peer_of(self->stream_.tls());
       if (!peer) return self->close();
-      self->caller_ = std::make_shared<const Caller>(Caller{std::move(*peer)});
+      self->caller_ = std::make_shared<const Caller>(std::move(*peer));
       self->read_header();
     });
   }

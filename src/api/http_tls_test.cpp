@@ -1,102 +1,24 @@
 // HTTP over mutual TLS, by real handshakes.
 #include <gtest/gtest.h>
-#include <openssl/ssl.h>
 
 #include <atomic>
 
 #include "api/internal/api_rig.h"
 #include "api/internal/mesh_rig.h"
+#include "api/internal/tls_client_rig.h"
 #include "io/executor.h"
 
 // (below: <utility> before Boost)
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
 
 namespace meridian::api {
 namespace {
 
 namespace net = boost::asio;
 using boost::system::error_code;
-
-/// A client that shows any certificate and waits a bounded time for what comes back.
-class TlsClient {
- public:
-  TlsClient(const ListenAddress& to, const MeshRig::Shown* shown, int version = TLS1_3_VERSION,
-            std::string_view protocol = "\x08http/1.1") {
-    SSL_CTX_set_max_proto_version(tls_.native_handle(), version);
-    SSL_CTX_set_alpn_protos(tls_.native_handle(),
-                            reinterpret_cast<const unsigned char*>(protocol.data()),
-                            static_cast<unsigned>(protocol.size()));
-    if (shown != nullptr) {
-      SSL_CTX_use_certificate(tls_.native_handle(), shown->certificate.handle());
-      SSL_CTX_use_PrivateKey(tls_.native_handle(), shown->key.handle());
-    }
-    stream_.emplace(context_, tls_);
-    stream_->next_layer().connect({net::ip::make_address(to.ip), to.port}, error_);
-    if (error_) return;
-    stream_->async_handshake(net::ssl::stream_base::client,
-                             [this](error_code error) { error_ = error; });
-    run();
-  }
-
-  std::string protocol() const {
-    const unsigned char* chosen = nullptr;
-    unsigned size = 0;
-    SSL_get0_alpn_selected(const_cast<TlsClient*>(this)->stream_->native_handle(), &chosen, &size);
-    return {reinterpret_cast<const char*>(chosen), size};
-  }
-  bool is_shown(const mesh::Certificate& certificate) const {
-    const SSL* ssl = const_cast<TlsClient*>(this)->stream_->native_handle();
-    return X509_cmp(SSL_get0_peer_certificate(ssl), certificate.handle()) == 0;
-  }
-  /// The first line and what follows of one answer, or why there was none.
-  std::string get(const std::string& target) {
-    if (error_) return error_.message();
-    const std::string request = "GET " + target + " HTTP/1.1\r\nHost: eu-west.bank.example\r\n\r\n";
-    net::async_write(*stream_, net::buffer(request),
-                     [this](error_code error, std::size_t) { error_ = error; });
-    run();
-    return read();
-  }
-  /// What comes next.
-  std::string read() {
-    if (error_) return error_.message();
-    std::array<char, 16'384> room{};
-    std::size_t size = 0;
-    stream_->async_read_some(net::buffer(room), [&](error_code error, std::size_t count) {
-      error_ = error;
-      size = count;
-    });
-    run();
-    return size > 0 ? std::string(room.data(), size) : error_.message();
-  }
-  /// Whether the server closed the connection; waits for it.
-  bool is_closed() {
-    while (!error_) read();
-    return error_ != net::error::operation_aborted;
-  }
-  void close() {
-    error_code ignored;
-    stream_->next_layer().close(ignored);
-  }
-
- private:
-  void run() {
-    context_.restart();
-    context_.run_for(std::chrono::seconds(20));
-    if (context_.stopped()) return;
-    stream_->next_layer().cancel();
-    context_.run();
-  }
-
-  net::io_context context_;
-  net::ssl::context tls_{net::ssl::context::tls_client};
-  std::optional<net::ssl::stream<net::ip::tcp::socket>> stream_;
-  error_code error_;
-};
 
 class HttpTlsTest : public ::testing::Test {
  protected:

@@ -24,14 +24,15 @@ replica::Replica::Answered answer(Backend& backend, const Call& call,
 
 void submit(Backend& backend, const Call& call, Result<Drafts> drafts) {
   if (!drafts) return call->refuse(drafts.error());
-  backend.cell.submit(backend.actor(), std::move(drafts->commands),
+  backend.cell.submit(backend.actor(call->request.caller), std::move(drafts->commands),
                       answer(backend, call, std::move(drafts->kinds)));
 }
 
 void submit_packed(Backend& backend, const Call& call, ledger::CommandKind kind,
                    const Result<Buffer>& commands) {
   if (!commands) return call->refuse(commands.error());
-  backend.cell.submit_packed(backend.actor(), kind, *commands, answer(backend, call, {kind}));
+  backend.cell.submit_packed(backend.actor(call->request.caller), kind, *commands,
+                             answer(backend, call, {kind}));
 }
 
 void post_accounts(Backend& backend, const Call& call) {
@@ -59,7 +60,7 @@ void post_transactions(Backend& backend, const Call& call) {
 void post_forget(Backend& backend, const Call& call) {
   Result<std::string> subject = parse_subject_json(call->request.body);
   if (!subject) return call->refuse(subject.error());
-  backend.cell.forget(backend.actor(), std::move(*subject),
+  backend.cell.forget(backend.actor(call->request.caller), std::move(*subject),
                       [call](Result<cell::ForgetAnswer> done) {
                         if (!done) return call->refuse(done.error());
                         Json reply{{"subject_id", ledger::opaque_hex(done->subject)},

@@ -90,7 +90,7 @@ class StreamsService final : public v1::Streams::CallbackService {
  private:
   Reactor* submit(const UnaryCall<v1::CreateReply>& call, Result<Drafts> drafts) {
     if (!drafts) return call.refused(drafts.error());
-    backend_.cell.submit(backend_.actor(), std::move(drafts->commands),
+    backend_.cell.submit(call.actor(), std::move(drafts->commands),
                          internal::answer_create(backend_, call, std::move(drafts->kinds)));
     return call.reactor();
   }

@@ -21,7 +21,7 @@ class SubjectsService final : public v1::Subjects::CallbackService {
                   v1::ForgetReply* reply) override {
     UnaryCall call(backend_, context, reply, forget_deadline_message);
     if (request->subject().empty()) return call.refused(no_subject());
-    backend_.cell.forget(backend_.actor(), request->subject(),
+    backend_.cell.forget(call.actor(), request->subject(),
                          [call](Result<cell::ForgetAnswer> answer) {
                            if (!answer) return call.refuse(answer.error());
                            call.answer([&](v1::ForgetReply& out) {

@@ -34,7 +34,7 @@ class TransactionsService final : public v1::Transactions::CallbackService {
     UnaryCall call(backend_, context, reply, write_deadline_message);
     Result<Drafts> drafts = parse_transact(*request);
     if (!drafts) return call.refused(drafts.error());
-    backend_.cell.submit(backend_.actor(), std::move(drafts->commands),
+    backend_.cell.submit(call.actor(), std::move(drafts->commands),
                          internal::answer_create(backend_, call, std::move(drafts->kinds)));
     return call.reactor();
   }

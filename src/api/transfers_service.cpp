@@ -21,7 +21,7 @@ class TransfersService final : public v1::Transfers::CallbackService {
     Result<Buffer> commands = pack(*request);
     if (!commands) return call.refused(commands.error());
     constexpr auto kind = ledger::CommandKind::create_transfer;
-    backend_.cell.submit_packed(backend_.actor(), kind, *commands,
+    backend_.cell.submit_packed(call.actor(), kind, *commands,
                                 internal::answer_create(backend_, call, {kind}));
     return call.reactor();
   }
@@ -31,7 +31,7 @@ class TransfersService final : public v1::Transfers::CallbackService {
     UnaryCall call(backend_, context, reply, write_deadline_message);
     if (Status sound = check_packed(request->commands()); !sound)
       return call.refused(sound.error());
-    backend_.cell.submit_packed(backend_.actor(), ledger::CommandKind::create_transfer,
+    backend_.cell.submit_packed(call.actor(), ledger::CommandKind::create_transfer,
                                 as_bytes(request->commands()), internal::answer_packed(call));
     return call.reactor();
   }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "api/internal/grpc_credentials.h"
+
 namespace meridian::api::internal {
 namespace {
 
@@ -47,7 +49,23 @@ std::shared_ptr<CallCore> CallCore::begin(Backend& backend, grpc::CallbackServer
   std::shared_ptr<CallCore> core(new CallCore(backend, context, deadline_message));
   core->reactor_ = new Reactor(core);  // deletes itself in OnDone, which comes after Finish
   core->arm(context);
+  core->find_caller();
   return core;
+}
+
+void CallCore::find_caller() {
+  CallerRef caller;
+  if (backend_.callers != nullptr) {
+    Result<CallerRef> found = caller_of(context_, *backend_.callers);
+    if (!found) {
+      // It was let in a moment ago. Its actor stays 0, and whatever else is done for it is dropped.
+      if (claim())
+        finish(found.error(), {grpc::StatusCode::UNAUTHENTICATED, found.error().message});
+      return;
+    }
+    caller = std::move(*found);
+  }
+  actor_ = backend_.actor(caller);
 }
 
 void CallCore::arm(grpc::CallbackServerContext& context) {
@@ -92,14 +110,14 @@ void CallCore::finish() {
   reactor_->Finish(grpc::Status::OK);  // reactor and reply may be gone when it returns
 }
 
-void CallCore::finish(const Error& error) {
+void CallCore::finish(const Error& error, const grpc::Status& status) {
   if (has_alarm_) alarm_.Cancel();
   backend_.grpc_calls.failed(error.code);
   if (error.code == Code::unavailable) {
     const std::string leader = backend_.cell.replica().leader_address();
     if (!leader.empty()) context_.AddTrailingMetadata(std::string(leader_key), leader);
   }
-  reactor_->Finish(to_status(error));
+  reactor_->Finish(status);
 }
 
 void CallCore::expire(bool from_alarm) {

@@ -29,10 +29,12 @@ class CallCore : public std::enable_shared_from_this<CallCore> {
   static std::shared_ptr<CallCore> begin(Backend& backend, grpc::CallbackServerContext& context,
                                          std::string_view deadline_message);
   grpc::ServerUnaryReactor* reactor() const { return reactor_; }
+  /// Who calls, in records.
+  u128 actor() const { return actor_; }
   /// True for the first caller, who then fills the reply and calls one of the next two.
   bool claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
   void finish();
-  void finish(const Error& error);
+  void finish(const Error& error) { finish(error, to_status(error)); }
   /// Runs `read` when what it reads is linearizable, or at once if the caller asked for a local
   /// read; then the answer says what it is at least as new as.
   void when_readable(std::function<void()> read);
@@ -45,10 +47,14 @@ class CallCore : public std::enable_shared_from_this<CallCore> {
            std::string_view deadline_message)
       : backend_(backend), context_(context), deadline_message_(deadline_message) {}
   void arm(grpc::CallbackServerContext& context);
+  void find_caller();
+  /// Counted as `error`, and told as `status`.
+  void finish(const Error& error, const grpc::Status& status);
 
   Backend& backend_;                      // outlives the call, which is what claim() guards
   grpc::CallbackServerContext& context_;  // gRPC's until OnDone; used only by the claimer
   std::string_view deadline_message_;
+  u128 actor_ = 0;
   std::optional<Backend::LocalRead> local_read_;
   grpc::ServerUnaryReactor* reactor_ = nullptr;  // gRPC's until OnDone; used only by the claimer
   std::atomic<bool> claimed_ = false;
@@ -64,6 +70,7 @@ class UnaryCall {
       : core_(CallCore::begin(backend, *context, deadline_message)), reply_(reply) {}
 
   grpc::ServerUnaryReactor* reactor() const { return core_->reactor(); }
+  u128 actor() const { return core_->actor(); }
 
   /// Ends the call with what `fill(reply)` writes.
   template <typename Fill>
