@@ -143,10 +143,14 @@ void add_backup_options(CLI::App& command, BackupOptions& options, const char* b
       .add_option("--keys", options.keys.directory,
                   "Directory of the backup's keys: on other media than the data")
       ->required();
+  CLI::Option* file =
+      command.add_option("--backup-passphrase-file", options.keys.passphrase_file,
+                         "File whose content opens the backup's keys; this or the next is needed");
   command
-      .add_option("--backup-passphrase-file", options.keys.passphrase_file,
-                  "File whose content opens the backup's keys")
-      ->required();
+      .add_option("--backup-passphrase-credential", options.keys.passphrase_credential,
+                  "The same, as a systemd credential")
+      ->type_name("NAME")
+      ->excludes(file);
   command.add_flag("--json", options.json, "Print JSON");
 }
 
@@ -155,8 +159,8 @@ void add_create(CLI::App& backup, Invocation& invocation) {
   CLI::App& command =
       *backup.add_subcommand("create", "Copy a stopped ledger; again into the same: what is new");
   command.add_option("--data", options->data, "The data directory, not being served")->required();
-  command.add_option("--passphrase-file", options->passphrase_file,
-                     "File whose content opens the node's keys (not needed after serve --dev)");
+  add_key_access(command, *options,
+                 "File whose content opens the node's keys (not needed after serve --dev)");
   add_backup_options(command, *options, "--to");
   command
       .add_option("--keys-valid-days", options->keys_valid_days,
@@ -195,8 +199,8 @@ void add_restore(CLI::App& backup, Invocation& invocation) {
   add_backup_options(command, *options, "--from");
   command.add_option("--data", options->data, "The data directory to make; new or empty")
       ->required();
-  command.add_option("--passphrase-file", options->passphrase_file,
-                     "File whose content opens the node's keys (not needed after serve --dev)");
+  add_key_access(command, *options,
+                 "File whose content opens the node's keys (not needed after serve --dev)");
   command.add_option("--last-signed", options->last_signed,
                      "What was signed last: the file `cosigned` of the lost directory, or the\n"
                      "newest checkpoint that anybody kept");

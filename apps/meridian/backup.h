@@ -9,14 +9,16 @@
 #include "base/result.h"
 #include "commands.h"
 #include "generation.h"
+#include "key_access.h"
 #include "key_bundle.h"
 #include "proof/merkle.h"
 
 namespace meridian::app {
 
-struct BackupOptions {
-  std::string data, passphrase_file;  ///< Of the node; not for verify.
-  std::string backup;                 ///< Directory of the backup's data.
+/// The passphrase is the node's; not for verify.
+struct BackupOptions : KeyAccess {
+  std::string data;
+  std::string backup;  ///< Directory of the backup's data.
   BundleOptions keys;
   std::uint64_t keys_valid_days = 30;  ///< create
   std::string last_signed;             ///< restore: file; may be empty

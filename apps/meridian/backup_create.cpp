@@ -87,7 +87,7 @@ class Creation {
 };
 
 Status Creation::open_source() {
-  data_ = TRY(open_to_look(options_.data, options_.passphrase_file));
+  data_ = TRY(open_to_look(options_.data, options_));
   generation_ = TRY(read_generation(*data_.disk));
   if (generation_.opening)
     return fail(Code::failed_precondition,

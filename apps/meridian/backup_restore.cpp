@@ -174,7 +174,7 @@ Status Restoration::open_target() {
   node_.lock = TRY(std::move(lock));
   TRY(io::replace_file(*node_.disk, marker_path, as_bytes("meridian backup restore\n")));
   TRY(put_keys());
-  const crypto::Secret passphrase = TRY(read_passphrase(options_.passphrase_file, *node_.disk));
+  const crypto::Secret passphrase = TRY(read_passphrase(options_, *node_.disk));
   node_.keys =
       TRY(storage::KeyStore::open({*node_.disk, *node_.clock, *node_.entropy}, passphrase.bytes()));
   node_.cell = cell_;
@@ -370,7 +370,7 @@ Status Restoration::check_root(io::Disk& disk, const audit::Report& report) {
 
 Status Restoration::verify_all() {
   node_.lock.reset();
-  DataDirectory data = TRY(open_to_look(options_.data, options_.passphrase_file));
+  DataDirectory data = TRY(open_to_look(options_.data, options_));
   std::string first;
   const audit::Report report = TRY(verify(
       data,

@@ -7,29 +7,15 @@
 #include "commands.h"
 #include "files.h"
 #include "io/executor.h"
+#include "node.h"
 
 namespace meridian::app {
 
-namespace {
-
-constexpr std::uint64_t passphrase_bytes_max = 4'096;
-
-}  // namespace
-
-Result<crypto::Secret> read_passphrase(const std::string& file, io::Disk& disk) {
-  std::string text;
-  if (!file.empty()) {
-    text = TRY(read_input(file, passphrase_bytes_max));
-  } else if (TRY(disk.exists(dev_passphrase_path))) {
-    text = as_text(TRY(io::read_file(disk, dev_passphrase_path, passphrase_bytes_max)));
-  } else {
-    return fail(Code::failed_precondition,
-                "no passphrase to open the keys. give --passphrase-file FILE");
-  }
-  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-  crypto::Secret secret(as_bytes(text));
-  crypto::cleanse({reinterpret_cast<Byte*>(text.data()), text.size()});
-  return secret;
+Result<crypto::Secret> read_passphrase(const KeyAccess& access, io::Disk& disk) {
+  if (std::optional<crypto::Secret> given = TRY(given_passphrase(access))) return *std::move(given);
+  if (TRY(disk.exists(dev_passphrase_path))) return read_dev_passphrase(disk);
+  return fail(Code::failed_precondition,
+              "no passphrase to open the keys: " + ways_to_give_passphrase());
 }
 
 Result<u128> read_cell(io::Disk& disk) {
@@ -49,8 +35,7 @@ Status write_cell(io::Disk& disk, u128 cell) {
   return io::replace_file(disk, cell_path, as_bytes(to_hex(bytes) + "\n"));
 }
 
-Result<DataDirectory> open_to_look(const std::string& directory,
-                                   const std::string& passphrase_file) {
+Result<DataDirectory> open_to_look(const std::string& directory, const KeyAccess& access) {
   DataDirectory data;
   data.writable = TRY(open_existing_directory(directory));
   data.disk = std::make_unique<audit::ReadOnlyDisk>(*data.writable);
@@ -69,7 +54,7 @@ Result<DataDirectory> open_to_look(const std::string& directory,
     data.lock = TRY(std::move(lock));
   }
   data.cell = TRY(read_cell(*data.disk));
-  const crypto::Secret passphrase = TRY(read_passphrase(passphrase_file, *data.disk));
+  const crypto::Secret passphrase = TRY(read_passphrase(access, *data.disk));
   data.keys =
       TRY(storage::KeyStore::open({*data.disk, *data.clock, *data.entropy}, passphrase.bytes()));
   return data;

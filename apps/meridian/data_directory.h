@@ -9,6 +9,7 @@
 #include "base/u128.h"
 #include "crypto/secret.h"
 #include "io/disk.h"
+#include "key_access.h"
 #include "storage/key_store.h"
 
 namespace meridian::app {
@@ -24,17 +25,16 @@ struct DataDirectory {
   u128 cell = 0;
 };
 
-/// From the file, or, if none is named, from what --dev left on `disk`. Errors:
-/// failed_precondition.
-Result<crypto::Secret> read_passphrase(const std::string& file, io::Disk& disk);
+/// What is given, or, if nothing is, what --dev left on `disk`. Errors: failed_precondition; those
+/// of given_passphrase.
+Result<crypto::Secret> read_passphrase(const KeyAccess& access, io::Disk& disk);
 /// The file `cell` of a data directory or a backup. Errors: not_found, data_loss.
 Result<u128> read_cell(io::Disk& disk);
 Status write_cell(io::Disk& disk, u128 cell);
 
-/// `passphrase_file` may be empty for data made with --dev. Errors: not_found if there is no
+/// `access` may be empty for data made with --dev. Errors: not_found if there is no
 /// ledger, failed_precondition if it is being served or no passphrase is to be had.
-Result<DataDirectory> open_to_look(const std::string& directory,
-                                   const std::string& passphrase_file);
+Result<DataDirectory> open_to_look(const std::string& directory, const KeyAccess& access);
 
 /// Verifies it with threads of its own.
 Result<audit::Report> verify(DataDirectory& data, const audit::OnFinding& on_finding,

@@ -19,25 +19,20 @@ constexpr std::uint64_t bundle_number = 1;
 constexpr std::uint32_t bundle_tag = 20;
 constexpr std::uint16_t version = 1;
 constexpr std::uint32_t files_max = 64;
-constexpr std::size_t passphrase_size_min = 8;
-constexpr std::uint64_t passphrase_size_max = 4'096;
 constexpr std::uint64_t key_file_size_max = std::uint64_t{1} << 31;
 
 Error malformed(std::string_view why) {
   return fail(Code::data_loss, fmt::format("the key bundle: {}", why));
 }
 
-Result<crypto::Secret> read_backup_passphrase(const std::string& file) {
-  std::string text = TRY(read_input(file, passphrase_size_max));
-  while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-  crypto::Secret secret(as_bytes(text));
-  const std::size_t size = text.size();
-  crypto::cleanse({reinterpret_cast<Byte*>(text.data()), text.size()});
-  if (size < passphrase_size_min)
-    return fail(Code::failed_precondition,
-                fmt::format("the passphrase in {} has {} characters, at least {} are needed", file,
-                            size, passphrase_size_min));
-  return secret;
+/// Never the credential of the node, which is looked for if nothing is named.
+Result<crypto::Secret> read_backup_passphrase(const KeyAccess& access) {
+  if (!access.passphrase_file.empty()) return read_passphrase_file(access.passphrase_file);
+  if (!access.passphrase_credential.empty())
+    return read_passphrase_credential(access.passphrase_credential);
+  return fail(Code::invalid_argument,
+              "no passphrase of the backup: give --backup-passphrase-file FILE, or "
+              "--backup-passphrase-credential NAME under systemd");
 }
 
 }  // namespace
@@ -103,7 +98,7 @@ Result<BundleDirectory> open_bundle_directory(const BundleOptions& options, io::
                                               io::Entropy& entropy) {
   BundleDirectory directory;
   directory.disk = TRY(open_existing_directory(options.directory));
-  const crypto::Secret passphrase = TRY(read_backup_passphrase(options.passphrase_file));
+  const crypto::Secret passphrase = TRY(read_backup_passphrase(options));
   auto keys = storage::KeyStore::open({*directory.disk, clock, entropy}, passphrase.bytes());
   if (!keys)
     return with_context(keys.error(), fmt::format("the keys of the backup in {} (--keys, "
@@ -124,7 +119,7 @@ Result<BundleDirectory> make_bundle_directory(const BundleOptions& options, io::
                 fmt::format("{} holds something else: name a directory of its own for the keys of "
                             "the backup, on other media than its data",
                             options.directory));
-  const crypto::Secret passphrase = TRY(read_backup_passphrase(options.passphrase_file));
+  const crypto::Secret passphrase = TRY(read_backup_passphrase(options));
   directory.keys =
       TRY(storage::KeyStore::create({*directory.disk, clock, entropy}, passphrase.bytes()));
   return directory;

@@ -17,6 +17,7 @@
 #include "io/clock.h"
 #include "io/disk.h"
 #include "io/entropy.h"
+#include "key_access.h"
 #include "storage/key_store.h"
 #include "storage/sealed_file.h"
 
@@ -43,8 +44,9 @@ struct KeyBundle {
 /// "2026-01-31 12:00:00 UTC".
 std::string format_time(std::uint64_t ns);
 
-struct BundleOptions {
-  std::string directory, passphrase_file;
+/// The passphrase is the backup's.
+struct BundleOptions : KeyAccess {
+  std::string directory;
 };
 
 /// Its directory, opened. Members in the order in which they depend on each other.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstdlib>
 #include <string_view>
 #include <utility>
 
@@ -16,28 +15,7 @@
 namespace meridian::app {
 namespace {
 
-constexpr std::size_t passphrase_size_max = 4'096;
-constexpr std::size_t passphrase_size_min = 8;
-constexpr std::string_view credential_name = "meridian-passphrase";
-
-/// Without the line end that editors add.
-Result<crypto::Secret> trimmed(std::string_view text, std::string_view where) {
-  while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
-  if (text.size() < passphrase_size_min) {
-    return fail(Code::failed_precondition,
-                fmt::format("the passphrase in {} has {} characters, at least {} are needed", where,
-                            text.size(), passphrase_size_min));
-  }
-  return crypto::Secret(as_bytes(text));
-}
-
-Result<crypto::Secret> read_passphrase(const std::string& path) {
-  Result<std::string> text = read_input(path, passphrase_size_max);
-  if (!text) return with_context(text.error(), "reading the passphrase");
-  Result<crypto::Secret> secret = trimmed(*text, path);
-  crypto::cleanse({reinterpret_cast<Byte*>(text->data()), text->size()});
-  return secret;
-}
+constexpr std::size_t dev_passphrase_size_max = 64;
 
 Result<crypto::Secret> dev_passphrase(Node& node) {
   if (!TRY(node.disk->exists(dev_passphrase_path))) {
@@ -45,19 +23,21 @@ Result<crypto::Secret> dev_passphrase(Node& node) {
     node.entropy->fill(random);
     TRY(io::replace_file(*node.disk, dev_passphrase_path, as_bytes(to_hex(random) + "\n")));
   }
-  Buffer text = TRY(io::read_file(*node.disk, dev_passphrase_path, passphrase_size_max));
-  return trimmed(as_text(text), node.disk->display(dev_passphrase_path));
+  return read_dev_passphrase(*node.disk);
 }
 
 }  // namespace
 
+Result<crypto::Secret> read_dev_passphrase(io::Disk& disk) {
+  const Buffer text = TRY(io::read_file(disk, dev_passphrase_path, dev_passphrase_size_max));
+  std::string_view line = as_text(text);
+  while (line.ends_with('\n')) line.remove_suffix(1);
+  return crypto::Secret(as_bytes(line));
+}
+
 Result<crypto::Secret> find_passphrase(const NodeOptions& options, Node& node) {
-  if (!options.passphrase_file.empty()) return read_passphrase(options.passphrase_file);
-  if (const char* directory = std::getenv("CREDENTIALS_DIRECTORY"); directory != nullptr) {
-    std::string path = fmt::format("{}/{}", directory, credential_name);
-    Result<crypto::Secret> secret = read_passphrase(path);
-    if (secret || secret.error().code != Code::not_found) return secret;
-  }
+  if (std::optional<crypto::Secret> given = TRY(given_passphrase(options)))
+    return *std::move(given);
   const bool has_dev = TRY(node.disk->exists(dev_passphrase_path));
   if (options.dev) {
     const bool has_keys = TRY(node.disk->exists("keys/store"));
@@ -70,9 +50,7 @@ Result<crypto::Secret> find_passphrase(const NodeOptions& options, Node& node) {
     return dev_passphrase(node);
   }
   return fail(Code::failed_precondition,
-              fmt::format("no passphrase to open the keys. Give --passphrase-file FILE, or the "
-                          "systemd credential {} (LoadCredential={}:/path){}",
-                          credential_name, credential_name,
+              fmt::format("no passphrase to open the keys: {}{}", ways_to_give_passphrase(),
                           has_dev ? "; this data was made with --dev, so --dev opens it"
                                   : ", or --dev to try Meridian without protecting anything"));
 }

@@ -14,13 +14,14 @@
 #include "io/clock.h"
 #include "io/disk.h"
 #include "io/entropy.h"
+#include "key_access.h"
 #include "storage/key_store.h"
 
 namespace meridian::app {
 
-struct NodeOptions {
+/// Without a passphrase named: the usual systemd credential, or with `dev` a file made here.
+struct NodeOptions : KeyAccess {
   std::string directory;
-  std::string passphrase_file;  ///< Empty: the systemd credential, or with `dev` a file made here.
   bool dev = false;
   bool is_replica = false;            ///< One of several, as the command line has it.
   std::optional<u128> cell{};         ///< What the command line says the cell is.
@@ -46,6 +47,9 @@ struct Node {
 /// message says how to give one), it is of another cell, or was alone and is to be one of several,
 /// or the other way round; permission_denied if the passphrase is wrong; data_loss.
 Result<Node> open_node(const NodeOptions& options);
+
+/// What --dev made beside the keys. Errors: not_found.
+Result<crypto::Secret> read_dev_passphrase(io::Disk& disk);
 
 /// What opens the keys in node.disk; sets node.dev_keys. Errors as open_node.
 Result<crypto::Secret> find_passphrase(const NodeOptions& options, Node& node);

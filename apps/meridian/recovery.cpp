@@ -42,7 +42,7 @@ struct Inspection {
 };
 
 Result<Inspection> look(const NodeOptions& options) {
-  DataDirectory data = TRY(open_to_look(options.directory, options.passphrase_file));
+  DataDirectory data = TRY(open_to_look(options.directory, options));
   Inspection seen;
   seen.generation = TRY(read_generation(*data.disk));
   seen.report = TRY(verify(
@@ -138,10 +138,9 @@ Result<Exit> new_generation(const Options& options) {
   Inspection seen;
   NodeOptions node_options = options.node;
   {
-    DataDirectory data = TRY(open_to_look(options.node.directory, options.node.passphrase_file));
+    DataDirectory data = TRY(open_to_look(options.node.directory, options.node));
     seen.generation = TRY(read_generation(*data.disk));
-    node_options.dev =
-        options.node.passphrase_file.empty() && TRY(data.disk->exists(dev_passphrase_path));
+    node_options.dev = TRY(data.disk->exists(dev_passphrase_path));
   }
   if (seen.generation.opening) {
     TRY(check_accepted(options, *seen.generation.opening));
@@ -211,8 +210,8 @@ void add_skip(CLI::App& recovery, Invocation& invocation) {
   command
       .add_option("--data,--data-dir", options->directory, "The data directory, not being served")
       ->required();
-  command.add_option("--passphrase-file", options->passphrase_file,
-                     "File whose content opens the keys (not needed after serve --dev)");
+  add_key_access(command, *options,
+                 "File whose content opens the keys (not needed after serve --dev)");
   command
       .add_option("--index", options->index, "Index of the entry, as the replica's error names it")
       ->required();
@@ -233,8 +232,8 @@ void add_skip(CLI::App& recovery, Invocation& invocation) {
 void add_common(CLI::App& command, Options& options) {
   command.add_option("--data", options.node.directory, "The data directory, not being served")
       ->required();
-  command.add_option("--passphrase-file", options.node.passphrase_file,
-                     "File whose content opens the keys (not needed after serve --dev)");
+  add_key_access(command, options.node,
+                 "File whose content opens the keys (not needed after serve --dev)");
   command.add_flag("--json", options.json, "Print JSON");
 }
 

@@ -61,7 +61,7 @@ Result<std::optional<crypto::Digest>> digest_at(const DataDirectory& data, std::
 
 Result<Skipped> skip_entry(const SkipOptions& options) {
   Skipped skipped{{options.index, TRY(parse_digest(options.digest))}, false};
-  const DataDirectory data = TRY(open_to_look(options.directory, options.passphrase_file));
+  const DataDirectory data = TRY(open_to_look(options.directory, options));
   const std::optional<crypto::Digest> there = TRY(digest_at(data, options.index));
   skipped.is_in_log = there.has_value();
   if (there && *there != skipped.entry.digest)

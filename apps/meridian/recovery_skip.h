@@ -5,13 +5,13 @@
 #include <string>
 
 #include "base/result.h"
+#include "key_access.h"
 #include "replica/skip_list.h"
 
 namespace meridian::app {
 
-struct SkipOptions {
+struct SkipOptions : KeyAccess {
   std::string directory;
-  std::string passphrase_file;
   std::uint64_t index = 0;
   std::string digest;  ///< 64 hexadecimal digits.
   bool json = false;

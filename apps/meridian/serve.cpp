@@ -410,9 +410,7 @@ void add_serve(CLI::App& app, Invocation& invocation) {
       ->required();
   command->add_flag("--dev", options->node.dev,
                     "Make a passphrase beside the keys: for trying out only");
-  command->add_option("--passphrase-file", options->node.passphrase_file,
-                      "File whose content seals the keys (else the systemd credential "
-                      "meridian-passphrase)");
+  add_key_access(*command, options->node, "File whose content seals the keys");
   command->add_option("--grpc", options->grpc, "Address of the gRPC interface")
       ->capture_default_str();
   command->add_option("--http", options->http, "Address of the HTTP interface")

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "data_directory.h"
+#include "key_access.h"
 #include "on_run.h"
 #include "output.h"
 
@@ -14,8 +15,8 @@ namespace meridian::app {
 
 namespace {
 
-struct Options {
-  std::string directory, passphrase_file;
+struct Options : KeyAccess {
+  std::string directory;
   std::uint64_t shown_max = 1'000;
   bool json = false;
 };
@@ -89,7 +90,7 @@ void print_report(const audit::Report& report, double seconds) {
 }
 
 Result<Exit> run(const Options& options) {
-  DataDirectory data = TRY(open_to_look(options.directory, options.passphrase_file));
+  DataDirectory data = TRY(open_to_look(options.directory, options));
   const bool is_watched = ::isatty(2) == 1;
   const io::MonotonicTime start = data.clock->monotonic();
   OrderedJson findings = OrderedJson::array();
@@ -137,8 +138,8 @@ void add_verify(CLI::App& app, Invocation& invocation) {
       *app.add_subcommand("verify", "Check a whole ledger offline, record by record");
   verify.add_option("--data", options->directory, "The data directory, not being served")
       ->required();
-  verify.add_option("--passphrase-file", options->passphrase_file,
-                    "File whose content opens the keys (not needed after serve --dev)");
+  add_key_access(verify, *options,
+                 "File whose content opens the keys (not needed after serve --dev)");
   verify.add_option("--show", options->shown_max, "Print at most so many findings")
       ->capture_default_str();
   verify.add_flag("--json", options->json, "Print JSON");

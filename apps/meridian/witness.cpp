@@ -208,9 +208,7 @@ Result<Exit> run_policy(const PolicyOptions& options) {
 void add_passphrase_options(CLI::App& command, NodeOptions& options) {
   command.add_option("--dir", options.directory, "Directory of the witness")->required();
   command.add_flag("--dev", options.dev, "Make a passphrase beside the key: for trying out only");
-  command.add_option("--passphrase-file", options.passphrase_file,
-                     "File whose content seals the key (else the systemd credential "
-                     "meridian-passphrase)");
+  add_key_access(command, options, "File whose content seals the key");
 }
 
 void add_look(CLI::App& group, Invocation& invocation, const char* name, const char* help,

@@ -31,14 +31,15 @@ def check(condition, message):
 
 
 class Server:
-    def __init__(self, binary, data, *more):
+    def __init__(self, binary, data, *more, keys=("--dev",), environment=None):
         self.binary = binary
         self.data = data
         self.log = open(str(data) + ".log", "ab")
         self.process = subprocess.Popen(
-            [binary, "serve", "--data", str(data), "--dev", "--grpc", "127.0.0.1:0",
+            [binary, "serve", "--data", str(data), *keys, "--grpc", "127.0.0.1:0",
              "--http", "127.0.0.1:0", *more],
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
+            stdout=subprocess.PIPE, stderr=self.log, text=True,
+            env={**os.environ, **(environment or {})})
         line = self.process.stdout.readline()
         found = re.match(r"meridian: serving grpc (\S+) http (\S+) ", line)
         check(found, f"the server did not start: {line!r}, see {data}.log")
@@ -73,9 +74,10 @@ class Server:
             self.kill()
 
 
-def run(binary, *arguments, expect=0):
+def run(binary, *arguments, expect=0, environment=None):
     """stdout of a command that must end with exit code `expect`."""
-    done = subprocess.run([binary, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([binary, *map(str, arguments)], capture_output=True, text=True, timeout=300,
+                          env={**os.environ, **(environment or {})})
     check(done.returncode == expect,
           f"meridian {' '.join(map(str, arguments))}\nexit code {done.returncode}, not {expect}\n"
           f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
