@@ -88,6 +88,7 @@ OrderedJson json_of(const v1::RecordedEvent& event) {
   out["content_type"] = event.content_type();
   if (!event.metadata().empty()) put_content(out, "metadata", event.metadata(), "");
   put_content(out, "data", event.data(), event.content_type());
+  if (event.parts_forgotten() != 0) out["parts_forgotten"] = event.parts_forgotten();
   return out;
 }
 

@@ -90,6 +90,7 @@ std::string event_json_text(const cell::ReadEvent& event) {
     json["stream_id"] = ledger::opaque_hex(body->stream);
   }
   if (opened.forgotten) json["forgotten"] = true;
+  if (opened.parts_forgotten != 0) json["parts_forgotten"] = opened.parts_forgotten;
   Json more = Json::array();
   for (std::size_t i = 1; i < opened.compartments.size(); ++i) {  // 0 is the envelope
     const door::OpenedCompartment& from = opened.compartments[i];

@@ -63,6 +63,7 @@ void fill(const cell::ReadEvent& event, v1::RecordedEvent& message) {
   }
   const door::OpenedEvent& opened = event.event;
   message.set_forgotten(opened.forgotten);
+  message.set_parts_forgotten(opened.parts_forgotten);
   message.set_stream(opened.stream);
   message.set_type(opened.type);
   message.set_content_type(opened.content_type);

@@ -29,6 +29,7 @@ class Server final : public GrpcServer {
     services_.push_back(make_proofs_service(backend));
     services_.push_back(make_feed_service(backend));
     services_.push_back(make_subjects_service(backend));
+    services_.push_back(make_schemas_service(backend));
     services_.push_back(make_admin_service(backend));
     services_.push_back(make_members_service(backend));
     services_.push_back(make_upgrade_service(backend));

@@ -20,6 +20,7 @@ std::unique_ptr<grpc::Service> make_transactions_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_proofs_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_feed_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_subjects_service(Backend& backend);
+std::unique_ptr<grpc::Service> make_schemas_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_admin_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_members_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_upgrade_service(Backend& backend);

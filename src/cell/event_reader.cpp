@@ -25,24 +25,27 @@ void EventReader::read(ReadQuery query, Done done) {
     return done(fail(Code::invalid_argument,
                      fmt::format("limit is {}; it must be 1 to {}", query.limit, read_limit_max)));
   if (const Status now = door_.ready(); !now) return done(now.error());
-  replica_.read_state(
-      [this, query = std::move(query), done = std::move(done)](const ledger::Ledger& ledger) {
-        Bounds bounds;
-        bounds.records = ledger.records();
-        if (query.source == ReadQuery::Source::stream) {
-          const auto stream = ledger.find_stream(door_.stream_id(query.name));
-          if (!stream)
-            return done(fail(Code::not_found, "there is no stream '" + query.name + "'"));
-          bounds.stream_deleted = stream->deleted;
-          bounds.first_revision = stream->first_revision;
-          bounds.revision_count =
-              stream->last_revision == ledger::no_revision ? 0 : stream->last_revision + 1;
-        }
-        // What was answered before this call must be seen: wait until it is stored.
-        replica_.when_visible(bounds.records, [this, query, bounds, done](std::uint64_t) {
-          executor_.post([this, query, bounds, done] { read_within(query, bounds, done); });
-        });
+  const u128 stream_id =
+      query.source == ReadQuery::Source::stream ? door_.stream_id(query.name) : u128{0};
+  replica_.read_state([this, query = std::move(query), stream_id,
+                       done = std::move(done)](const ledger::Ledger& ledger) {
+    Bounds bounds;
+    bounds.records = ledger.records();
+    if (query.source == ReadQuery::Source::stream) {
+      const auto stream = ledger.find_stream(stream_id);
+      if (!stream) return done(fail(Code::not_found, "there is no stream '" + query.name + "'"));
+      bounds.stream_deleted = stream->deleted;
+      bounds.first_revision = stream->first_revision;
+      bounds.revision_count =
+          stream->last_revision == ledger::no_revision ? 0 : stream->last_revision + 1;
+    }
+    // What was answered before this call must be seen: wait until it is stored.
+    replica_.when_visible(bounds.records, [this, query, bounds, done](std::uint64_t) {
+      executor_.post([this, query, bounds, done, alive = alive_] {
+        if (*alive) read_within(query, bounds, done);
       });
+    });
+  });
 }
 
 void EventReader::read_within(const ReadQuery& query, const Bounds& bounds, Done done) {

@@ -7,6 +7,7 @@
 // one page, and then answers a short page whose `next` goes on from there.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -22,6 +23,8 @@ class EventReader {
   using Done = std::function<void(Result<ReadPage>)>;
   /// Errors: invalid_argument for a limit outside 1..read_limit_max; those of the stores.
   void read(ReadQuery query, Done done);
+  /// What is under way ends without an answer: before the door or the replica goes.
+  void stop() { *alive_ = false; }
 
  private:
   struct Located {
@@ -45,6 +48,7 @@ class EventReader {
   replica::Replica& replica_;
   door::Door& door_;
   io::Executor& executor_;
+  std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
 };
 
 }  // namespace meridian::cell

@@ -4,6 +4,7 @@
 
 #include "cell/event_reader.h"
 #include "cell/key_custodian.h"
+#include "cell/schema_book.h"
 
 namespace meridian::cell {
 
@@ -37,6 +38,8 @@ class OneCell final : public LocalCell {
   ~OneCell() override {
     *alive_ = false;
     if (custodian_ != nullptr) custodian_->stop();
+    if (schemas_ != nullptr) schemas_->stop();
+    if (reader_ != nullptr) reader_->stop();
     executors_.reads.drain();
     door_.reset();  // answers what it still holds to the replica
     custodian_.reset();
@@ -55,12 +58,12 @@ class OneCell final : public LocalCell {
   }
   void submit(u128 actor, std::vector<door::CommandDraft> commands, Answered answered) override {
     if (actor == 0) return answered(nobody());
-    door_->prepare(
-        actor, std::move(commands), false,
-        [this, answered = std::move(answered)](Result<std::unique_ptr<ledger::Request>> request) {
-          if (!request) return answered(request.error());
-          replica_->submit(std::move(*request), answered);
-        });
+    if (schemas_->is_current()) return prepare(actor, std::move(commands), std::move(answered));
+    schemas_->when_current([this, actor, commands = std::move(commands),
+                            answered = std::move(answered)](const Status& known) {
+      if (!known) return answered(known.error());
+      prepare(actor, commands, answered);
+    });
   }
   void forget(u128 actor, std::string subject,
               std::function<void(Result<ForgetAnswer>)> done) override {
@@ -116,6 +119,14 @@ class OneCell final : public LocalCell {
                        std::function<void(Result<std::vector<ledger::Transfer>>)> done) override;
   void outcome(ledger::CommandKind kind, u128 id,
                std::function<void(Result<std::optional<KnownOutcome>>)> done) override;
+  void set_schema(u128 actor, u128 event_id, const std::string& type, const std::string& schema,
+                  Answered answered) override;
+  void schemas(std::function<void(Result<std::vector<SchemaOfType>>)> done) override {
+    schemas_->refresh([this, done = std::move(done)](const Status& read) {
+      if (!read) return done(read.error());
+      done(schemas_->list());
+    });
+  }
   void read_events(ReadQuery query, std::function<void(Result<ReadPage>)> done) override {
     reader_->read(std::move(query), std::move(done));
   }
@@ -169,6 +180,14 @@ class OneCell final : public LocalCell {
                       "again")
                : now.error();
   }
+  void prepare(u128 actor, std::vector<door::CommandDraft> commands, Answered answered) {
+    door_->prepare(
+        actor, std::move(commands), false,
+        [this, answered = std::move(answered)](Result<std::unique_ptr<ledger::Request>> request) {
+          if (!request) return answered(request.error());
+          replica_->submit(std::move(*request), answered);
+        });
+  }
   void make_custodian(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
                       std::function<void(Error)> on_fatal);
   void forget_everywhere(u128 actor, const std::string& subject,
@@ -183,6 +202,7 @@ class OneCell final : public LocalCell {
   std::unique_ptr<door::Door> door_;
   std::unique_ptr<KeyCustodian> custodian_;  ///< Of a group.
   std::unique_ptr<EventReader> reader_;
+  std::unique_ptr<SchemaBook> schemas_;
 };
 
 Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
@@ -210,6 +230,7 @@ Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfi
   replica_ = TRY(
       replica::Replica::open(with_key, config, executors_.replica, progress, std::move(on_fatal)));
   reader_ = std::make_unique<EventReader>(*replica_, *door_, executors_.reads);
+  schemas_ = std::make_unique<SchemaBook>(*replica_, *door_, *reader_, executors_.reads);
   if (custodian_ != nullptr)
     custodian_->start();
   else
@@ -293,6 +314,20 @@ void OneCell::record_refusals() {
       replica_->submit(std::move(request), [](const Result<replica::Answer>&) {});
     record_refusals();
   });
+}
+
+void OneCell::set_schema(u128 actor, u128 event_id, const std::string& type,
+                         const std::string& schema, Answered answered) {
+  if (actor == 0) return answered(nobody());
+  Result<door::EventDraft> draft = SchemaBook::draft(event_id, type, schema);
+  if (!draft) return answered(draft.error());
+  prepare(actor, {std::move(*draft)},
+          [this, answered = std::move(answered)](const Result<replica::Answer>& answer) {
+            if (!answer) return answered(answer);
+            // Not current if that fails: who appends an event then reads again.
+            schemas_->forget_term();
+            schemas_->refresh([answer, answered](const Status&) { answered(answer); });
+          });
 }
 
 void OneCell::lookup_transfers(std::vector<u128> ids,

@@ -101,6 +101,18 @@ class LocalCell {
   };
   virtual void outcome(ledger::CommandKind kind, u128 id,
                        std::function<void(Result<std::optional<KnownOutcome>>)> done) = 0;
+  /// Sets what events of `type` are like from now on; empty: anything again. An event with
+  /// `event_id`. Errors: those of door::EventSchema::parse, and of submit().
+  virtual void set_schema(u128 actor, u128 event_id, const std::string& type,
+                          const std::string& schema, Answered answered) = 0;
+  struct SchemaOfType {
+    std::string type;
+    std::shared_ptr<const door::EventSchema> schema;
+    std::uint64_t record = 0;  ///< That set it.
+    std::uint64_t time = 0;    ///< Nanoseconds since 1970.
+    u128 actor{};
+  };
+  virtual void schemas(std::function<void(Result<std::vector<SchemaOfType>>)> done) = 0;
   virtual void read_events(ReadQuery query, std::function<void(Result<ReadPage>)> done) = 0;
 
   virtual replica::Replica& replica() = 0;

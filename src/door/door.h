@@ -11,12 +11,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/result.h"
+#include "door/event_schema.h"
 #include "io/clock.h"
 #include "io/disk.h"
 #include "io/entropy.h"
@@ -51,6 +53,8 @@ struct EventDraft {
   ledger::Expected expected = ledger::Expected::any;
   std::uint64_t expected_revision = 0;
   bool linked = false;
+  /// The cell itself writes it: names that begin with `$` are its own, and are refused of others.
+  bool is_of_cell = false;
   ledger::Facts facts;
 };
 
@@ -61,6 +65,9 @@ struct DeletionDraft {
   std::uint64_t expected_revision = 0;
   bool linked = false;
 };
+
+/// Of events, by type.
+using Schemas = std::map<std::string, std::shared_ptr<const EventSchema>, std::less<>>;
 
 /// One command of a transaction, in the order in which it applies.
 using CommandDraft = std::variant<ledger::Account, ledger::Transfer, EventDraft, DeletionDraft>;
@@ -74,9 +81,11 @@ struct OpenedCompartment {
 };
 struct OpenedEvent {
   bool forgotten = false;  ///< Compartment 0 is gone: stream, type and data are unknown.
+  /// Data that a schema took apart is put together again. Parts that are gone with a person:
+  std::uint32_t parts_forgotten = 0;
   std::string stream, type, content_type;
   Buffer metadata, data;
-  std::vector<OpenedCompartment> compartments;
+  std::vector<OpenedCompartment> compartments;  ///< Without those that are in `data` again.
 };
 
 struct Erased {
@@ -109,6 +118,9 @@ class Door {
   /// Makes it durable and uses it from then on. `failed` if that cannot be: stop the process.
   virtual void take_cell_key(crypto::Secret key, std::function<void(Error)> failed) = 0;
 
+  /// From now on events of these types are checked and taken apart as they say. Any thread.
+  virtual void use_schemas(std::shared_ptr<const Schemas> schemas) = 0;
+
   using Prepared = std::function<void(Result<std::unique_ptr<ledger::Request>>)>;
   /// Packed accounts or transfers as they are (128 bytes each): the fast path, any thread, no
   /// queue. Errors: invalid_argument naming rule, field and position: size, count, user data that
@@ -118,7 +130,8 @@ class Door {
                                                                   Bytes commands) = 0;
   /// Drafts as one request. With `atomic`, all are linked into one chain. Keys made for new
   /// subjects are durable before `prepared` is called. An event without an id is refused: whoever
-  /// asks must be able to ask again with the same one.
+  /// asks must be able to ask again with the same one. An event whose type has a schema leaves it
+  /// to that whom a field is about.
   virtual void prepare(u128 actor, std::vector<CommandDraft> commands, bool atomic,
                        Prepared prepared) = 0;
 

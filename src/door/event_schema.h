@@ -12,9 +12,9 @@
 //
 // Each field that is about a person is taken out of the data and sealed for that person, together
 // with what else is about the same one and of the same retention class; who reads gets the data put
-// together again, without what was forgotten. What is left must hold nothing that names a person.
-// Numbers keep every digit. Words and rules: docs/design/schemas.md.
-// Pure values; const calls from any thread. Cost: 3 us and 15 ns per byte of an event.
+// together again, those fields last, without what was forgotten. What is left must hold nothing
+// that names a person. Numbers keep every digit. Words and rules: docs/design/schemas.md. Pure
+// values; const calls from any thread. Cost: 3 us and 15 ns per byte of an event.
 #pragma once
 
 #include <cstdint>
@@ -71,6 +71,8 @@ class EventSchema {
   virtual const std::string& text() const = 0;  ///< As parsed.
   virtual const crypto::Digest& digest() const = 0;
 };
+
+std::string_view classification_name(std::uint8_t classification);  ///< "restricted"
 
 /// Puts together what split() took apart; `parts` are those that could be opened, and of the others
 /// nothing is there (null in a list). Errors: data_loss if they do not belong together.

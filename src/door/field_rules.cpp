@@ -7,18 +7,30 @@
 #include <array>
 #include <optional>
 
+#include "door/event_schema.h"
 #include "ledger/header.h"
 #include "storage/key_row.h"
 
-namespace meridian::door::internal {
+namespace meridian::door {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> classifications = {"none", "public", "internal",
+                                                             "confidential", "restricted"};
+static_assert(classifications.size() == ledger::classification_max + 1);
+
+}  // namespace
+
+std::string_view classification_name(std::uint8_t classification) {
+  return classification < classifications.size() ? classifications[classification] : "unknown";
+}
+
+namespace internal {
 
 namespace {
 
 using Json = rapidjson::Value;
 
-constexpr std::array<std::string_view, 5> classifications = {"none", "public", "internal",
-                                                             "confidential", "restricted"};
-static_assert(classifications.size() == ledger::classification_max + 1);
 constexpr std::array<std::string_view, 3> tag_names = {"PII", "PHI", "PCI"};
 constexpr std::array<std::string_view, 4> fact_names = {"", "country", "channel", "purpose"};
 
@@ -236,10 +248,6 @@ class RuleReader {
 
 std::string_view name(Fact fact) { return fact_names[static_cast<std::size_t>(fact)]; }
 
-std::string_view classification_name(std::uint8_t classification) {
-  return classification < classifications.size() ? classifications[classification] : "unknown";
-}
-
 Result<std::unique_ptr<FieldNode>> read_field_rules(const rapidjson::Value& schema) {
   return RuleReader().read(schema);
 }
@@ -267,4 +275,6 @@ Result<std::vector<std::string>> parse_place(std::string_view pointer) {
   return names;
 }
 
-}  // namespace meridian::door::internal
+}  // namespace internal
+
+}  // namespace meridian::door

@@ -166,6 +166,19 @@ Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes byte
   opened.content_type = envelope->content_type_name;
   opened.metadata = to_buffer(envelope->metadata);
   opened.data = to_buffer(envelope->data);
+  if (opened.content_type != split_json_type) return opened;
+  std::vector<Bytes> parts;
+  for (std::size_t i = 1; i < opened.compartments.size(); ++i) {
+    if (opened.compartments[i].forgotten)
+      ++opened.parts_forgotten;
+    else
+      parts.push_back(opened.compartments[i].content);
+  }
+  Result<Buffer> whole = join_split(envelope->data, parts);
+  if (!whole) return damaged("is taken apart: " + whole.error().message);
+  opened.data = std::move(*whole);
+  opened.content_type = "application/json";
+  opened.compartments.resize(1);
   return opened;
 }
 

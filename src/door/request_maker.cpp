@@ -49,6 +49,58 @@ Status check_facts(const ledger::Facts& facts, std::size_t position) {
   return {};
 }
 
+Status check_not_own(std::string_view what, std::string_view name, std::size_t position) {
+  if (!name.starts_with('$')) return {};
+  return fail(Code::invalid_argument,
+              fmt::format("{} of command {} begins with `$`: such names are "
+                          "the cell's own, choose another",
+                          what, position));
+}
+
+/// As the schema of its type has it.
+Result<EventDraft> fitted(const EventDraft& draft, const EventSchema& schema,
+                          std::size_t position) {
+  const auto refused = [&](std::string_view field, std::string_view what) {
+    return fail(Code::invalid_argument,
+                fmt::format("{} of command {} {} (its type has a schema: `meridian schema show`)",
+                            field, position, what));
+  };
+  if (draft.content_type != json_type) return refused("content_type", "must be application/json");
+  if (!draft.subject.empty() || !draft.more.empty())
+    return refused(draft.subject.empty() ? "more" : "subject",
+                   "is not for the caller to say: the schema knows whom each field is about");
+  if (const auto found = find_personal(as_text(draft.metadata)))
+    return refused("metadata", fmt::format("holds {} ({} characters from {} on): what is about a "
+                                           "person stands in fields of the data that say so",
+                                           name(found->kind), found->size, found->first));
+  Result<EventSchema::Split> split = schema.split(draft.data);
+  if (!split) return refused("data", split.error().message);
+  if (draft.classification != 0 && draft.classification < split->classification)
+    return refused("classification",
+                   fmt::format("is {}, and a field of it is {}: leave it out, or say more",
+                               draft.classification, split->classification));
+
+  EventDraft out;
+  out.event_id = draft.event_id;
+  out.stream = draft.stream;
+  out.type = draft.type;
+  out.metadata = draft.metadata;
+  out.data = std::move(split->rest);
+  out.retention = draft.retention;
+  out.classification = std::max(draft.classification, split->classification);
+  out.expected = draft.expected;
+  out.expected_revision = draft.expected_revision;
+  out.linked = draft.linked;
+  out.facts = draft.facts;
+  if (!split->facts.country.empty()) out.facts.country = split->facts.country;
+  if (!split->facts.channel.empty()) out.facts.channel = split->facts.channel;
+  if (!split->facts.purpose.empty()) out.facts.purpose = split->facts.purpose;
+  if (!split->parts.empty()) out.content_type = split_json_type;
+  for (EventSchema::Part& part : split->parts)
+    out.more.push_back({std::move(part.subject), part.retention, std::move(part.content)});
+  return out;
+}
+
 /// What the payloads will take: room for most requests, so that sealing does not move them.
 std::size_t sealed_size_likely(const std::vector<CommandDraft>& commands) {
   constexpr std::size_t overhead = 256;  // envelope, compartment, salt, tag
@@ -72,11 +124,11 @@ std::uint64_t size_of(const std::vector<CommandDraft>& commands) {
   return bytes;
 }
 
-bool is_personal(const std::vector<CommandDraft>& commands) {
-  return std::ranges::any_of(commands, [](const CommandDraft& command) {
+bool is_personal(const std::vector<CommandDraft>& commands, const Schemas& schemas) {
+  return std::ranges::any_of(commands, [&](const CommandDraft& command) {
     const auto* event = std::get_if<EventDraft>(&command);
     if (event == nullptr) return false;
-    return !event->subject.empty() ||
+    return !event->subject.empty() || schemas.contains(event->type) ||
            std::ranges::any_of(event->more,
                                [](const CompartmentDraft& more) { return !more.subject.empty(); });
   });
@@ -159,14 +211,25 @@ Status RequestMaker::add_event(ledger::Request& request, const EventDraft& draft
                             position));
   TRY(check_name("stream", draft.stream, position));
   TRY(check_name("type", draft.type, position));
+  if (!draft.is_of_cell) {
+    TRY(check_not_own("stream", draft.stream, position));
+    TRY(check_not_own("type", draft.type, position));
+  }
   if (draft.content_type != json_type && draft.content_type != bytes_type)
     return fail(Code::invalid_argument, fmt::format("content_type of command {} must be {} or {}",
                                                     position, json_type, bytes_type));
-  const bool json = draft.content_type == json_type;
-  if (json && !nlohmann::json::accept(draft.data.begin(), draft.data.end()))
+  if (draft.content_type == json_type &&
+      !nlohmann::json::accept(draft.data.begin(), draft.data.end()))
     return fail(
         Code::invalid_argument,
         fmt::format("data of command {} is not JSON although content_type says so", position));
+  const auto schema = schemas_.find(draft.type);
+  if (schema == schemas_.end()) return seal_event(request, draft, linked, position);
+  return seal_event(request, TRY(fitted(draft, *schema->second, position)), linked, position);
+}
+
+Status RequestMaker::seal_event(ledger::Request& request, const EventDraft& draft, bool linked,
+                                std::size_t position) {
   std::vector<u128> subjects{names_.subject_id(draft.subject)};
   for (const CompartmentDraft& more : draft.more)
     subjects.push_back(names_.subject_id(more.subject));
@@ -191,7 +254,8 @@ Status RequestMaker::add_event(ledger::Request& request, const EventDraft& draft
   event.payload_offset = static_cast<std::uint32_t>(payload_offset);
   event.flags = linked ? ledger::event_flag_linked : 0;
   event.expected = draft.expected;
-  event.content_type = json ? ledger::ContentType::json : ledger::ContentType::bytes;
+  event.content_type =
+      draft.content_type == bytes_type ? ledger::ContentType::bytes : ledger::ContentType::json;
   event.classification = draft.classification;
   event.retention = draft.retention;
   TRY(check_facts(draft.facts, position));
@@ -207,6 +271,7 @@ Status RequestMaker::add_deletion(ledger::Request& request, const DeletionDraft&
     return fail(Code::invalid_argument,
                 fmt::format("event_id of command {} is missing: choose one", position));
   TRY(check_name("stream", draft.stream, position));
+  TRY(check_not_own("stream", draft.stream, position));
   ledger::DeleteStream deletion{};
   deletion.event_id = draft.event_id;
   deletion.stream = names_.stream_id(draft.stream);

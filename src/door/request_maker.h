@@ -15,8 +15,8 @@ namespace meridian::door {
 
 /// Bytes that drafts hold, and their commands.
 std::uint64_t size_of(const std::vector<CommandDraft>& commands);
-/// Something in them is sealed for a person.
-bool is_personal(const std::vector<CommandDraft>& commands);
+/// Something in them is sealed for a person, or may be, as a schema says.
+bool is_personal(const std::vector<CommandDraft>& commands, const Schemas& schemas);
 
 /// Packed accounts or transfers, as they are. Errors: those of Door::prepare_packed. Any thread.
 Result<std::unique_ptr<ledger::Request>> make_packed(u128 actor, ledger::CommandKind kind,
@@ -24,8 +24,9 @@ Result<std::unique_ptr<ledger::Request>> make_packed(u128 actor, ledger::Command
 
 class RequestMaker {
  public:
-  /// Both outlive it.
-  RequestMaker(const Door& names, PayloadSealer& sealer) : names_(names), sealer_(sealer) {}
+  /// All outlive it.
+  RequestMaker(const Door& names, const Schemas& schemas, PayloadSealer& sealer)
+      : names_(names), schemas_(schemas), sealer_(sealer) {}
 
   /// Errors: those of Door::prepare and of the sealer.
   Result<std::unique_ptr<ledger::Request>> make(u128 actor,
@@ -35,10 +36,13 @@ class RequestMaker {
  private:
   Status add_event(ledger::Request& request, const EventDraft& draft, bool linked,
                    std::size_t position);
+  Status seal_event(ledger::Request& request, const EventDraft& draft, bool linked,
+                    std::size_t position);
   Status add_deletion(ledger::Request& request, const DeletionDraft& draft, bool linked,
                       std::size_t position);
 
   const Door& names_;
+  const Schemas& schemas_;
   PayloadSealer& sealer_;
 };
 

@@ -1,6 +1,7 @@
 // The door of a node that holds its own keys. Drafts become commands on the door's executor.
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 
 #include "base/assert.h"
@@ -41,6 +42,10 @@ class SealingDoor final : public Door {
   Status take_keys();
   Status ready() const override;
   void take_cell_key(crypto::Secret key, std::function<void(Error)> failed) override;
+  void use_schemas(std::shared_ptr<const Schemas> schemas) override {
+    const std::lock_guard lock(schemas_mutex_);
+    schemas_ = std::move(schemas);
+  }
   Result<std::unique_ptr<ledger::Request>> prepare_packed(u128 actor, ledger::CommandKind kind,
                                                           Bytes commands) override;
   void prepare(u128 actor, std::vector<CommandDraft> commands, bool atomic,
@@ -79,13 +84,19 @@ class SealingDoor final : public Door {
     bool atomic;
     std::uint64_t bytes;
     Prepared prepared;
+    std::shared_ptr<const Schemas> schemas;
     int attempts = 0;
   };
   void seal(const std::shared_ptr<Draft>& draft);
   void seal_shared(const std::shared_ptr<Draft>& draft);
   void answer(const Draft& draft, Result<std::unique_ptr<ledger::Request>> request);
   Result<std::unique_ptr<ledger::Request>> make(const Draft& draft) {
-    return RequestMaker(*this, *sealer_).make(draft.actor, draft.commands, draft.atomic);
+    return RequestMaker(*this, *draft.schemas, *sealer_)
+        .make(draft.actor, draft.commands, draft.atomic);
+  }
+  std::shared_ptr<const Schemas> schemas() const {
+    const std::lock_guard lock(schemas_mutex_);
+    return schemas_;
   }
   Result<Erased> erase(u128 actor, u128 subject);
   void count_refusal(u128 actor, const Error& error) {
@@ -97,6 +108,8 @@ class SealingDoor final : public Door {
   std::optional<crypto::HmacKey> index_key_;  ///< Set before is_ready_, and never again.
   std::atomic<bool> is_ready_{false};
   std::atomic<std::uint64_t> queued_bytes_{0};
+  mutable std::mutex schemas_mutex_;
+  std::shared_ptr<const Schemas> schemas_ = std::make_shared<const Schemas>();
 
   // door executor
   SubjectKeys keys_;
@@ -151,7 +164,7 @@ void SealingDoor::prepare(u128 actor, std::vector<CommandDraft> commands, bool a
                          "fewer outstanding requests"));
   }
   auto draft = std::make_shared<Draft>(
-      Draft{actor, std::move(commands), atomic, bytes, std::move(prepared)});
+      Draft{actor, std::move(commands), atomic, bytes, std::move(prepared), schemas()});
   io_.executor.post([this, draft] { seal(draft); });
 }
 
@@ -167,7 +180,7 @@ void SealingDoor::seal(const std::shared_ptr<Draft>& draft) {
 /// counts once its record is in the table: until then what it sealed might be readable by nobody.
 void SealingDoor::seal_shared(const std::shared_ptr<Draft>& draft) {
   const std::uint64_t term = keys_.shared->makes_in();
-  const bool personal = is_personal(draft->commands);
+  const bool personal = is_personal(draft->commands, *draft->schemas);
   Result<std::unique_ptr<ledger::Request>> request =
       personal && term == 0
           ? fail(Code::unavailable, "this replica does not make keys of persons now")

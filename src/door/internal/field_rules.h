@@ -17,7 +17,6 @@ namespace meridian::door::internal {
 
 enum class Fact : std::uint8_t { none, country, channel, purpose };
 std::string_view name(Fact fact);
-std::string_view classification_name(std::uint8_t classification);  ///< "restricted"
 
 struct FieldRule {
   std::uint8_t classification = 2;
