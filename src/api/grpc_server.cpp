@@ -73,7 +73,7 @@ class Server final : public GrpcServer {
     address_.port = static_cast<std::uint16_t>(port);
     if (backend_.callers != nullptr) {
       reviewer_ = io::os_executor("callers");
-      review_later();
+      review_later(*reviewer_);
     }
     return {};
   }
@@ -96,10 +96,11 @@ class Server final : public GrpcServer {
   static int ms(io::Duration duration) {
     return static_cast<int>(static_cast<std::int64_t>(duration) / 1'000'000);
   }
-  void review_later() {
-    reviewer_->post_after(review_period, [this] {
+  /// `executor` is reviewer_, which is null already while it finishes its last task.
+  void review_later(io::Executor& executor) {
+    executor.post_after(review_period, [this, &executor] {
       backend_.live.review(*backend_.callers);
-      review_later();
+      review_later(executor);
     });
   }
 
