@@ -30,8 +30,8 @@ recover what was acknowledged, kill -9 or not, and go on. A replica that was awa
 others keep their log copies the state of one of them, and goes on. One line on stdout says when it is ready;
 everything else goes to stderr. SIGTERM and SIGINT finish what is under way and stop.
 
-With --identity it speaks TLS 1.3 only, to callers and replicas whose certificates are good; without, it
-listens on loopback only (docs/security/identities.md).
+With --identity it speaks TLS 1.3 only, to callers and replicas whose certificates are good, and each may do
+what the policy says (--first-policy); without, it listens on loopback only (docs/security/identities.md).
 
 Examples:
   meridian serve --data ./ledger --dev
@@ -69,6 +69,7 @@ struct ServeOptions {
   std::vector<std::string> witnesses;  ///< URL=VKEY
   std::string identity;                ///< Directory; empty: in the clear.
   std::vector<std::string> peer_domains;
+  std::string first_policy;  ///< File; empty: none.
 };
 
 Result<api::ListenAddress> listen_address(const std::string& text, bool is_secured) {
@@ -347,6 +348,18 @@ Result<std::vector<std::string>> check_identity(const ServeOptions& options,
   return domains;
 }
 
+/// Null without one.
+Result<std::shared_ptr<const mesh::Policy>> read_first_policy(const ServeOptions& options) {
+  if (options.first_policy.empty()) return std::shared_ptr<const mesh::Policy>();
+  if (options.identity.empty())
+    return fail(Code::invalid_argument,
+                "--first-policy: needs --identity; in the clear nobody is told apart");
+  const std::string text = TRY(read_input(options.first_policy, mesh::policy_size_max));
+  Result<std::shared_ptr<const mesh::Policy>> policy = mesh::Policy::parse(text);
+  if (!policy) return with_context(policy.error(), options.first_policy);
+  return policy;
+}
+
 Result<Exit> serve(const ServeOptions& options) {
   keep_freed_memory();
   replica::ReplicaConfig config;
@@ -395,6 +408,7 @@ Result<Exit> serve(const ServeOptions& options) {
       show_progress,
       stop_at_once,
       options.witnesses,
+      TRY(read_first_policy(options)),
       {}};
   return serve_until_signal(setting, signals);
 }
@@ -430,6 +444,12 @@ void add_serve(CLI::App& app, Invocation& invocation) {
           "Directory of who this replica is (`meridian ca issue`), taken up again within a "
           "second when it is renewed")
       ->type_name("DIR");
+  command
+      ->add_option(
+          "--first-policy", options->first_policy,
+          "Who may do what, until the cell has a policy of its own; without one it says how "
+          "it is and no more (docs/security/policy.md)")
+      ->type_name("FILE");
   command
       ->add_option("--peer-domain", options->peer_domains,
                    "Trust domain of another region that replicas of this cell are in; those of the "

@@ -97,6 +97,7 @@ Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {
       TRY(start_witnessing(setting, self->cell_->replica(), threads, self->metrics_));
   backend.witnessing = self->witnessing_.get();
   if (self->identity_) backend.callers = &self->callers_.emplace(self->identity_->credentials());
+  backend.access.replace(setting.first_policy);
   self->grpc_ = TRY(api::GrpcServer::start(backend, setting.grpc));
   self->http_ = TRY(api::HttpServer::start(backend, setting.http));
   return self;

@@ -17,6 +17,7 @@
 #include "cell/local_cell.h"
 #include "group_flags.h"
 #include "identity_directory.h"
+#include "mesh/policy.h"
 #include "metrics/registry.h"
 #include "node.h"
 #include "replica/catch_up.h"
@@ -56,6 +57,8 @@ struct ServeSetting {
   replica::Replica::Progress progress;
   std::function<void(Error)> on_fatal;
   std::vector<std::string> witnesses{};  ///< URL=VKEY
+  /// In force from the start; null: callers who are known learn the status and no more.
+  std::shared_ptr<const mesh::Policy> first_policy{};
   /// This replica must copy the state of `peer`; on an internal thread, as the next.
   std::function<void(const replica::MemberInfo& peer)> behind;
   std::function<void(replica::Standing)> standing{};

@@ -1,6 +1,7 @@
 #include "api/convert.h"
 #include "api/internal/answers.h"
 #include "api/internal/unary_call.h"
+#include "api/scope_checks.h"
 #include "api/services.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 
@@ -21,6 +22,8 @@ class AccountsService final : public v1::Accounts::CallbackService {
     Result<Buffer> commands = pack(*request);
     if (!commands) return call.refused(commands.error());
     constexpr auto kind = ledger::CommandKind::create_account;
+    if (Status may = check_packed_ledgers(call.asker(), kind, *commands); !may)
+      return call.refused(may.error());
     backend_.cell.submit_packed(call.actor(), kind, *commands,
                                 internal::answer_create(backend_, call, {kind}));
     return call.reactor();
@@ -31,8 +34,11 @@ class AccountsService final : public v1::Accounts::CallbackService {
     UnaryCall call(backend_, context, reply, write_deadline_message);
     if (Status sound = check_packed(request->commands()); !sound)
       return call.refused(sound.error());
-    backend_.cell.submit_packed(call.actor(), ledger::CommandKind::create_account,
-                                as_bytes(request->commands()), internal::answer_packed(call));
+    constexpr auto kind = ledger::CommandKind::create_account;
+    const Bytes commands = as_bytes(request->commands());
+    if (Status may = check_packed_ledgers(call.asker(), kind, commands); !may)
+      return call.refused(may.error());
+    backend_.cell.submit_packed(call.actor(), kind, commands, internal::answer_packed(call));
     return call.reactor();
   }
 
@@ -88,17 +94,25 @@ class AccountsService final : public v1::Accounts::CallbackService {
     Result<ledger::AccountFilter> filter = parse_filter(*request);
     if (!filter) return call.refused(filter.error());
     return call.read([this, call, filter = *filter] {
-      backend_.cell.account_balances(filter, internal::answer_list<ledger::AccountBalance>(
-                                                 backend_, call, [](v1::AccountBalancesReply& out) {
-                                                   return out.add_balances();
-                                                 }));
+      check_account(backend_, call.asker(), filter.account_id,
+                    [this, call, filter](const Status& may) {
+                      if (!may) return call.refuse(may.error());
+                      backend_.cell.account_balances(filter, answer_balances(call));
+                    });
     });
   }
 
  private:
+  std::function<void(Result<std::vector<ledger::AccountBalance>>)> answer_balances(
+      UnaryCall<v1::AccountBalancesReply> call) {
+    return internal::answer_list<ledger::AccountBalance>(
+        backend_, std::move(call),
+        [](v1::AccountBalancesReply& out) { return out.add_balances(); });
+  }
   std::function<void(std::vector<ledger::AccountState>)> answer_states(
       UnaryCall<v1::LookupAccountsReply> call) {
     return [this, call = std::move(call)](std::vector<ledger::AccountState> states) {
+      if (Status may = check_rows(call.asker(), states); !may) return call.refuse(may.error());
       internal::write_list(backend_, call, std::move(states),
                            [](const ledger::AccountState& state, v1::LookupAccountsReply& out) {
                              fill(state.account, *out.add_accounts());

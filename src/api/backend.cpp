@@ -23,6 +23,7 @@ Backend::Backend(cell::LocalCell& the_cell, io::Clock& the_clock, io::Executor& 
       work(work_executor),
       metrics(registry),
       cell_id(id_of_cell),
+      access(id_of_cell, the_cell.door(), registry),
       grpc_calls(registry, "grpc"),
       http_calls(registry, "http") {}
 
@@ -54,7 +55,7 @@ std::string Backend::describe(const LocalRead& read) const {
   return text + fmt::format(" staleness-ms={}", (ns + 999'999) / 1'000'000);
 }
 
-Result<std::uint64_t> LiveCalls::add(Stop stop, CallerRef caller) {
+Result<std::uint64_t> LiveCalls::add(Stop stop, MayGoOn may_go_on) {
   std::lock_guard lock(mutex_);
   if (stopped_) {
     return fail(Code::unavailable, "the server is stopping; ask again when it is back");
@@ -66,7 +67,7 @@ Result<std::uint64_t> LiveCalls::add(Stop stop, CallerRef caller) {
                     live_max));
   }
   std::uint64_t token = next_++;
-  open_.emplace(token, Live{std::move(stop), std::move(caller)});
+  open_.emplace(token, Live{std::move(stop), std::move(may_go_on)});
   return token;
 }
 
@@ -89,17 +90,17 @@ void LiveCalls::stop_all() {
   for (auto& [token, live] : open) live.stop(std::nullopt);
 }
 
-void LiveCalls::review(const Callers& callers) {
-  std::vector<std::pair<Live, Error>> refused;
+void LiveCalls::review() {
+  std::vector<std::pair<Live, Refusal>> refused;
   {
     std::lock_guard lock(mutex_);
     for (auto at = open_.begin(); at != open_.end();) {
-      const Status good = at->second.caller ? callers.check(*at->second.caller) : Status{};
-      if (good) {
+      std::optional<Refusal> refusal = at->second.may_go_on();
+      if (!refusal) {
         ++at;
         continue;
       }
-      refused.emplace_back(std::move(at->second), good.error());
+      refused.emplace_back(std::move(at->second), std::move(*refusal));
       at = open_.erase(at);
     }
   }

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "api/access.h"
 #include "api/callers.h"
 #include "api/read_wish.h"
 #include "base/result.h"
@@ -32,13 +33,19 @@ class LiveCalls {
  public:
   static constexpr std::size_t live_max = 1'024;
 
-  /// `stop` is called at most once: from stop_all(), or from review() with why its caller may not
-  /// go on. `caller` is null in the clear. Errors: resource_exhausted if live_max are open;
-  /// unavailable once stop_all() was called.
-  using Stop = std::function<void(const std::optional<Error>& refusal)>;
-  Result<std::uint64_t> add(Stop stop, CallerRef caller = nullptr);
-  /// Stops what is open for callers whose certificates are good no more.
-  void review(const Callers& callers);
+  /// Why a caller may not go on.
+  struct Refusal {
+    Error error;
+    bool is_unknown = false;  ///< Its certificate is good no more; else the policy denies it.
+  };
+  /// `stop` is called at most once: from stop_all(), or from review(). Errors: resource_exhausted
+  /// if live_max are open; unavailable once stop_all() was called.
+  using Stop = std::function<void(const std::optional<Refusal>& refusal)>;
+  /// Asked at each review(), under a lock: whether the caller may go on.
+  using MayGoOn = std::function<std::optional<Refusal>()>;
+  Result<std::uint64_t> add(Stop stop, MayGoOn may_go_on);
+  /// Stops what is open for callers who may not go on.
+  void review();
   /// After this returns `stop` is not called any more, unless it is being called now.
   void remove(std::uint64_t token);
   void stop_all();
@@ -49,7 +56,7 @@ class LiveCalls {
   std::mutex mutex_;
   struct Live {
     Stop stop;
-    CallerRef caller;
+    MayGoOn may_go_on;
   };
   std::unordered_map<std::uint64_t, Live> open_;
   std::uint64_t next_ = 1;
@@ -93,11 +100,8 @@ struct Backend {
   io::Executor& work;  ///< Reads of history and long conversions: never a stage of the replica.
   metrics::Registry& metrics;
   const u128 cell_id;
-  /// Who `caller` is in records: in the clear, where nobody is told apart, "local". 0 as long as
-  /// this replica cannot name anybody (Door::ready); the cell refuses what comes from there.
-  u128 actor(const CallerRef& caller) const {
-    return caller ? caller->actor(cell.door()) : cell.door().actor_id("local");
-  }
+  /// Who may do what. In the clear nobody is told apart, and everybody is "local".
+  Access access;
   /// Set before the servers start, and they speak TLS to callers who are known; outlives them.
   Callers* callers = nullptr;
   CallCounts grpc_calls;

@@ -20,6 +20,16 @@ u128 Caller::actor(const door::Door& door) const {
   return actor_;
 }
 
+std::shared_ptr<const Standing> Caller::standing() const {
+  std::lock_guard lock(mutex_);
+  return standing_;
+}
+
+void Caller::keep(std::shared_ptr<const Standing> standing) const {
+  std::lock_guard lock(mutex_);
+  standing_ = std::move(standing);
+}
+
 Result<CallerRef> Callers::find(std::string_view leaf, std::string_view chain) {
   CallerRef caller;
   {

@@ -18,8 +18,18 @@
 #include "base/u128.h"
 #include "door/door.h"
 #include "mesh/credentials.h"
+#include "mesh/policy.h"
 
 namespace meridian::api {
+
+/// What one caller may do by one policy, in the cell of this process.
+struct Standing {
+  std::shared_ptr<const mesh::Policy> policy;  ///< Null: there is none.
+  mesh::Rights rights;
+  mesh::Actions blocked;  ///< Whatever the rights say: what people do, of whom is none; and others.
+  bool is_person = false;
+  bool is_bootstrap = false;
+};
 
 /// Whose certificate was judged good, with what is worked out about them once. Thread-safe.
 class Caller {
@@ -32,9 +42,14 @@ class Caller {
   /// Their opaque name in records. 0 as long as `door` cannot name anybody (Door::ready).
   u128 actor(const door::Door& door) const;
 
+  /// What was kept last; null at first. It may be of an earlier policy.
+  std::shared_ptr<const Standing> standing() const;
+  void keep(std::shared_ptr<const Standing> standing) const;
+
  private:
   mutable std::mutex mutex_;  // guards the rest
   mutable u128 actor_ = 0;
+  mutable std::shared_ptr<const Standing> standing_;
 };
 using CallerRef = std::shared_ptr<const Caller>;
 

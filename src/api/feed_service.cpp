@@ -53,7 +53,9 @@ class FeedService final : public v1::Feed::CallbackService {
     auto pull = [feed](std::function<void(Result<Writer::Messages>)> ready) {
       feed->pull(feed, std::move(ready));
     };
-    return Writer::begin(backend_, *context, {follower, std::move(pull)});
+    return Writer::begin(backend_, *context, {follower, std::move(pull)}, [](const Asker& asker) {
+      return asker.check(mesh::Action::records_read);
+    });
   }
 
  private:

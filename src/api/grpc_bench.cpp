@@ -6,6 +6,8 @@
 #include "api/grpc_channel.h"
 #include "api/internal/api_rig.h"
 #include "api/internal/mesh_rig.h"
+#include "api/method_needs.h"
+#include "api/scope_checks.h"
 #include "api/tls13.h"
 #include "ledger/command.h"
 #include "meridian/v1/ledger.grpc.pb.h"
@@ -18,6 +20,7 @@ struct Pair {
   explicit Pair(bool in_tls) {
     require_tls13();
     if (in_tls) rig.backend->callers = &callers;
+    rig.backend->access.replace(MeshRig::everything());
     rig.start_grpc();
     const std::string address = format_listen_address(rig.grpc->address());
     grpc::ChannelArguments arguments;
@@ -79,6 +82,35 @@ void find_a_known_caller(benchmark::State& state) {
   }
 }
 
+/// What the policy adds to a call: the check of the method, and that of a batch's ledgers if not
+/// all are allowed.
+void policy_of_a_call(benchmark::State& state) {
+  MeshRig mesh;
+  ApiRig rig;
+  rig.backend->access.replace(MeshRig::policy(R"(grants:
+  - who: spiffe://eu-west.bank.example/service/payments
+    roles: writer
+    cells: all
+    ledgers: [700, 710]
+    streams: all
+)"));
+  const auto server = mesh.holder_of(mesh.issue(rig_node));
+  Callers callers(*server);
+  const CallerRef caller = *callers.find(mesh.issue("/service/payments").certificate.pem(), {});
+  std::vector<ledger::Transfer> batch(static_cast<std::size_t>(state.range(0)));
+  for (ledger::Transfer& transfer : batch) transfer.ledger = 700;
+  const Bytes commands{reinterpret_cast<const Byte*>(batch.data()),
+                       batch.size() * sizeof(ledger::Transfer)};
+  const Needs& needs = *needs_of_method("/meridian.v1.Transfers/CreatePacked");
+  for (auto _ : state) {
+    const Asker asker = rig.backend->access.asker(caller);
+    if (!asker.check(needs)) state.SkipWithError("denied");
+    if (!check_packed_ledgers(asker, ledger::CommandKind::create_transfer, commands))
+      state.SkipWithError("denied");
+  }
+}
+
+BENCHMARK(policy_of_a_call)->ArgName("transfers")->Arg(1)->Arg(8'190);
 BENCHMARK(single_call)->ArgName("tls")->Arg(0)->Arg(1)->UseRealTime();
 BENCHMARK(batch_of_transfers)
     ->ArgName("tls")

@@ -6,10 +6,12 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "api/method_needs.h"
 #include "api/tls13.h"
 #include "base/assert.h"
 
@@ -36,7 +38,7 @@ std::string_view property(const grpc_auth_context* context, const char* name) {
 /// What gRPC calls back. Its credentials own it: they live as long as connections do.
 class Judge {
  public:
-  explicit Judge(Callers& callers) : callers_(callers) {}
+  explicit Judge(Backend& backend) : backend_(backend), callers_(*backend.callers) {}
 
   /// At each handshake, one at a time.
   static grpc_ssl_certificate_config_reload_status fetch(void* self,
@@ -44,17 +46,42 @@ class Judge {
     return static_cast<Judge*>(self)->fetch(*out);
   }
   /// At each call, of every service.
-  static void process(void* self, grpc_auth_context* context, const grpc_metadata*, std::size_t,
-                      grpc_process_auth_metadata_done_cb done, void* call) {
-    const Result<CallerRef> caller = static_cast<Judge*>(self)->callers_.find(
-        property(context, GRPC_X509_PEM_CERT_PROPERTY_NAME),
-        property(context, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME));
-    if (caller) return done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_OK, nullptr);
-    done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_UNAUTHENTICATED, caller.error().message.c_str());
+  static void process(void* self, grpc_auth_context* context, const grpc_metadata* metadata,
+                      std::size_t count, grpc_process_auth_metadata_done_cb done, void* call) {
+    auto& judge = *static_cast<Judge*>(self);
+    const Result<CallerRef> caller =
+        judge.callers_.find(property(context, GRPC_X509_PEM_CERT_PROPERTY_NAME),
+                            property(context, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME));
+    if (!caller)
+      return done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_UNAUTHENTICATED,
+                  caller.error().message.c_str());
+    const Status may = judge.ask(*caller, method_of({metadata, count}));
+    if (!may)
+      return done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_PERMISSION_DENIED,
+                  may.error().message.c_str());
+    done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_OK, nullptr);
   }
   static void destroy(void* self) { delete static_cast<Judge*>(self); }
 
  private:
+  /// "/meridian.v1.Transfers/Create"; empty if it does not say.
+  static std::string_view method_of(std::span<const grpc_metadata> metadata) {
+    for (const grpc_metadata& one : metadata)
+      if (text_of(one.key) == ":path") return text_of(one.value);
+    return {};
+  }
+  static std::string_view text_of(const grpc_slice& slice) {
+    return {reinterpret_cast<const char*>(GRPC_SLICE_START_PTR(slice)), GRPC_SLICE_LENGTH(slice)};
+  }
+  Status ask(const CallerRef& caller, std::string_view method) {
+    const Needs* needs = needs_of_method(method);
+    Status may = needs != nullptr
+                     ? backend_.access.asker(caller).check(*needs)
+                     : fail(Code::permission_denied, "there is no such method for anybody");
+    if (!may) backend_.grpc_calls.failed(Code::permission_denied);
+    return may;
+  }
+
   grpc_ssl_certificate_config_reload_status fetch(grpc_ssl_server_certificate_config*& out) {
     const std::shared_ptr<const mesh::OwnIdentity> own = callers_.credentials().own();
     if (own == nullptr) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
@@ -79,6 +106,7 @@ class Judge {
     return pem;
   }
 
+  Backend& backend_;
   Callers& callers_;
   std::uint64_t version_ = 0;  // what gRPC holds
   std::string authorities_;
@@ -87,8 +115,8 @@ class Judge {
 /// Handed to a ServerBuilder, and gone while its server still runs.
 class Credentials final : public grpc::ServerCredentials {
  public:
-  explicit Credentials(Callers& callers) {
-    auto* judge = new Judge(callers);
+  explicit Credentials(Backend& backend) {
+    auto* judge = new Judge(backend);
     auto* options = grpc_ssl_server_credentials_create_options_using_config_fetcher(
         GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY, Judge::fetch, judge);
     credentials_ = grpc_ssl_server_credentials_create_with_options(options);  // takes them
@@ -115,14 +143,14 @@ void require_tls13() { ::setenv(suites_name, suites, 1); }
 
 namespace internal {
 
-Result<std::shared_ptr<grpc::ServerCredentials>> make_grpc_credentials(Callers& callers) {
+Result<std::shared_ptr<grpc::ServerCredentials>> make_grpc_credentials(Backend& backend) {
   if (!is_tls13_required())
     return fail(Code::failed_precondition,
                 "gRPC would speak TLS 1.2 as well: this process did not call require_tls13()");
-  if (callers.credentials().own() == nullptr)
+  if (backend.callers->credentials().own() == nullptr)
     return fail(Code::failed_precondition,
                 "this process has no certificate yet: enrol it with a join token");
-  return std::shared_ptr<grpc::ServerCredentials>(std::make_shared<Credentials>(callers));
+  return std::shared_ptr<grpc::ServerCredentials>(std::make_shared<Credentials>(backend));
 }
 
 Result<CallerRef> caller_of(const grpc::ServerContextBase& context, Callers& callers) {

@@ -57,7 +57,7 @@ class Server final : public GrpcServer {
     builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, ms(handshake_timeout));
     std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
     if (backend_.callers != nullptr) {
-      credentials = TRY(internal::make_grpc_credentials(*backend_.callers));
+      credentials = TRY(internal::make_grpc_credentials(backend_));
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, ms(connection_age_max));
     }
     int port = 0;
@@ -99,7 +99,7 @@ class Server final : public GrpcServer {
   /// `executor` is reviewer_, which is null already while it finishes its last task.
   void review_later(io::Executor& executor) {
     executor.post_after(review_period, [this, &executor] {
-      backend_.live.review(*backend_.callers);
+      backend_.live.review();
       review_later(executor);
     });
   }

@@ -34,6 +34,7 @@ class GrpcTlsTest : public ::testing::Test {
   static void SetUpTestSuite() { require_tls13(); }
   GrpcTlsTest() {
     rig_.backend->callers = &callers_;
+    rig_.backend->access.replace(MeshRig::everything());
     rig_.start_grpc();
   }
 

@@ -7,9 +7,12 @@
 
 #include "api/convert_json.h"
 #include "api/internal/http_routes.h"
+#include "api/method_needs.h"
 
 namespace meridian::api {
 namespace {
+
+using mesh::Action;
 
 void get_health(Backend&, const HttpApi::CallRef& call) {
   call->reply_json(R"({"status":"serving"})");
@@ -108,8 +111,8 @@ void HttpApi::Call::reply_json(std::string text) const {
 }
 
 HttpApi::HttpApi(Backend& backend) : backend_(backend) {
-  routes_.push_back({HttpMethod::get, "health", get_health});
-  routes_.push_back({HttpMethod::get, "metrics", get_metrics});
+  routes_.push_back({HttpMethod::get, "health", Action::status_read, get_health});
+  routes_.push_back({HttpMethod::get, "metrics", Action::metrics_read, get_metrics});
   internal::add_write_routes(routes_);
   internal::add_read_routes(routes_);
   internal::add_event_routes(routes_);
@@ -153,14 +156,18 @@ void HttpApi::handle(HttpRequest request, Respond respond) {
   Result<HttpTarget> target = parse_http_target(request.target);
   if (!target) return respond(error_reply(target.error()));
   auto call = std::make_shared<Call>(
-      Call{std::move(request), std::move(*target), with_leader(backend_, std::move(respond)), {}});
+      Call{std::move(request), std::move(*target), with_leader(backend_, std::move(respond))});
+  call->asker = backend_.access.asker(call->request.caller);
   if (call->request.method == HttpMethod::get && call->target.path.starts_with("/log/tile/")) {
+    if (Status may = call->asker.check(needs_of_tile(call->target.path)); !may)
+      return call->refuse(may.error());
     return internal::serve_tile(backend_, call);
   }
   std::string allow;
   for (const Route& route : routes_) {
     if (!matches(route.path, call->target.segments, call->arguments)) continue;
     if (route.method == call->request.method) {
+      if (Status may = call->asker.check(route.needs); !may) return call->refuse(may.error());
       // Any page of any site may send a form or plain text here; JSON it may not.
       if (route.method == HttpMethod::post && !is_json(call->request.content_type)) {
         HttpReply reply = error_reply(

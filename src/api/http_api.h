@@ -27,8 +27,9 @@ class HttpApi final : public HttpHandler {
     HttpRequest request;
     HttpTarget target;
     Respond respond;
+    Asker asker{};
     /// The segments that stand for `*` in the route.
-    std::vector<std::string> arguments;
+    std::vector<std::string> arguments{};
 
     void reply(HttpReply reply) const { respond(std::move(reply)); }
     void reply_json(std::string text) const;
@@ -39,9 +40,11 @@ class HttpApi final : public HttpHandler {
   struct Route {
     HttpMethod method;
     std::string_view path;  ///< "v1/accounts/*": a `*` is any one segment.
+    Needs needs;
     Handler handler;
     bool is_read = false;  ///< Of state that others may have changed: linearizable unless local.
   };
+  const std::vector<Route>& routes() const { return routes_; }
 
  private:
   void run(const Route& route, const CallRef& call);

@@ -8,11 +8,13 @@
 #include "api/follow.h"
 #include "api/header_json.h"
 #include "api/internal/http_routes.h"
+#include "api/scope_checks.h"
 
 namespace meridian::api::internal {
 namespace {
 
 using Call = HttpApi::CallRef;
+using mesh::Action;
 using Source = cell::ReadQuery::Source;
 
 void read(Backend& backend, const Call& call, Source source, std::string name) {
@@ -29,6 +31,8 @@ void read(Backend& backend, const Call& call, Source source, std::string name) {
     fields.refuse("from_end", "needs backwards; nothing comes after the end");
   }
   if (Status status = fields.finish(); !status) return call->refuse(status.error());
+  if (Status may = check_source(call->asker, source, query.name); !may)
+    return call->refuse(may.error());
   backend.cell.read_events(std::move(query), [&backend, call, source](Result<cell::ReadPage> page) {
     if (!page) return call->refuse(page.error());
     backend.work.post([call, source, page = std::move(*page)] {
@@ -68,8 +72,11 @@ void add_event(std::string& out, std::uint64_t id, std::string_view name, std::s
 
 class FollowedEvents final : public HttpEvents {
  public:
-  FollowedEvents(Backend& backend, EventFollower::Begin begin)
-      : source_(begin.source),
+  FollowedEvents(Backend& backend, CallerRef caller, EventFollower::Begin begin)
+      : backend_(backend),
+        caller_(std::move(caller)),
+        source_(begin.source),
+        name_(begin.name),
         follower_(std::make_shared<EventFollower>(backend, std::move(begin))) {}
 
   void next(std::function<void(Result<std::string>)> ready) override {
@@ -84,16 +91,24 @@ class FollowedEvents final : public HttpEvents {
         });
   }
   void stop() override { follower_->stop(); }
+  Status may_go_on() const override {
+    return check_source(backend_.access.asker(caller_), source_, name_);
+  }
 
  private:
+  Backend& backend_;
+  const CallerRef caller_;
   const Source source_;
+  const std::string name_;
   std::shared_ptr<EventFollower> follower_;
 };
 
 class FollowedRecords final : public HttpEvents {
  public:
-  FollowedRecords(Backend& backend, std::uint64_t position)
-      : follower_(std::make_shared<RecordFollower>(backend, position, false)) {}
+  FollowedRecords(Backend& backend, CallerRef caller, std::uint64_t position)
+      : backend_(backend),
+        caller_(std::move(caller)),
+        follower_(std::make_shared<RecordFollower>(backend, position, false)) {}
 
   void next(std::function<void(Result<std::string>)> ready) override {
     follower_->next(page_max, [ready = std::move(ready)](Result<std::vector<FeedItem>> items) {
@@ -108,8 +123,13 @@ class FollowedRecords final : public HttpEvents {
     });
   }
   void stop() override { follower_->stop(); }
+  Status may_go_on() const override {
+    return backend_.access.asker(caller_).check(Action::records_read);
+  }
 
  private:
+  Backend& backend_;
+  const CallerRef caller_;
   static constexpr std::size_t page_max = 256;
   std::shared_ptr<RecordFollower> follower_;
 };
@@ -144,24 +164,26 @@ void get_subscribe(Backend& backend, const Call& call) {
     fields.refuse("position", "contradicts live_only; give one of them");
   }
   if (Status status = fields.finish(); !status) return call->refuse(status.error());
-  call->respond(std::make_shared<FollowedEvents>(backend, std::move(begin)));
+  if (Status may = check_source(call->asker, begin.source, begin.name); !may)
+    return call->refuse(may.error());
+  call->respond(std::make_shared<FollowedEvents>(backend, call->asker.caller(), std::move(begin)));
 }
 
 void get_feed(Backend& backend, const Call& call) {
   QueryFields fields(call->target);
   std::uint64_t position = begin_position(call, fields);
   if (Status status = fields.finish(); !status) return call->refuse(status.error());
-  call->respond(std::make_shared<FollowedRecords>(backend, position));
+  call->respond(std::make_shared<FollowedRecords>(backend, call->asker.caller(), position));
 }
 
 }  // namespace
 
 void add_event_routes(std::vector<HttpApi::Route>& routes) {
-  routes.push_back({HttpMethod::get, "v1/events", get_events, true});
-  routes.push_back({HttpMethod::get, "v1/streams/*", get_stream, true});
-  routes.push_back({HttpMethod::get, "v1/categories/*", get_category, true});
-  routes.push_back({HttpMethod::get, "v1/subscribe", get_subscribe});
-  routes.push_back({HttpMethod::get, "v1/feed", get_feed});
+  routes.push_back({HttpMethod::get, "v1/events", Action::events_read, get_events, true});
+  routes.push_back({HttpMethod::get, "v1/streams/*", Action::events_read, get_stream, true});
+  routes.push_back({HttpMethod::get, "v1/categories/*", Action::events_read, get_category, true});
+  routes.push_back({HttpMethod::get, "v1/subscribe", Action::events_read, get_subscribe});
+  routes.push_back({HttpMethod::get, "v1/feed", Action::records_read, get_feed});
 }
 
 }  // namespace meridian::api::internal

@@ -46,6 +46,8 @@ class HttpEvents {
  public:
   virtual ~HttpEvents() = default;
   virtual void next(std::function<void(Result<std::string>)> ready) = 0;
+  /// Asked every second, any thread: whether whoever follows still may.
+  virtual Status may_go_on() const = 0;
   /// Nothing is delivered any more.
   virtual void stop() = 0;
 };

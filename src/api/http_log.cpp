@@ -13,6 +13,7 @@ namespace meridian::api::internal {
 namespace {
 
 using Call = HttpApi::CallRef;
+using mesh::Action;
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view text_utf8 = "text/plain; charset=utf-8";
@@ -152,11 +153,11 @@ void serve_tile(Backend& backend, const Call& call) {
 }
 
 void add_proof_routes(std::vector<HttpApi::Route>& routes) {
-  routes.push_back({HttpMethod::get, "v1/receipts", get_receipt, true});
-  routes.push_back({HttpMethod::get, "v1/records/*", get_record, true});
-  routes.push_back({HttpMethod::get, "v1/keys", get_keys});
-  routes.push_back({HttpMethod::get, "v1/witnesses", get_witnesses});
-  routes.push_back({HttpMethod::get, "log/checkpoint", get_checkpoint, true});
+  routes.push_back({HttpMethod::get, "v1/receipts", Action::proofs_read, get_receipt, true});
+  routes.push_back({HttpMethod::get, "v1/records/*", Action::records_read, get_record, true});
+  routes.push_back({HttpMethod::get, "v1/keys", Action::proofs_read, get_keys});
+  routes.push_back({HttpMethod::get, "v1/witnesses", Action::proofs_read, get_witnesses});
+  routes.push_back({HttpMethod::get, "log/checkpoint", Action::proofs_read, get_checkpoint, true});
 }
 
 }  // namespace meridian::api::internal

@@ -8,6 +8,7 @@ namespace meridian::api::internal {
 namespace {
 
 using Call = HttpApi::CallRef;
+using mesh::Action;
 
 /// This replica's own view: `leader` says who knows more.
 void get_members(Backend& backend, const Call& call) {
@@ -30,8 +31,8 @@ void post_members(Backend& backend, const Call& call) {
 }  // namespace
 
 void add_member_routes(std::vector<HttpApi::Route>& routes) {
-  routes.push_back({HttpMethod::get, "v1/members", get_members});
-  routes.push_back({HttpMethod::post, "v1/members", post_members});
+  routes.push_back({HttpMethod::get, "v1/members", Action::members_read, get_members});
+  routes.push_back({HttpMethod::post, "v1/members", Action::members_change, post_members});
 }
 
 }  // namespace meridian::api::internal

@@ -5,18 +5,23 @@
 
 #include "api/convert_json.h"
 #include "api/internal/http_routes.h"
+#include "api/scope_checks.h"
 #include "ledger/describe.h"
 
 namespace meridian::api::internal {
 namespace {
 
 using Call = HttpApi::CallRef;
+using mesh::Action;
 using Json = nlohmann::ordered_json;
 
 /// Replies {"<name>":[...]}, written on the work executor.
 template <typename Row, typename ToJson>
 void reply_list(Backend& backend, const Call& call, std::string_view name, std::vector<Row> rows,
                 ToJson to_json) {
+  if constexpr (requires(const Row& row) { ledger_of(row); }) {
+    if (Status may = check_rows(call->asker, rows); !may) return call->refuse(may.error());
+  }
   backend.work.post([call, name, rows = std::move(rows), to_json] {
     Json list = Json::array();
     for (const Row& row : rows) list.push_back(to_json(row));
@@ -106,6 +111,7 @@ void get_account(Backend& backend, const Call& call) {
   backend.cell.lookup_accounts({*id}, [call](const std::vector<ledger::AccountState>& found) {
     if (found.empty())
       return call->refuse(fail(Code::not_found, "there is no account with this id"));
+    if (Status may = check_rows(call->asker, found); !may) return call->refuse(may.error());
     call->reply_json(account_json(found[0].account).dump());
   });
 }
@@ -129,8 +135,13 @@ void get_account_transfers(Backend& backend, const Call& call) {
 void get_account_balances(Backend& backend, const Call& call) {
   Result<ledger::AccountFilter> filter = account_filter(*call);
   if (!filter) return call->refuse(filter.error());
-  backend.cell.account_balances(
-      *filter, answer_list<ledger::AccountBalance>(backend, call, "balances", balance_json));
+  check_account(backend, call->asker, filter->account_id,
+                [&backend, call, filter = *filter](const Status& may) {
+                  if (!may) return call->refuse(may.error());
+                  backend.cell.account_balances(
+                      filter,
+                      answer_list<ledger::AccountBalance>(backend, call, "balances", balance_json));
+                });
 }
 
 void get_transfers(Backend& backend, const Call& call) {
@@ -149,6 +160,7 @@ void get_transfer(Backend& backend, const Call& call) {
     if (found->empty()) {
       return call->refuse(fail(Code::not_found, "there is no transfer with this id"));
     }
+    if (Status may = check_rows(call->asker, *found); !may) return call->refuse(may.error());
     call->reply_json(transfer_json((*found)[0]).dump());
   });
 }
@@ -187,16 +199,20 @@ void get_outcome(Backend& backend, const Call& call) {
 }  // namespace
 
 void add_read_routes(std::vector<HttpApi::Route>& routes) {
-  routes.push_back({HttpMethod::get, "v1/status", get_status});
-  routes.push_back({HttpMethod::get, "v1/accounts", get_accounts, true});
-  routes.push_back({HttpMethod::post, "v1/accounts/lookup", post_account_lookup, true});
-  routes.push_back({HttpMethod::get, "v1/accounts/*", get_account, true});
-  routes.push_back({HttpMethod::get, "v1/accounts/*/transfers", get_account_transfers, true});
-  routes.push_back({HttpMethod::get, "v1/accounts/*/balances", get_account_balances, true});
-  routes.push_back({HttpMethod::get, "v1/transfers", get_transfers, true});
-  routes.push_back({HttpMethod::post, "v1/transfers/lookup", post_transfer_lookup, true});
-  routes.push_back({HttpMethod::get, "v1/transfers/*", get_transfer, true});
-  routes.push_back({HttpMethod::get, "v1/outcomes", get_outcome, true});
+  routes.push_back({HttpMethod::get, "v1/status", Action::status_read, get_status});
+  routes.push_back({HttpMethod::get, "v1/accounts", Action::accounts_read, get_accounts, true});
+  routes.push_back(
+      {HttpMethod::post, "v1/accounts/lookup", Action::accounts_read, post_account_lookup, true});
+  routes.push_back({HttpMethod::get, "v1/accounts/*", Action::accounts_read, get_account, true});
+  routes.push_back({HttpMethod::get, "v1/accounts/*/transfers", Action::accounts_read,
+                    get_account_transfers, true});
+  routes.push_back({HttpMethod::get, "v1/accounts/*/balances", Action::accounts_read,
+                    get_account_balances, true});
+  routes.push_back({HttpMethod::get, "v1/transfers", Action::accounts_read, get_transfers, true});
+  routes.push_back(
+      {HttpMethod::post, "v1/transfers/lookup", Action::accounts_read, post_transfer_lookup, true});
+  routes.push_back({HttpMethod::get, "v1/transfers/*", Action::accounts_read, get_transfer, true});
+  routes.push_back({HttpMethod::get, "v1/outcomes", Action::outcomes_read, get_outcome, true});
 }
 
 }  // namespace meridian::api::internal

@@ -77,7 +77,13 @@ class Session final : public HttpSession {
   }
 
   void review() override {
-    if (caller_ && !shared_->options.credentials->check(caller_->identity)) abandon();
+    if (!caller_) return;
+    if (!shared_->options.credentials->check(caller_->identity)) return abandon();
+    if (!events_ || last_text_ || closed_) return;
+    if (Status may = events_->may_go_on(); !may) {
+      events_->stop();
+      end_events(may.error());
+    }
   }
 
   void read_header() {
@@ -306,11 +312,12 @@ class Session final : public HttpSession {
 
   void begin_events(std::shared_ptr<HttpEvents> events) {
     Result<std::uint64_t> token = shared_->parts.live.add(
-        [shared = shared_, weak = weak_self()](const std::optional<Error>&) {
+        [shared = shared_, weak = weak_self()](const std::optional<LiveCalls::Refusal>&) {
           net::post(shared->context, [weak] {
             if (auto self = weak.lock()) self->close();
           });
-        });
+        },
+        [] { return std::optional<LiveCalls::Refusal>(); });  // review() asks in this thread
     if (!token) return write(error_reply(token.error()));
     live_token_ = *token;
     events_ = std::move(events);
@@ -342,11 +349,15 @@ class Session final : public HttpSession {
     events_->next([shared = shared_, weak = weak_self()](Result<std::string> page) {
       net::post(shared->context, [weak, page = std::move(page)] {
         auto self = weak.lock();
-        if (!self || self->closed_) return;
+        if (!self || self->closed_ || self->last_text_) return;
         if (page) return self->write_events(*page, false);
-        self->write_events("event: error\ndata: " + error_reply(page.error()).body + "\n", true);
+        self->end_events(page.error());
       });
     });
+  }
+
+  void end_events(const Error& error) {
+    write_events("event: error\ndata: " + error_reply(error).body + "\n", true);
   }
 
   void write_events(std::string_view text, bool is_last) {

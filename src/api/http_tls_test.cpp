@@ -24,6 +24,7 @@ class HttpTlsTest : public ::testing::Test {
  protected:
   HttpTlsTest() {
     rig_.backend->callers = &callers_;
+    rig_.backend->access.replace(MeshRig::everything());
     rig_.start_http({.handshake_timeout = io::milliseconds(500)});
   }
   std::string get(const MeshRig::Shown* shown, const std::string& target = "/health") const {

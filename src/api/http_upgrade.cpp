@@ -8,6 +8,7 @@ namespace meridian::api::internal {
 namespace {
 
 using Call = HttpApi::CallRef;
+using mesh::Action;
 
 void get_upgrade(Backend& backend, const Call& call) {
   backend.cell.replica().levels([call](const replica::LevelReport& report) {
@@ -27,8 +28,8 @@ void post_upgrade(Backend& backend, const Call& call) {
 }  // namespace
 
 void add_upgrade_routes(std::vector<HttpApi::Route>& routes) {
-  routes.push_back({HttpMethod::get, "v1/upgrade", get_upgrade});
-  routes.push_back({HttpMethod::post, "v1/upgrade", post_upgrade});
+  routes.push_back({HttpMethod::get, "v1/upgrade", Action::upgrade_read, get_upgrade});
+  routes.push_back({HttpMethod::post, "v1/upgrade", Action::upgrade_activate, post_upgrade});
 }
 
 }  // namespace meridian::api::internal

@@ -3,12 +3,14 @@
 
 #include "api/convert_json.h"
 #include "api/internal/http_routes.h"
+#include "api/scope_checks.h"
 #include "ledger/describe.h"
 
 namespace meridian::api::internal {
 namespace {
 
 using Call = HttpApi::CallRef;
+using mesh::Action;
 using Json = nlohmann::ordered_json;
 
 /// Large answers are written on the work executor: the callback may come on a replica's stage.
@@ -24,15 +26,18 @@ replica::Replica::Answered answer(Backend& backend, const Call& call,
 
 void submit(Backend& backend, const Call& call, Result<Drafts> drafts) {
   if (!drafts) return call->refuse(drafts.error());
-  backend.cell.submit(backend.actor(call->request.caller), std::move(drafts->commands),
+  if (Status may = check_drafts(call->asker, drafts->commands); !may)
+    return call->refuse(may.error());
+  backend.cell.submit(call->asker.actor(), std::move(drafts->commands),
                       answer(backend, call, std::move(drafts->kinds)));
 }
 
 void submit_packed(Backend& backend, const Call& call, ledger::CommandKind kind,
                    const Result<Buffer>& commands) {
   if (!commands) return call->refuse(commands.error());
-  backend.cell.submit_packed(backend.actor(call->request.caller), kind, *commands,
-                             answer(backend, call, {kind}));
+  if (Status may = check_packed_ledgers(call->asker, kind, *commands); !may)
+    return call->refuse(may.error());
+  backend.cell.submit_packed(call->asker.actor(), kind, *commands, answer(backend, call, {kind}));
 }
 
 void post_accounts(Backend& backend, const Call& call) {
@@ -60,7 +65,7 @@ void post_transactions(Backend& backend, const Call& call) {
 void post_forget(Backend& backend, const Call& call) {
   Result<std::string> subject = parse_subject_json(call->request.body);
   if (!subject) return call->refuse(subject.error());
-  backend.cell.forget(backend.actor(call->request.caller), std::move(*subject),
+  backend.cell.forget(call->asker.actor(), std::move(*subject),
                       [call](Result<cell::ForgetAnswer> done) {
                         if (!done) return call->refuse(done.error());
                         Json reply{{"subject_id", ledger::opaque_hex(done->subject)},
@@ -98,14 +103,19 @@ void post_settle(Backend& backend, const Call& call) {
 }  // namespace
 
 void add_write_routes(std::vector<HttpApi::Route>& routes) {
-  routes.push_back({HttpMethod::post, "v1/accounts", post_accounts});
-  routes.push_back({HttpMethod::post, "v1/transfers", post_transfers});
-  routes.push_back({HttpMethod::post, "v1/events", post_events});
-  routes.push_back({HttpMethod::post, "v1/deletions", post_deletions});
-  routes.push_back({HttpMethod::post, "v1/transactions", post_transactions});
-  routes.push_back({HttpMethod::post, "v1/subjects/forget", post_forget});
-  routes.push_back({HttpMethod::post, "v1/subjects/status", post_subject_status});
-  routes.push_back({HttpMethod::post, "v1/settle", post_settle});
+  routes.push_back({HttpMethod::post, "v1/accounts", Action::accounts_create, post_accounts});
+  routes.push_back({HttpMethod::post, "v1/transfers", Action::transfers_create, post_transfers});
+  routes.push_back({HttpMethod::post, "v1/events", Action::events_append, post_events});
+  routes.push_back({HttpMethod::post, "v1/deletions", Action::streams_delete, post_deletions});
+  routes.push_back({HttpMethod::post,
+                    "v1/transactions",
+                    {Action::transfers_create, Action::events_append, Action::accounts_create,
+                     Action::streams_delete},
+                    post_transactions});
+  routes.push_back({HttpMethod::post, "v1/subjects/forget", Action::subjects_forget, post_forget});
+  routes.push_back(
+      {HttpMethod::post, "v1/subjects/status", Action::subjects_read, post_subject_status});
+  routes.push_back({HttpMethod::post, "v1/settle", Action::status_read, post_settle});
 }
 
 }  // namespace meridian::api::internal

@@ -3,6 +3,7 @@
 #include "api/internal/answers.h"
 #include "api/internal/stream_writer.h"
 #include "api/internal/unary_call.h"
+#include "api/scope_checks.h"
 #include "api/services.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 
@@ -60,6 +61,8 @@ class StreamsService final : public v1::Streams::CallbackService {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<cell::ReadQuery> query = parse_read(*request);
     if (!query) return call.refused(query.error());
+    if (Status may = check_source(call.asker(), query->source, query->name); !may)
+      return call.refused(may.error());
     return call.read([this, call, asked = std::move(*query)] {
       backend_.cell.read_events(
           asked, [&work = backend_.work, call, asked](Result<cell::ReadPage> page) {
@@ -75,6 +78,9 @@ class StreamsService final : public v1::Streams::CallbackService {
       Context* context, const v1::SubscribeRequest* request) override {
     Result<EventFollower::Begin> begin = parse_subscribe(*request);
     if (!begin) return Writer::refused(backend_, begin.error());
+    auto may = [source = begin->source, name = begin->name](const Asker& asker) {
+      return check_source(asker, source, name);
+    };
     auto follower = std::make_shared<EventFollower>(backend_, std::move(*begin));
     auto pull = [follower](std::function<void(Result<Writer::Messages>)> ready) {
       follower->next([ready = std::move(ready)](Result<std::vector<cell::ReadEvent>> events) {
@@ -84,12 +90,14 @@ class StreamsService final : public v1::Streams::CallbackService {
         ready(std::move(messages));
       });
     };
-    return Writer::begin(backend_, *context, {follower, std::move(pull)});
+    return Writer::begin(backend_, *context, {follower, std::move(pull)}, std::move(may));
   }
 
  private:
   Reactor* submit(const UnaryCall<v1::CreateReply>& call, Result<Drafts> drafts) {
     if (!drafts) return call.refused(drafts.error());
+    if (Status may = check_drafts(call.asker(), drafts->commands); !may)
+      return call.refused(may.error());
     backend_.cell.submit(call.actor(), std::move(drafts->commands),
                          internal::answer_create(backend_, call, std::move(drafts->kinds)));
     return call.reactor();

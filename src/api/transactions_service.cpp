@@ -3,6 +3,7 @@
 #include "api/convert.h"
 #include "api/internal/answers.h"
 #include "api/internal/unary_call.h"
+#include "api/scope_checks.h"
 #include "api/services.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 
@@ -34,6 +35,8 @@ class TransactionsService final : public v1::Transactions::CallbackService {
     UnaryCall call(backend_, context, reply, write_deadline_message);
     Result<Drafts> drafts = parse_transact(*request);
     if (!drafts) return call.refused(drafts.error());
+    if (meridian::Status may = check_drafts(call.asker(), drafts->commands); !may)
+      return call.refused(may.error());
     backend_.cell.submit(call.actor(), std::move(drafts->commands),
                          internal::answer_create(backend_, call, std::move(drafts->kinds)));
     return call.reactor();

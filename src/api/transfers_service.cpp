@@ -1,6 +1,7 @@
 #include "api/convert.h"
 #include "api/internal/answers.h"
 #include "api/internal/unary_call.h"
+#include "api/scope_checks.h"
 #include "api/services.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 
@@ -21,6 +22,8 @@ class TransfersService final : public v1::Transfers::CallbackService {
     Result<Buffer> commands = pack(*request);
     if (!commands) return call.refused(commands.error());
     constexpr auto kind = ledger::CommandKind::create_transfer;
+    if (Status may = check_packed_ledgers(call.asker(), kind, *commands); !may)
+      return call.refused(may.error());
     backend_.cell.submit_packed(call.actor(), kind, *commands,
                                 internal::answer_create(backend_, call, {kind}));
     return call.reactor();
@@ -31,8 +34,11 @@ class TransfersService final : public v1::Transfers::CallbackService {
     UnaryCall call(backend_, context, reply, write_deadline_message);
     if (Status sound = check_packed(request->commands()); !sound)
       return call.refused(sound.error());
-    backend_.cell.submit_packed(call.actor(), ledger::CommandKind::create_transfer,
-                                as_bytes(request->commands()), internal::answer_packed(call));
+    constexpr auto kind = ledger::CommandKind::create_transfer;
+    const Bytes commands = as_bytes(request->commands());
+    if (Status may = check_packed_ledgers(call.asker(), kind, commands); !may)
+      return call.refused(may.error());
+    backend_.cell.submit_packed(call.actor(), kind, commands, internal::answer_packed(call));
     return call.reactor();
   }
 

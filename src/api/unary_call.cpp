@@ -49,23 +49,23 @@ std::shared_ptr<CallCore> CallCore::begin(Backend& backend, grpc::CallbackServer
   std::shared_ptr<CallCore> core(new CallCore(backend, context, deadline_message));
   core->reactor_ = new Reactor(core);  // deletes itself in OnDone, which comes after Finish
   core->arm(context);
-  core->find_caller();
+  core->find_asker();
   return core;
 }
 
-void CallCore::find_caller() {
+void CallCore::find_asker() {
   CallerRef caller;
   if (backend_.callers != nullptr) {
     Result<CallerRef> found = caller_of(context_, *backend_.callers);
     if (!found) {
-      // It was let in a moment ago. Its actor stays 0, and whatever else is done for it is dropped.
+      // It was let in a moment ago. From here on it is nobody, who may do nothing.
       if (claim())
         finish(found.error(), {grpc::StatusCode::UNAUTHENTICATED, found.error().message});
       return;
     }
     caller = std::move(*found);
   }
-  actor_ = backend_.actor(caller);
+  asker_ = backend_.access.asker(caller);
 }
 
 void CallCore::arm(grpc::CallbackServerContext& context) {

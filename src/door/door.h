@@ -26,6 +26,7 @@
 #include "ledger/entry.h"
 #include "ledger/header.h"
 #include "ledger/payload.h"
+#include "mesh/action.h"
 #include "storage/cell_key_table.h"
 #include "storage/key_store.h"
 
@@ -152,6 +153,8 @@ class Door {
   /// submit their requests at start. confirm_recorded() takes one off the list, durably.
   virtual void owed_erasures(std::function<void(Result<std::vector<Erased>>)> done) = 0;
   virtual void confirm_recorded(u128 subject) = 0;
+  /// Any thread. Of `actor`, whom the policy did not let do `action`: counted with the refusals.
+  virtual void count_denial(u128 actor, mesh::Action action) = 0;
   /// Refusals counted since the last call as door_refusals commands, or null if there were none.
   virtual std::unique_ptr<ledger::Request> take_refusals() = 0;
   struct SubjectStatus {

@@ -3,15 +3,28 @@
 #include <string>
 
 namespace meridian::door {
+namespace {
+
+std::uint64_t minute_of(io::WallTime now) {
+  return static_cast<std::uint64_t>(now) / 60'000'000'000ULL;
+}
+
+}  // namespace
 
 void RefusalCounts::count(u128 actor, const Error& error, io::WallTime now) {
   Refusal reason = Refusal::malformed;
   if (error.message.find("personal data must be") != std::string::npos)
     reason = Refusal::personal_data;
   if (error.code == Code::failed_precondition) reason = Refusal::forgotten;
-  const std::uint64_t minute = static_cast<std::uint64_t>(now) / 60'000'000'000ULL;
+  count({actor, reason, 0, minute_of(now)});
+}
+
+void RefusalCounts::count_denial(u128 actor, mesh::Action action, io::WallTime now) {
+  count({actor, Refusal::denied, mesh::number_of(action), minute_of(now)});
+}
+
+void RefusalCounts::count(Key key) {
   const std::lock_guard lock(mutex_);
-  Key key{actor, reason, minute};
   if (counts_.size() >= keys_max && !counts_.contains(key)) key.actor = 0;
   ++counts_[key];
 }
@@ -29,6 +42,7 @@ std::unique_ptr<ledger::Request> RefusalCounts::take() {
     command.actor = key.actor;
     command.minute = key.minute;
     command.count = count;
+    command.action = key.action;
     command.reason = static_cast<std::uint32_t>(key.reason);
     request->add(ledger::CommandKind::door_refusals, command);
   }

@@ -1,4 +1,5 @@
-// What the door refused, counted by actor, reason and minute, so that it can be recorded.
+// What was refused before it came to be a command, counted by actor, reason and minute, so that it
+// can be recorded.
 //
 // Thread-safe. Bounded: past keys_max different counts, actors are counted together.
 #pragma once
@@ -12,6 +13,7 @@
 #include "base/u128.h"
 #include "io/clock.h"
 #include "ledger/entry.h"
+#include "mesh/action.h"
 
 namespace meridian::door {
 
@@ -20,7 +22,8 @@ enum class Refusal : std::uint32_t {
   malformed = 1,
   personal_data = 2,
   too_large = 3,
-  forgotten = 4
+  forgotten = 4,
+  denied = 5  ///< By the policy; the record names the action.
 };
 
 class RefusalCounts {
@@ -28,6 +31,7 @@ class RefusalCounts {
   static constexpr std::size_t keys_max = 1'024;
 
   void count(u128 actor, const Error& error, io::WallTime now);
+  void count_denial(u128 actor, mesh::Action action, io::WallTime now);
   /// Since the last call, as door_refusals commands; null if there were none.
   std::unique_ptr<ledger::Request> take();
 
@@ -35,9 +39,12 @@ class RefusalCounts {
   struct Key {
     u128 actor;
     Refusal reason;
+    std::uint32_t action;  ///< mesh::number_of, or 0.
     std::uint64_t minute;
     auto operator<=>(const Key&) const = default;
   };
+  void count(Key key);
+
   std::mutex mutex_;
   std::map<Key, std::uint64_t> counts_;
 };

@@ -54,6 +54,9 @@ class SealingDoor final : public Door {
   void forget(u128 actor, std::string subject, std::function<void(Result<Erased>)> done) override;
   void owed_erasures(std::function<void(Result<std::vector<Erased>>)> done) override;
   void confirm_recorded(u128 subject) override;
+  void count_denial(u128 actor, mesh::Action action) override {
+    refusals_.count_denial(actor, action, io_.clock.now().time);
+  }
   std::unique_ptr<ledger::Request> take_refusals() override { return refusals_.take(); }
   void subject_status(std::string subject,
                       std::function<void(Result<SubjectStatus>)> done) override;

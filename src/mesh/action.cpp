@@ -66,6 +66,10 @@ std::array<Actions, role_count> make_roles() {
 
 const ActionInfo& info(Action action) { return infos[index_of(action)]; }
 
+bool needs_person(Action action) {
+  return info(action).is_dangerous || action == Action::policy_approve;
+}
+
 std::optional<Action> action_named(std::string_view name) {
   const auto* const found = std::ranges::find(infos, name, &ActionInfo::name);
   if (found == infos.end()) return std::nullopt;

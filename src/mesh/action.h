@@ -1,7 +1,8 @@
 // What a caller can ask for, and what is special about it: the vocabulary of policies.
 //
 // Pure. A new call of an interface gets an action here, or uses one that means the same to who
-// grants it. Names are what policies and audit records say, for ever.
+// grants it. Names are what policies and audit records say, for ever; numbers stand in records of
+// denials (docs/formats/entry.md), so a new action comes last.
 #pragma once
 
 #include <bitset>
@@ -54,6 +55,12 @@ struct ActionInfo {
   bool is_recorded = false;
 };
 const ActionInfo& info(Action action);
+/// What no program may do whatever its grants: dangerous acts, and approving them.
+bool needs_person(Action action);
+/// As it stands in records: 1 and up.
+inline constexpr std::uint32_t number_of(Action action) {
+  return static_cast<std::uint32_t>(action) + 1;
+}
 std::optional<Action> action_named(std::string_view name);
 
 inline constexpr std::size_t index_of(Action action) { return static_cast<std::size_t>(action); }

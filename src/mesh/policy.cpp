@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/assert.h"
 
@@ -104,6 +105,23 @@ bool IdentityPattern::matches(std::string_view id) const {
   return domain == domain_ && (any_ending_ ? path.starts_with(path_) : path == path_);
 }
 
+bool IdentityPattern::is_about_persons() const {
+  constexpr std::string_view person = "/person/";
+  return path_.starts_with(person) ||
+         (any_ending_ && person.starts_with(path_));  // "/*" and "/p*" are about people, too
+}
+
+bool StreamSet::contains_all(std::string_view prefix) const {
+  return all ||
+         std::ranges::any_of(prefixes, [&](const std::string& p) { return prefix.starts_with(p); });
+}
+
+bool StreamSet::contains_any(std::string_view prefix) const {
+  return contains_all(prefix) ||
+         std::ranges::any_of(exact, [&](const std::string& e) { return e.starts_with(prefix); }) ||
+         std::ranges::any_of(prefixes, [&](const std::string& p) { return p.starts_with(prefix); });
+}
+
 bool StreamSet::contains(std::string_view stream) const {
   return all || std::ranges::binary_search(exact, stream, std::less<>()) ||
          std::ranges::any_of(prefixes, [&](const std::string& p) { return stream.starts_with(p); });
@@ -148,6 +166,20 @@ bool Rights::allow(Action action, std::string_view stream) const {
   });
 }
 
+bool Rights::allow_prefix(Action action, std::string_view prefix) const {
+  ASSERT(info(action).scope == Scope::stream);
+  if (allow_all_streams(action)) return true;
+  if (!allow(action)) return false;
+  const auto is_about = [&](const Part& part) { return part.actions.test(index_of(action)); };
+  return std::ranges::none_of(denials_,
+                              [&](const Part& part) {
+                                return is_about(part) && part.streams.contains_any(prefix);
+                              }) &&
+         std::ranges::any_of(grants_, [&](const Part& part) {
+           return is_about(part) && part.streams.contains_all(prefix);
+         });
+}
+
 Rights Policy::rights_of(std::string_view id, u128 cell) const {
   Rights rights;
   for (const Rule& rule : grants_) {
@@ -170,6 +202,21 @@ Rights Policy::rights_of(std::string_view id, u128 cell) const {
     }
   }
   return rights;
+}
+
+std::size_t Policy::approvers(u128 cell) const {
+  std::set<std::string_view> persons;
+  for (const Rule& grant : grants_) {
+    const bool is_here =
+        grant.all_cells || std::ranges::find(grant.cells, cell) != grant.cells.end();
+    if (!is_here || !grant.actions.test(index_of(Action::policy_approve))) continue;
+    for (const IdentityPattern& who : grant.who) {
+      if (!who.is_about_persons()) continue;
+      if (who.is_about_several()) return 2;
+      if (rights_of(who.text(), cell).allow(Action::policy_approve)) persons.insert(who.text());
+    }
+  }
+  return std::min<std::size_t>(persons.size(), 2);
 }
 
 Explanation Policy::explain(const Question& question) const {

@@ -44,6 +44,9 @@ class IdentityPattern {
   /// Errors: invalid_argument saying what is wrong.
   static Result<IdentityPattern> parse(std::string_view text);
   bool matches(std::string_view id) const;
+  /// Whether it is about people, and about more than one.
+  bool is_about_persons() const;
+  bool is_about_several() const { return any_label_ || any_ending_; }
   const std::string& text() const { return text_; }
 
  private:
@@ -61,6 +64,10 @@ class StreamSet {
   std::vector<std::string> exact;     ///< Sorted.
   std::vector<std::string> prefixes;  ///< Without the `*`.
   bool contains(std::string_view stream) const;
+  /// Every name that begins with `prefix`.
+  bool contains_all(std::string_view prefix) const;
+  /// Some name that begins with `prefix`.
+  bool contains_any(std::string_view prefix) const;
 };
 struct LedgerSet {
   bool all = false;
@@ -89,6 +96,8 @@ class Rights {
   /// The same about one thing. The action has that scope (asserted).
   bool allow(Action action, std::uint32_t ledger) const;
   bool allow(Action action, std::string_view stream) const;
+  /// For every stream whose name begins with `prefix`.
+  bool allow_prefix(Action action, std::string_view prefix) const;
   /// Then no ledger needs to be looked at.
   bool allow_all_ledgers(Action action) const { return all_ledgers_.test(index_of(action)); }
   bool allow_all_streams(Action action) const { return all_streams_.test(index_of(action)); }
@@ -116,8 +125,8 @@ struct Question {
   std::string_view id;
   u128 cell = 0;
   Action action{};
-  std::optional<std::uint32_t> ledger;
-  std::optional<std::string_view> stream;
+  std::optional<std::uint32_t> ledger{};
+  std::optional<std::string_view> stream{};
 };
 struct Explanation {
   bool is_allowed = false;
@@ -131,6 +140,9 @@ class Policy {
 
   Rights rights_of(std::string_view id, u128 cell) const;
   Explanation explain(const Question& question) const;
+  /// How many people may approve in `cell`, as far as that matters: 0, 1, or 2 for more. A pattern
+  /// of persons with `*` counts as two: it is meant for several.
+  std::size_t approvers(u128 cell) const;
 
   const std::string& text() const { return text_; }  ///< As parsed.
   /// What a proposal and its approvals are about: SHA-256 of the text.

@@ -274,5 +274,55 @@ TEST(Policy, an_explanation_names_the_rule_or_what_is_missing) {
             "denied: no grant is about spiffe://x.y/z");
 }
 
+TEST(Policy, a_beginning_of_names_is_allowed_if_one_grant_has_all_of_it_and_no_denial_some) {
+  const std::shared_ptr<const Policy> policy = parsed(R"(meridian-policy: 1
+grants:
+  - who: spiffe://bank.example/service/a
+    actions: events.read
+    cells: all
+    streams: ["pay*", "orders-1*", exact]
+denials:
+  - who: spiffe://bank.example/service/a
+    actions: events.read
+    streams: ["payments-secret*", payroll-7]
+)");
+  const Rights rights = policy->rights_of("spiffe://bank.example/service/a", cell);
+  const auto allow = [&](std::string_view prefix) {
+    return rights.allow_prefix(Action::events_read, prefix);
+  };
+  EXPECT_TRUE(allow("payouts-"));
+  EXPECT_FALSE(allow("payments-"));  // some of it is denied
+  EXPECT_FALSE(allow("payroll-"));
+  EXPECT_FALSE(allow("pa"));  // more than is given
+  EXPECT_TRUE(allow("orders-1"));
+  EXPECT_FALSE(allow("orders-"));
+  EXPECT_FALSE(allow("exact"));
+  EXPECT_FALSE(policy->rights_of("spiffe://bank.example/service/b", cell)
+                   .allow_prefix(Action::events_read, "payouts-"));
+}
+
+TEST(Policy, approvers_are_people_who_are_here_and_not_denied) {
+  const auto count = [](const std::string& who, const std::string& more = "") {
+    return parsed("meridian-policy: 1\ngrants:\n  - who: " + who +
+                  "\n    roles: operator\n    cells: all\n" + more)
+        ->approvers(cell);
+  };
+  const std::string ada = "spiffe://bank.example/person/ada";
+  EXPECT_EQ(parsed("meridian-policy: 1\n")->approvers(cell), 0U);
+  EXPECT_EQ(count("spiffe://bank.example/service/*"), 0U);
+  EXPECT_EQ(count(ada), 1U);
+  EXPECT_EQ(count("[" + ada + ", " + ada + "]"), 1U);
+  EXPECT_EQ(count("[" + ada + ", spiffe://bank.example/person/grace]"), 2U);
+  EXPECT_EQ(count("spiffe://bank.example/person/*"), 2U);
+  EXPECT_EQ(count("spiffe://bank.example/*"), 2U);
+  EXPECT_EQ(count(ada,
+                  "  - who: spiffe://bank.example/person/grace\n    roles: operator\n    "
+                  "cells: [00000000-0000-0000-0000-000000000001]\n"),
+            1U);
+  EXPECT_EQ(count("[" + ada + ", spiffe://bank.example/person/grace]",
+                  "denials:\n  - who: " + ada + "\n    actions: policy.approve\n"),
+            1U);
+}
+
 }  // namespace
 }  // namespace meridian::mesh

@@ -25,6 +25,16 @@ DENIAL_SECONDS_MAX = 5
 RENEWALS = 20
 
 
+POLICY = f"""meridian-policy: 1
+grants:
+  - who: "spiffe://*.{DEPLOYMENT}/service/*"
+    roles: [writer, reader, auditor]
+    cells: all
+    ledgers: all
+    streams: all
+"""
+
+
 class Authorities:
     """What `meridian init` made, and everybody's identity."""
 
@@ -163,8 +173,10 @@ def test(binary, work):
     ids = Authorities(binary, work)
     client = ids.issue("eu", "/service/pay")
     with cluster.Cluster(binary, work, "--cell", CELL) as cell:
+        policy = work / "policy.yaml"
+        policy.write_text(POLICY)
         for node in cell.nodes:
-            node.arguments += ["--identity", str(ids.issue_node(node.number))]
+            node.arguments += ["--identity", str(ids.issue_node(node.number)), "--first-policy", str(policy)]
         cell.start()
         run(binary, "account", "create", "--id", "1", "--ledger", "1", "--code", "1", "--server", cell.servers(),
             "--identity", client)

@@ -7,6 +7,7 @@
 
 #include "api/convert.h"
 #include "api/internal/unary_call.h"
+#include "api/scope_checks.h"
 
 namespace meridian::api::internal {
 
@@ -48,12 +49,16 @@ void write_list(Backend& backend, UnaryCall<Reply> call, std::vector<Value> valu
   backend.work.post(std::move(all));
 }
 
-/// A callback that ends `call` with a list, each element filled into `add(reply)`.
+/// A callback that ends `call` with a list, each element filled into `add(reply)`. Rows that say
+/// which ledger they are of are for those who may read it.
 template <typename Value, typename Reply, typename Add>
 std::function<void(Result<std::vector<Value>>)> answer_list(Backend& backend, UnaryCall<Reply> call,
                                                             Add add) {
   return [&backend, call, add](Result<std::vector<Value>> values) {
     if (!values) return call.refuse(values.error());
+    if constexpr (requires(const Value& value) { ledger_of(value); }) {
+      if (Status may = check_rows(call.asker(), *values); !may) return call.refuse(may.error());
+    }
     write_list(backend, call, std::move(*values),
                [add](const Value& value, Reply& reply) { fill(value, *add(reply)); });
   };

@@ -7,13 +7,14 @@
 
 #include <memory>
 
-#include "api/callers.h"
+#include "api/backend.h"
 
 namespace meridian::api::internal {
 
-/// `callers` outlives the server. Errors: failed_precondition if this process has no certificate,
-/// or speaks older versions of TLS (require_tls13()).
-Result<std::shared_ptr<grpc::ServerCredentials>> make_grpc_credentials(Callers& callers);
+/// `backend`, with its callers, outlives the server. At each call its policy is asked, too: about
+/// the method. Errors: failed_precondition if this process has no certificate, or speaks older
+/// versions of TLS (require_tls13()).
+Result<std::shared_ptr<grpc::ServerCredentials>> make_grpc_credentials(Backend& backend);
 
 /// Who makes this call, on a server with these credentials. Cost: 1 us. Errors: permission_denied
 /// if the caller may not call any more.

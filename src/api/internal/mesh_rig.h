@@ -10,6 +10,7 @@
 #include "io/entropy.h"
 #include "mesh/authority.h"
 #include "mesh/credentials.h"
+#include "mesh/policy.h"
 #include "sim/clock.h"
 
 namespace meridian::api {
@@ -48,6 +49,22 @@ struct MeshRig {
     auto list = mesh::DenyList::make(
         west, ++denials_, {{std::string("spiffe://") + west + path, "stolen", by.now()}});
     ASSERT(list.has_value() && by.replace_deny_list(*list));
+  }
+
+  static std::shared_ptr<const mesh::Policy> policy(const std::string& rules) {
+    auto parsed = mesh::Policy::parse("meridian-policy: 1\n" + rules);
+    ASSERT(parsed.has_value());
+    return *parsed;
+  }
+  /// Whoever is known may do everything; two people may approve.
+  static std::shared_ptr<const mesh::Policy> everything() {
+    return policy(R"(grants:
+  - who: spiffe://*.bank.example/*
+    roles: [writer, reader, auditor, operator, privacy officer]
+    cells: all
+    ledgers: all
+    streams: all
+)");
   }
 
   sim::Clock clock;

@@ -19,6 +19,7 @@ struct SecuredRig {
   SecuredRig() {
     require_tls13();
     cell.backend->callers = &callers;
+    cell.backend->access.replace(MeshRig::everything());
     cell.start_grpc();
     cell.start_http();
   }
@@ -38,6 +39,9 @@ struct SecuredRig {
     made.channel =
         make_mesh_channel(*made.holder, format_listen_address(cell.grpc->address()), apart);
     return made;
+  }
+  void replace_policy(const std::string& rules) {
+    cell.backend->access.replace(MeshRig::policy(rules));
   }
   TlsClient http(const Somebody& who) const { return {cell.http->address(), &who.shown}; }
 

@@ -32,16 +32,22 @@ class StreamWriter final : public grpc::ServerWriteReactor<Message> {
     std::function<void(std::function<void(Result<Messages>)>)> pull;
   };
 
+  /// Whether a caller may follow what it asked for: asked at the beginning and every second.
+  using May = std::function<Status(const Asker&)>;
+
   /// Begins to write; frees itself when gRPC has done with it.
   static grpc::ServerWriteReactor<Message>* begin(Backend& backend,
                                                   const grpc::CallbackServerContext& context,
-                                                  Source source) {
+                                                  Source source, May may) {
     std::shared_ptr<StreamWriter> writer(new StreamWriter(backend, std::move(source)));
     writer->self_ = writer;
-    auto stop = [weak = std::weak_ptr<StreamWriter>(writer)](const std::optional<Error>& refusal) {
+    auto stop = [weak = std::weak_ptr<StreamWriter>(writer)](
+                    const std::optional<LiveCalls::Refusal>& refusal) {
       auto self = weak.lock();
       if (!self) return;
-      if (refusal) return self->end(*refusal, grpc::StatusCode::UNAUTHENTICATED);
+      if (refusal && refusal->is_unknown)
+        return self->end(refusal->error, grpc::StatusCode::UNAUTHENTICATED);
+      if (refusal) return self->end(refusal->error);
       self->end(fail(Code::unavailable,
                      "the server is stopping; go on later from the last position seen"));
     };
@@ -55,7 +61,20 @@ class StreamWriter final : public grpc::ServerWriteReactor<Message> {
       }
       caller = std::move(*found);
     }
-    Result<std::uint64_t> token = backend.live.add(stop, std::move(caller));
+    if (Status allowed = may(backend.access.asker(caller)); !allowed) {
+      reactor->end(allowed.error());
+      return reactor;
+    }
+    auto may_go_on = [&backend, caller,
+                      may = std::move(may)]() -> std::optional<LiveCalls::Refusal> {
+      if (!caller) return std::nullopt;
+      if (Status good = backend.callers->check(*caller); !good)
+        return LiveCalls::Refusal{good.error(), true};
+      if (Status allowed = may(backend.access.asker(caller)); !allowed)
+        return LiveCalls::Refusal{allowed.error(), false};
+      return std::nullopt;
+    };
+    Result<std::uint64_t> token = backend.live.add(stop, std::move(may_go_on));
     if (token) {
       reactor->token_ = *token;
       reactor->pull();

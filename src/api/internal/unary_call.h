@@ -29,8 +29,8 @@ class CallCore : public std::enable_shared_from_this<CallCore> {
   static std::shared_ptr<CallCore> begin(Backend& backend, grpc::CallbackServerContext& context,
                                          std::string_view deadline_message);
   grpc::ServerUnaryReactor* reactor() const { return reactor_; }
-  /// Who calls, in records.
-  u128 actor() const { return actor_; }
+  /// Who calls, and what they may do.
+  const Asker& asker() const { return asker_; }
   /// True for the first caller, who then fills the reply and calls one of the next two.
   bool claim() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
   void finish();
@@ -47,14 +47,14 @@ class CallCore : public std::enable_shared_from_this<CallCore> {
            std::string_view deadline_message)
       : backend_(backend), context_(context), deadline_message_(deadline_message) {}
   void arm(grpc::CallbackServerContext& context);
-  void find_caller();
+  void find_asker();
   /// Counted as `error`, and told as `status`.
   void finish(const Error& error, const grpc::Status& status);
 
   Backend& backend_;                      // outlives the call, which is what claim() guards
   grpc::CallbackServerContext& context_;  // gRPC's until OnDone; used only by the claimer
   std::string_view deadline_message_;
-  u128 actor_ = 0;
+  Asker asker_;
   std::optional<Backend::LocalRead> local_read_;
   grpc::ServerUnaryReactor* reactor_ = nullptr;  // gRPC's until OnDone; used only by the claimer
   std::atomic<bool> claimed_ = false;
@@ -70,7 +70,8 @@ class UnaryCall {
       : core_(CallCore::begin(backend, *context, deadline_message)), reply_(reply) {}
 
   grpc::ServerUnaryReactor* reactor() const { return core_->reactor(); }
-  u128 actor() const { return core_->actor(); }
+  const Asker& asker() const { return core_->asker(); }
+  u128 actor() const { return asker().actor(); }
 
   /// Ends the call with what `fill(reply)` writes.
   template <typename Fill>

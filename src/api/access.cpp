@@ -1,0 +1,171 @@
+#include "api/access.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace meridian::api {
+namespace {
+
+/// What a caller may do whatever the policy says, so that a cell without one can be asked how it
+/// is.
+bool is_for_all(mesh::Action action) { return action == mesh::Action::status_read; }
+
+/// No stream has it.
+constexpr std::string_view no_stream_name = "\n";
+
+bool is_person(const Caller& caller) {
+  return mesh::kind_of(caller.identity.id) == mesh::IdKind::person;
+}
+
+}  // namespace
+
+const mesh::Rights* Asker::rights_for(mesh::Action action) const {
+  if (standing_ == nullptr || standing_->blocked.test(mesh::index_of(action))) return nullptr;
+  return &standing_->rights;
+}
+
+Status Asker::check(const Needs& needs) const {
+  ASSERT(!needs.any.empty());
+  if (may_everything()) return {};
+  for (const mesh::Action action : needs.any) {
+    const mesh::Rights* rights = rights_for(action);
+    if (rights != nullptr && rights->allow(action)) return {};
+    if (standing_ != nullptr && standing_->policy == nullptr && is_for_all(action)) return {};
+  }
+  if (access_ == nullptr) return fail(Code::permission_denied, "nobody may do anything");
+  return access_->deny(*this, {.id = id(), .cell = access_->cell_, .action = needs.any.front()});
+}
+
+Status Asker::check(mesh::Action action, std::uint32_t ledger) const {
+  if (may_everything()) return {};
+  const mesh::Rights* rights = rights_for(action);
+  if (rights != nullptr && rights->allow(action, ledger)) return {};
+  if (access_ == nullptr) return fail(Code::permission_denied, "nobody may do anything");
+  return access_->deny(*this,
+                       {.id = id(), .cell = access_->cell_, .action = action, .ledger = ledger});
+}
+
+Status Asker::check(mesh::Action action, std::string_view stream) const {
+  if (may_everything()) return {};
+  const mesh::Rights* rights = rights_for(action);
+  if (rights != nullptr && rights->allow(action, stream)) return {};
+  if (access_ == nullptr) return fail(Code::permission_denied, "nobody may do anything");
+  return access_->deny(*this,
+                       {.id = id(), .cell = access_->cell_, .action = action, .stream = stream});
+}
+
+Status Asker::check_all_streams(mesh::Action action) const {
+  if (may_everything() || allows_all_streams(action)) return {};
+  TRY(check(action));
+  return access_->deny(
+      *this, {.id = id(), .cell = access_->cell_, .action = action, .stream = no_stream_name});
+}
+
+Status Asker::check_category(mesh::Action action, std::string_view category) const {
+  const std::string prefix = std::string(category) + "-";
+  if (may_everything() || allows_all_streams(action)) return {};
+  const mesh::Rights* rights = rights_for(action);
+  if (rights != nullptr && rights->allow(action, category) && rights->allow_prefix(action, prefix))
+    return {};
+  if (access_ == nullptr) return fail(Code::permission_denied, "nobody may do anything");
+  Error error = access_->deny(
+      *this, {.id = id(), .cell = access_->cell_, .action = action, .stream = prefix});
+  error.message += " (a category is its streams `NAME` and `NAME-*`)";
+  return error;
+}
+
+bool Asker::allows_all_ledgers(mesh::Action action) const {
+  if (may_everything()) return true;
+  const mesh::Rights* rights = rights_for(action);
+  return rights != nullptr && rights->allow_all_ledgers(action);
+}
+
+bool Asker::allows_all_streams(mesh::Action action) const {
+  if (may_everything()) return true;
+  const mesh::Rights* rights = rights_for(action);
+  return rights != nullptr && rights->allow_all_streams(action);
+}
+
+Access::Access(u128 cell, door::Door& door, metrics::Registry& metrics) : cell_(cell), door_(door) {
+  for (std::size_t i = 0; i < mesh::action_count; ++i)
+    denials_[i] = &metrics.counter("meridian_policy_denials_total",
+                                   "Calls that the policy did not allow, by action.",
+                                   {{"action", std::string(mesh::info(mesh::action_at(i)).name)}});
+}
+
+void Access::replace(std::shared_ptr<const mesh::Policy> policy) {
+  InForce now{std::move(policy), true};
+  now.is_bootstrap = now.policy == nullptr || now.policy->approvers(cell_) < 2;
+  const std::lock_guard lock(mutex_);
+  in_force_.policy.swap(now.policy);
+  in_force_.is_bootstrap = now.is_bootstrap;
+}
+
+Access::InForce Access::in_force() const {
+  const std::lock_guard lock(mutex_);
+  return in_force_;
+}
+
+std::shared_ptr<const mesh::Policy> Access::policy() const { return in_force().policy; }
+bool Access::is_bootstrap() const { return in_force().is_bootstrap; }
+
+Asker Access::asker(const CallerRef& caller) const {
+  Asker asker;
+  asker.access_ = this;
+  asker.caller_ = caller;
+  if (caller) {
+    asker.actor_ = caller->actor(door_);
+    asker.standing_ = standing_of(*caller, in_force());
+  } else {
+    asker.actor_ = door_.actor_id("local");
+  }
+  return asker;
+}
+
+std::shared_ptr<const Standing> Access::standing_of(const Caller& caller,
+                                                    const InForce& now) const {
+  if (std::shared_ptr<const Standing> kept = caller.standing(); kept && kept->policy == now.policy)
+    return kept;
+  auto made = std::make_shared<Standing>();
+  made->policy = now.policy;
+  if (now.policy) made->rights = now.policy->rights_of(caller.id, cell_);
+  made->is_person = is_person(caller);
+  made->is_bootstrap = now.is_bootstrap;
+  for (std::size_t i = 0; i < mesh::action_count; ++i) {
+    const mesh::Action action = mesh::action_at(i);
+    made->blocked.set(i, mesh::needs_person(action) && (!made->is_person || now.is_bootstrap));
+  }
+  caller.keep(made);
+  return made;
+}
+
+Error Access::deny(const Asker& asker, const mesh::Question& question) const {
+  denials_[mesh::index_of(question.action)]->increment();
+  if (asker.actor_ != 0) door_.count_denial(asker.actor_, question.action);
+  std::string what(mesh::info(question.action).name);
+  if (question.ledger == 0)
+    what += " without a ledger that is named";
+  else if (question.ledger)
+    what += fmt::format(" in ledger {}", *question.ledger);
+  return fail(Code::permission_denied, fmt::format("{}: {}", what, why(asker, question)));
+}
+
+std::string Access::why(const Asker& asker, const mesh::Question& question) const {
+  const Standing& standing = *asker.standing_;
+  if (standing.policy == nullptr)
+    return "denied: this cell has no policy, so it says how it is and no more. start its replicas "
+           "with --first-policy FILE";
+  const mesh::Explanation explanation = standing.policy->explain(question);
+  if (!explanation.is_allowed || !standing.blocked.test(mesh::index_of(question.action)))
+    return explanation.text;
+  if (!standing.is_person)
+    return fmt::format("denied: {} is no person, and only people may do that", asker.id());
+  return "denied: by this policy fewer than two people may approve, and nothing dangerous is done "
+         "by one person";
+}
+
+}  // namespace meridian::api
