@@ -35,6 +35,8 @@ const Needs* needs_of_method(std::string_view path) {
       {"/meridian.v1.Feed/Follow", records_read},
       {"/meridian.v1.Subjects/Forget", subjects_forget},
       {"/meridian.v1.Subjects/Status", subjects_read},
+      {"/meridian.v1.Schemas/Set", schemas_change},
+      {"/meridian.v1.Schemas/List", schemas_read},
       {"/meridian.v1.Admin/Status", status_read},
       {"/meridian.v1.Admin/Settle", status_read},
       {"/meridian.v1.Admin/Metrics", metrics_read},

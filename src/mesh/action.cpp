@@ -32,6 +32,8 @@ constexpr std::array<ActionInfo, action_count> infos = {{
     {"policy.propose", Scope::cell, true, true},
     {"policy.approve", Scope::cell, false, true},
     {"recovery.run", Scope::cell, true, true},
+    {"schemas.read"},
+    {"schemas.change", Scope::cell, false, true},
 }};
 static_assert(!infos.back().name.empty());
 
@@ -47,7 +49,7 @@ Actions set_of(std::initializer_list<Action> actions) {
 /// In the order of Role.
 std::array<Actions, role_count> make_roles() {
   using enum Action;
-  const Actions seen_by_all = set_of({outcomes_read, proofs_read, status_read});
+  const Actions seen_by_all = set_of({outcomes_read, proofs_read, status_read, schemas_read});
   const Actions auditor =
       seen_by_all | set_of({records_read, accounts_read, subjects_read, metrics_read, members_read,
                             upgrade_read, keys_read, policy_read});
@@ -57,9 +59,9 @@ std::array<Actions, role_count> make_roles() {
           auditor | set_of({events_read}),
           set_of({status_read, metrics_read, members_read, members_change, upgrade_read,
                   upgrade_activate, keys_read, keys_rotate, policy_read, policy_propose,
-                  policy_approve, recovery_run}),
-          set_of({status_read, subjects_read, subjects_export, subjects_forget, holds_change,
-                  policy_read})};
+                  policy_approve, recovery_run, schemas_read, schemas_change}),
+          set_of({status_read, schemas_read, subjects_read, subjects_export, subjects_forget,
+                  holds_change, policy_read})};
 }
 
 }  // namespace

@@ -39,8 +39,10 @@ enum class Action : std::uint8_t {
   policy_propose,
   policy_approve,
   recovery_run,
+  schemas_read,
+  schemas_change,
 };
-inline constexpr std::size_t action_count = static_cast<std::size_t>(Action::recovery_run) + 1;
+inline constexpr std::size_t action_count = static_cast<std::size_t>(Action::schemas_change) + 1;
 using Actions = std::bitset<action_count>;
 
 /// What a grant of it must say besides the cells.
