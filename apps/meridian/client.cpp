@@ -10,6 +10,7 @@
 #include "api/backend.h"
 #include "api/convert.h"
 #include "api/grpc_channel.h"
+#include "api/grpc_code.h"
 #include "base/assert.h"
 
 namespace meridian::app {
@@ -21,30 +22,6 @@ constexpr std::int64_t pause_ms_max = 500;
 /// From server to server: somebody leads again within a second or so.
 constexpr std::int64_t move_pause_ms_max = 64;
 constexpr io::Duration connect_slice = io::milliseconds(200);
-
-Code to_code(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::INVALID_ARGUMENT: return Code::invalid_argument;
-    case grpc::StatusCode::NOT_FOUND: return Code::not_found;
-    case grpc::StatusCode::ALREADY_EXISTS: return Code::already_exists;
-    case grpc::StatusCode::ABORTED:
-    case grpc::StatusCode::FAILED_PRECONDITION: return Code::failed_precondition;
-    case grpc::StatusCode::OUT_OF_RANGE: return Code::out_of_range;
-    case grpc::StatusCode::UNAUTHENTICATED:
-    case grpc::StatusCode::PERMISSION_DENIED: return Code::permission_denied;
-    case grpc::StatusCode::RESOURCE_EXHAUSTED: return Code::resource_exhausted;
-    case grpc::StatusCode::UNAVAILABLE: return Code::unavailable;
-    case grpc::StatusCode::CANCELLED:
-    case grpc::StatusCode::DEADLINE_EXCEEDED: return Code::deadline_exceeded;
-    case grpc::StatusCode::DATA_LOSS: return Code::data_loss;
-    case grpc::StatusCode::UNIMPLEMENTED: return Code::unimplemented;
-    case grpc::StatusCode::OK:
-    case grpc::StatusCode::UNKNOWN:
-    case grpc::StatusCode::INTERNAL:
-    case grpc::StatusCode::DO_NOT_USE: return Code::internal;
-  }
-  return Code::internal;
-}
 
 gpr_timespec after(io::Duration duration) {
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
@@ -74,7 +51,7 @@ void add_client_options(CLI::App& command, ClientOptions& options) {
 
 Error to_error(const grpc::Status& status) {
   ASSERT(!status.ok());
-  return {to_code(status.error_code()), status.error_message()};
+  return api::to_error(status);
 }
 
 namespace {

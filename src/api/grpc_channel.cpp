@@ -46,6 +46,24 @@ class Verifier final : public tls::ExternalCertificateVerifier {
   const mesh::WantedPeer wanted_;
 };
 
+/// Shows `own` unless that is null.
+std::shared_ptr<grpc::ChannelCredentials> make_credentials(const mesh::Credentials& credentials,
+                                                           const mesh::OwnIdentity* own,
+                                                           mesh::WantedPeer wanted) {
+  tls::TlsChannelCredentialsOptions options;
+  if (own != nullptr) {
+    const tls::IdentityKeyCertPair pair{std::string(as_text(own->key_pem.bytes())), own->chain_pem};
+    options.set_certificate_provider(
+        std::make_shared<tls::StaticDataCertificateProvider>(std::vector{pair}));
+    options.watch_identity_key_cert_pairs();
+  }
+  options.set_verify_server_certs(false);  // by OpenSSL; the verifier is asked all the same
+  options.set_check_call_host(false);      // ids are no host names
+  options.set_certificate_verifier(
+      tls::ExternalCertificateVerifier::Create<Verifier>(credentials, std::move(wanted)));
+  return tls::TlsCredentials(options);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(
@@ -54,17 +72,14 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(
   if (own == nullptr)
     return fail(Code::failed_precondition,
                 "this process has no certificate yet: enrol it with a join token");
-  const tls::IdentityKeyCertPair pair{std::string(as_text(own->key_pem.bytes())), own->chain_pem};
-  tls::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(
-      std::make_shared<tls::StaticDataCertificateProvider>(std::vector{pair}));
-  options.watch_identity_key_cert_pairs();
-  options.set_verify_server_certs(false);  // by OpenSSL; the verifier is asked all the same
-  options.set_check_call_host(false);      // ids are no host names
-  options.set_certificate_verifier(tls::ExternalCertificateVerifier::Create<Verifier>(
-      credentials,
-      mesh::WantedPeer{.side = mesh::WantedPeer::Side::server, .kinds = std::move(kinds)}));
-  return tls::TlsCredentials(options);
+  return make_credentials(credentials, own.get(),
+                          {.side = mesh::WantedPeer::Side::server, .kinds = std::move(kinds)});
+}
+
+std::shared_ptr<grpc::ChannelCredentials> make_channel_credentials_to(
+    const mesh::Credentials& credentials, mesh::SpiffeId server) {
+  return make_credentials(credentials, credentials.own().get(),
+                          {.side = mesh::WantedPeer::Side::server, .id = std::move(server)});
 }
 
 std::shared_ptr<grpc::Channel> make_mesh_channel(const mesh::Credentials& credentials,

@@ -27,6 +27,10 @@ Result<std::shared_ptr<grpc::ChannelCredentials>> make_channel_credentials(
     const mesh::Credentials& credentials,
     std::vector<mesh::IdKind> kinds = {mesh::IdKind::node, mesh::IdKind::gateway});
 
+/// To exactly `server`. Shows a certificate of one's own if there is one.
+std::shared_ptr<grpc::ChannelCredentials> make_channel_credentials_to(
+    const mesh::Credentials& credentials, mesh::SpiffeId server);
+
 /// A channel to `address` with them. Without a certificate of one's own its calls fail.
 std::shared_ptr<grpc::Channel> make_mesh_channel(const mesh::Credentials& credentials,
                                                  const std::string& address,

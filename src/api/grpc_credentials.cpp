@@ -38,7 +38,9 @@ std::string_view property(const grpc_auth_context* context, const char* name) {
 /// What gRPC calls back. Its credentials own it: they live as long as connections do.
 class Judge {
  public:
-  explicit Judge(Backend& backend) : backend_(backend), callers_(*backend.callers) {}
+  /// `backend` null: everybody is let through.
+  Judge(const mesh::Credentials& credentials, Backend* backend)
+      : credentials_(credentials), backend_(backend) {}
 
   /// At each handshake, one at a time.
   static grpc_ssl_certificate_config_reload_status fetch(void* self,
@@ -49,9 +51,11 @@ class Judge {
   static void process(void* self, grpc_auth_context* context, const grpc_metadata* metadata,
                       std::size_t count, grpc_process_auth_metadata_done_cb done, void* call) {
     auto& judge = *static_cast<Judge*>(self);
+    if (judge.backend_ == nullptr)
+      return done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_OK, nullptr);
     const Result<CallerRef> caller =
-        judge.callers_.find(property(context, GRPC_X509_PEM_CERT_PROPERTY_NAME),
-                            property(context, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME));
+        judge.backend_->callers->find(property(context, GRPC_X509_PEM_CERT_PROPERTY_NAME),
+                                      property(context, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME));
     if (!caller)
       return done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_UNAUTHENTICATED,
                   caller.error().message.c_str());
@@ -76,14 +80,14 @@ class Judge {
   Status ask(const CallerRef& caller, std::string_view method) {
     const Needs* needs = needs_of_method(method);
     Status may = needs != nullptr
-                     ? backend_.access.asker(caller).check(*needs)
+                     ? backend_->access.asker(caller).check(*needs)
                      : fail(Code::permission_denied, "there is no such method for anybody");
-    if (!may) backend_.grpc_calls.failed(Code::permission_denied);
+    if (!may) backend_->grpc_calls.failed(Code::permission_denied);
     return may;
   }
 
   grpc_ssl_certificate_config_reload_status fetch(grpc_ssl_server_certificate_config*& out) {
-    const std::shared_ptr<const mesh::OwnIdentity> own = callers_.credentials().own();
+    const std::shared_ptr<const mesh::OwnIdentity> own = credentials_.own();
     if (own == nullptr) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
     std::string authorities = name_authorities();
     if (own->version == version_ && authorities == authorities_)
@@ -100,14 +104,14 @@ class Judge {
   /// Not to verify by: clients choose their certificate by these names.
   std::string name_authorities() const {
     std::string pem;
-    const mesh::TrustBundles bundles = callers_.credentials().bundles();
+    const mesh::TrustBundles bundles = credentials_.bundles();
     for (const std::string& domain : bundles.trust_domains())
       pem += mesh::format_pem_chain(bundles.find(domain)->authorities());
     return pem;
   }
 
-  Backend& backend_;
-  Callers& callers_;
+  const mesh::Credentials& credentials_;
+  Backend* backend_;
   std::uint64_t version_ = 0;  // what gRPC holds
   std::string authorities_;
 };
@@ -115,10 +119,12 @@ class Judge {
 /// Handed to a ServerBuilder, and gone while its server still runs.
 class Credentials final : public grpc::ServerCredentials {
  public:
-  explicit Credentials(Backend& backend) {
-    auto* judge = new Judge(backend);
+  Credentials(const mesh::Credentials& credentials, Backend* backend) {
+    auto* judge = new Judge(credentials, backend);
     auto* options = grpc_ssl_server_credentials_create_options_using_config_fetcher(
-        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY, Judge::fetch, judge);
+        backend == nullptr ? GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_BUT_DONT_VERIFY
+                           : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_BUT_DONT_VERIFY,
+        Judge::fetch, judge);
     credentials_ = grpc_ssl_server_credentials_create_with_options(options);  // takes them
     grpc_server_credentials_set_auth_metadata_processor(credentials_,
                                                         {Judge::process, Judge::destroy, judge});
@@ -143,14 +149,49 @@ void require_tls13() { ::setenv(suites_name, suites, 1); }
 
 namespace internal {
 
-Result<std::shared_ptr<grpc::ServerCredentials>> make_grpc_credentials(Backend& backend) {
+namespace {
+
+Status check_ready(const mesh::Credentials& credentials) {
   if (!is_tls13_required())
     return fail(Code::failed_precondition,
                 "gRPC would speak TLS 1.2 as well: this process did not call require_tls13()");
-  if (backend.callers->credentials().own() == nullptr)
+  if (credentials.own() == nullptr)
     return fail(Code::failed_precondition,
                 "this process has no certificate yet: enrol it with a join token");
-  return std::shared_ptr<grpc::ServerCredentials>(std::make_shared<Credentials>(backend));
+  return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<grpc::ServerCredentials>> make_grpc_credentials(Backend& backend) {
+  const mesh::Credentials& credentials = backend.callers->credentials();
+  TRY(check_ready(credentials));
+  return std::shared_ptr<grpc::ServerCredentials>(
+      std::make_shared<Credentials>(credentials, &backend));
+}
+
+Result<std::shared_ptr<grpc::ServerCredentials>> make_open_grpc_credentials(
+    const mesh::Credentials& credentials) {
+  TRY(check_ready(credentials));
+  return std::shared_ptr<grpc::ServerCredentials>(
+      std::make_shared<Credentials>(credentials, nullptr));
+}
+
+Result<mesh::PeerIdentity> judge_shown(const grpc::ServerContextBase& context,
+                                       const mesh::Credentials& credentials,
+                                       const mesh::WantedPeer& wanted) {
+  const std::shared_ptr<const grpc::AuthContext> shown = context.auth_context();
+  ASSERT(shown != nullptr);
+  std::string pem;
+  for (const char* name :
+       {GRPC_X509_PEM_CERT_PROPERTY_NAME, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME})
+    for (const grpc::string_ref& text : shown->FindPropertyValues(name))
+      pem.append(text.data(), text.size());
+  if (pem.empty()) return credentials.verify({}, wanted);
+  const mesh::CertificateChain chain = TRY(mesh::parse_pem_chain(pem));
+  std::vector<Bytes> ders;
+  for (const mesh::Certificate& certificate : chain) ders.push_back(certificate.der());
+  return credentials.verify(ders, wanted);
 }
 
 Result<CallerRef> caller_of(const grpc::ServerContextBase& context, Callers& callers) {

@@ -16,6 +16,15 @@ namespace meridian::api::internal {
 /// versions of TLS (require_tls13()).
 Result<std::shared_ptr<grpc::ServerCredentials>> make_grpc_credentials(Backend& backend);
 
+/// The same, and callers may come without a certificate: nothing is judged, and who serves them
+/// judges each call with judge_shown(). `credentials` outlives the server. Errors: the same.
+Result<std::shared_ptr<grpc::ServerCredentials>> make_open_grpc_credentials(
+    const mesh::Credentials& credentials);
+/// Judges what the caller's connection showed. Cost: 200 us. Errors: permission_denied.
+Result<mesh::PeerIdentity> judge_shown(const grpc::ServerContextBase& context,
+                                       const mesh::Credentials& credentials,
+                                       const mesh::WantedPeer& wanted);
+
 /// Who makes this call, on a server with these credentials. Cost: 1 us. Errors: permission_denied
 /// if the caller may not call any more.
 Result<CallerRef> caller_of(const grpc::ServerContextBase& context, Callers& callers);
