@@ -263,15 +263,15 @@ Status Creation::sign() {
   config.cell = data_.cell;
   config.generation = generation_.number;
   const proof::Signer log_key(replica::origin_of(config), proof::KeyType::ed25519,
-                              TRY(data_.keys->newest("log")).secret);
+                              TRY(data_.keys->signer("log")));
   const proof::Signer cosigner(replica::cosigner_name_of(config), proof::KeyType::cosignature,
-                               TRY(data_.keys->newest("cosign")).secret);
+                               TRY(data_.keys->signer("cosign")));
   info_.log_vkey = proof::format_vkey(log_key.verifier());
   info_.cosigner_vkey = proof::format_vkey(cosigner.verifier());
   if (raw(info_.signed_head.size) == 0) return {};
-  proof::Note note = proof::sign_checkpoint(info_.signed_head, log_key);
+  proof::Note note = TRY(proof::sign_checkpoint(info_.signed_head, log_key));
   note.signatures.push_back(
-      proof::cosign(note.text, cosigner, proof::PosixTime{info_.created_ns / 1'000'000'000}));
+      TRY(proof::cosign(note.text, cosigner, proof::PosixTime{info_.created_ns / 1'000'000'000})));
   info_.note = proof::format_note(note);
   return {};
 }

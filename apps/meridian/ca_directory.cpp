@@ -82,7 +82,7 @@ Result<mesh::CertificateAndKey> read_ca(const Node& node) {
 }
 
 Result<proof::Signer> signer_of(const Node& node, const std::string& name) {
-  return proof::Signer(name, proof::KeyType::ed25519, TRY(node.keys->newest("log")).secret);
+  return proof::Signer(name, proof::KeyType::ed25519, TRY(node.keys->signer("log")));
 }
 
 Result<TrustFiles> read_trust(io::Disk& disk) {
@@ -122,7 +122,7 @@ Result<CaDirectory> open_ca(const NodeOptions& options) {
 }
 
 Status write_deny_list(CaDirectory& ca, mesh::DenyList list) {
-  const std::string note = mesh::sign_deny_list(list, *ca.announcer);
+  const std::string note = TRY(mesh::sign_deny_list(list, *ca.announcer));
   TRY(write_notes(*ca.node.disk, denied_path, {{ca.trust_domain(), note}}));
   ca.denied = std::move(list);
   return {};

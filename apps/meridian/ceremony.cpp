@@ -144,9 +144,10 @@ Result<std::string> first_bundle(const Ceremony& ceremony, const std::string& do
     document.officers.push_back(officer.verifier());
   document.announcers.push_back(announcer.verifier());
   const std::string text = TRY(mesh::format_trust_bundle(document));
-  proof::Note note{text, {proof::sign_note(text, announcer)}};
+  proof::Note note{text, {}};
+  note.signatures.push_back(TRY(proof::sign_note(text, announcer)));
   for (const proof::Signer& officer : ceremony.officer_keys)
-    note.signatures.push_back(proof::sign_note(text, officer));
+    note.signatures.push_back(TRY(proof::sign_note(text, officer)));
   return proof::format_note(note);
 }
 

@@ -14,7 +14,7 @@ constexpr std::string_view vkey_path = "vkey";
 constexpr std::size_t vkey_size_max = 4'096;
 
 Result<proof::Signer> cosigner(const Node& node, const std::string& name) {
-  return proof::Signer(name, proof::KeyType::cosignature, TRY(node.keys->newest("cosign")).secret);
+  return proof::Signer(name, proof::KeyType::cosignature, TRY(node.keys->signer("cosign")));
 }
 
 }  // namespace

@@ -18,9 +18,10 @@ struct WitnessHttpTest : testing::Test {
     rig.start();
   }
   std::string body(std::uint64_t old, std::uint64_t size) {
-    proof::AddCheckpoint request{proof::TreeSize{old},
-                                 {},
-                                 proof::sign_checkpoint(*tree.head_at(proof::TreeSize{size}), log)};
+    proof::AddCheckpoint request{
+        proof::TreeSize{old},
+        {},
+        *proof::sign_checkpoint(*tree.head_at(proof::TreeSize{size}), log)};
     if (old > 0)
       request.path = *tree.prove_consistency(proof::TreeSize{old}, proof::TreeSize{size});
     return proof::format_add_checkpoint(request);

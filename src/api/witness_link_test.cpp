@@ -23,7 +23,7 @@ struct WitnessLinkTest : testing::Test {
   proof::Signer log{"test/log/1", proof::KeyType::ed25519, std::array<Byte, 32>{1}};
   WitnessHttpRig rig{{log.verifier()}};
   std::string body = proof::format_add_checkpoint(
-      {proof::TreeSize{0}, {}, proof::sign_checkpoint({proof::TreeSize{3}, proof::Hash{1}}, log)});
+      {proof::TreeSize{0}, {}, *proof::sign_checkpoint({proof::TreeSize{3}, proof::Hash{1}}, log)});
 
   std::unique_ptr<witness::WitnessLink> link(const std::string& prefix = "",
                                              io::Duration timeout = io::seconds(5)) {

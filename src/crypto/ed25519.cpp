@@ -57,6 +57,24 @@ Ed25519Signature Ed25519PrivateKey::sign(Bytes message) const {
   return signature;
 }
 
+namespace {
+
+class MemorySigner final : public Ed25519Signer {
+ public:
+  explicit MemorySigner(Bytes seed) : key_(seed) {}
+  const Ed25519PublicKey& public_key() const override { return key_.public_key(); }
+  Result<Ed25519Signature> sign(Bytes message) const override { return key_.sign(message); }
+
+ private:
+  Ed25519PrivateKey key_;
+};
+
+}  // namespace
+
+std::unique_ptr<Ed25519Signer> make_ed25519_signer(Bytes seed) {
+  return std::make_unique<MemorySigner>(seed);
+}
+
 bool verify_ed25519(const Ed25519PublicKey& key, Bytes message, const Ed25519Signature& signature) {
   KeyHandle handle(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, key.data(), key.size()));
   Context context = make_context();

@@ -31,6 +31,18 @@ class Ed25519PrivateKey {
   Ed25519PublicKey public_key_{};
 };
 
+/// A private key wherever it lies: in memory, or in an HSM. One thread at a time.
+class Ed25519Signer {
+ public:
+  virtual ~Ed25519Signer() = default;
+
+  virtual const Ed25519PublicKey& public_key() const = 0;
+  /// Errors: of where the key lies; none in memory.
+  virtual Result<Ed25519Signature> sign(Bytes message) const = 0;
+};
+/// As Ed25519PrivateKey(seed).
+std::unique_ptr<Ed25519Signer> make_ed25519_signer(Bytes seed);
+
 bool verify_ed25519(const Ed25519PublicKey& key, Bytes message, const Ed25519Signature& signature);
 
 }  // namespace meridian::crypto

@@ -59,9 +59,9 @@ Result<DenyList> parse_deny_list(std::string_view text) {
   return list;
 }
 
-std::string sign_deny_list(const DenyList& list, const proof::Signer& announcer) {
+Result<std::string> sign_deny_list(const DenyList& list, const proof::Signer& announcer) {
   std::string text = format_deny_list(list);
-  proof::NoteSignature signature = proof::sign_note(text, announcer);
+  proof::NoteSignature signature = TRY(proof::sign_note(text, announcer));
   return proof::format_note({std::move(text), {std::move(signature)}});
 }
 

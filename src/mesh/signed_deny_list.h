@@ -19,8 +19,8 @@ std::string format_deny_list(const DenyList& list);
 /// Errors: invalid_argument unless `text` is exactly what the above gives for some list.
 Result<DenyList> parse_deny_list(std::string_view text);
 
-/// The note, signed. `announcer` is of type 0x01 (asserted).
-std::string sign_deny_list(const DenyList& list, const proof::Signer& announcer);
+/// The note, signed. `announcer` is of type 0x01 (asserted). Errors: of proof::sign_note.
+Result<std::string> sign_deny_list(const DenyList& list, const proof::Signer& announcer);
 /// The list of `trust_domain`, if one of `announcers` signed it. That it is not older than what is
 /// held is DenyLists::with's to check. Errors: invalid_argument if it is none; permission_denied if
 /// it is of another domain, nobody of `announcers` signed it, or a signature of theirs is wrong.

@@ -33,7 +33,7 @@ TEST(SignedDenyList, its_bytes_are_those_of_the_document) {
 TEST(SignedDenyList, only_the_announcers_of_its_domain_are_heard) {
   proof::Signer ca = signer("ca.example", 1);
   proof::Signer other = signer("other.example", 2);
-  std::string note = sign_deny_list(sample(), ca);
+  std::string note = *sign_deny_list(sample(), ca);
   std::vector<proof::VerifierKey> keys = {other.verifier(), ca.verifier()};
   EXPECT_EQ(value_of(verify_deny_list(note, domain, keys)), sample());
   EXPECT_EQ(verify_deny_list(note, "eu-east.bank.example", keys).error().code,
@@ -48,7 +48,7 @@ TEST(SignedDenyList, only_the_announcers_of_its_domain_are_heard) {
 TEST(SignedDenyList, every_flipped_bit_is_refused) {
   proof::Signer ca = signer("ca.example", 1);
   std::vector<proof::VerifierKey> keys = {ca.verifier()};
-  const std::string note = sign_deny_list(sample(), ca);
+  const std::string note = *sign_deny_list(sample(), ca);
   for (std::size_t bit = 0; bit < note.size() * 8; ++bit) {
     std::string changed = note;
     changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));

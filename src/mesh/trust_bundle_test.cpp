@@ -48,7 +48,7 @@ class TrustBundleTest : public ::testing::Test {
   static std::string sign_text(const std::string& text, const std::vector<std::string>& names) {
     proof::Note note{text, {}};
     for (const std::string& name : names)
-      note.signatures.push_back(proof::sign_note(text, signer(name)));
+      note.signatures.push_back(*proof::sign_note(text, signer(name)));
     return proof::format_note(note);
   }
   static std::string sign(const TrustBundleDocument& document,
@@ -139,7 +139,7 @@ TEST_F(TrustBundleTest, one_wrong_signature_of_a_known_key_spoils_the_rest) {
   const std::string text = value_of(format_trust_bundle(second()));
   proof::Note note{text, {}};
   for (const char* name : {"ca-1", "erika", "max", "ana"})
-    note.signatures.push_back(proof::sign_note(text, signer(name)));
+    note.signatures.push_back(*proof::sign_note(text, signer(name)));
   ASSERT_TRUE(first_.next(proof::format_note(note)).has_value());
   note.signatures.back().signature[0] ^= 1;
   expect_refused(proof::format_note(note), Code::permission_denied,

@@ -57,9 +57,9 @@ Result<Checkpoint> parse_checkpoint(std::string_view text) {
   return checkpoint;
 }
 
-Note sign_checkpoint(const TreeHead& head, const Signer& log_key) {
+Result<Note> sign_checkpoint(const TreeHead& head, const Signer& log_key) {
   Note note{format_checkpoint({log_key.verifier().name, head, {}}), {}};
-  note.signatures.push_back(sign_note(note.text, log_key));
+  note.signatures.push_back(TRY(sign_note(note.text, log_key)));
   return note;
 }
 

@@ -28,6 +28,6 @@ std::string format_checkpoint(const Checkpoint& checkpoint);
 Result<Checkpoint> parse_checkpoint(std::string_view text);
 
 /// The checkpoint of `head` signed by the log's key, whose name is the origin.
-Note sign_checkpoint(const TreeHead& head, const Signer& log_key);
+Result<Note> sign_checkpoint(const TreeHead& head, const Signer& log_key);
 
 }  // namespace meridian::proof

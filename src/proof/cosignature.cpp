@@ -20,7 +20,8 @@ std::string signed_message(std::string_view checkpoint_text, std::uint64_t time)
 
 }  // namespace
 
-NoteSignature cosign(std::string_view checkpoint_text, const Signer& cosigner, PosixTime time) {
+Result<NoteSignature> cosign(std::string_view checkpoint_text, const Signer& cosigner,
+                             PosixTime time) {
   ASSERT(cosigner.verifier().type == KeyType::cosignature);
   ASSERT(checkpoint_text.ends_with('\n'));
   ASSERT(raw(time) <= time_max);
@@ -29,7 +30,7 @@ NoteSignature cosign(std::string_view checkpoint_text, const Signer& cosigner, P
     line.signature.push_back(static_cast<Byte>(raw(time) >> shift));
   }
   std::string message = signed_message(checkpoint_text, raw(time));
-  crypto::Ed25519Signature signature = cosigner.sign_bytes(as_bytes(message));
+  const crypto::Ed25519Signature signature = TRY(cosigner.sign_bytes(as_bytes(message)));
   line.signature.insert(line.signature.end(), signature.begin(), signature.end());
   return line;
 }

@@ -19,7 +19,8 @@ enum class PosixTime : std::uint64_t {};
 constexpr std::uint64_t raw(PosixTime time) { return static_cast<std::uint64_t>(time); }
 
 /// Signs the text of a checkpoint note. Asserts a cosigner key (0x04) and the range of `time`.
-NoteSignature cosign(std::string_view checkpoint_text, const Signer& cosigner, PosixTime time);
+Result<NoteSignature> cosign(std::string_view checkpoint_text, const Signer& cosigner,
+                             PosixTime time);
 
 struct CosignatureCheck {
   SignatureCheck check = SignatureCheck::other_key;

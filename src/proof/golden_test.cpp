@@ -43,13 +43,13 @@ TEST(Golden, keys_checkpoint_and_cosignatures_are_made_again_byte_for_byte) {
   EXPECT_EQ(golden("log.vkey"), format_vkey(log_key().verifier()) + "\n");
   MerkleTree tree;
   for (const Buffer& header : golden_headers()) tree.append(leaf_hash(header));
-  Note note = sign_checkpoint(tree.head(), log_key());
+  Note note = *sign_checkpoint(tree.head(), log_key());
   Signer us = signer_of("replica-us.interop.example", KeyType::cosignature, 2);
   Signer eu = signer_of("replica-eu.interop.example", KeyType::cosignature, 3);
   Signer witness = signer_of("witness.example/w1", KeyType::cosignature, 4);
-  note.signatures.push_back(cosign(note.text, us, PosixTime{1'700'000'001}));
-  note.signatures.push_back(cosign(note.text, eu, PosixTime{1'700'000'002}));
-  note.signatures.push_back(cosign(note.text, witness, PosixTime{1'700'000'003}));
+  note.signatures.push_back(*cosign(note.text, us, PosixTime{1'700'000'001}));
+  note.signatures.push_back(*cosign(note.text, eu, PosixTime{1'700'000'002}));
+  note.signatures.push_back(*cosign(note.text, witness, PosixTime{1'700'000'003}));
   EXPECT_EQ(format_note(note), golden("checkpoint"));
 }
 
@@ -92,7 +92,7 @@ TEST(Golden, statement_is_made_again_byte_for_byte) {
   crypto::Sha256 outcomes;
   for (const Buffer& header : golden_headers()) outcomes.update(Bytes(header).subspan(4, 2));
   CommitStatement statement{std::string(origin), LeafIndex{0}, 9, 3, 1, outcomes.finish()};
-  EXPECT_EQ(format_note(sign_statement(statement, log_key())), golden("statement"));
+  EXPECT_EQ(format_note(*sign_statement(statement, log_key())), golden("statement"));
 }
 
 }  // namespace

@@ -132,9 +132,13 @@ Result<VerifierKey> parse_vkey(std::string_view text) {
   return key;
 }
 
-Signer::Signer(std::string name, KeyType type, Bytes seed) : key_(seed) {
+Signer::Signer(std::string name, KeyType type, Bytes seed)
+    : Signer(std::move(name), type, crypto::make_ed25519_signer(seed)) {}
+
+Signer::Signer(std::string name, KeyType type, std::unique_ptr<crypto::Ed25519Signer> key)
+    : key_(std::move(key)) {
   ASSERT(is_key_name(name));
-  verifier_ = {std::move(name), type, key_.public_key()};
+  verifier_ = {std::move(name), type, key_->public_key()};
 }
 
 crypto::Secret format_skey(std::string_view name, KeyType type, Bytes seed) {
@@ -199,11 +203,11 @@ Result<Note> parse_note(std::string_view bytes) {
   return note;
 }
 
-NoteSignature sign_note(std::string_view text, const Signer& signer) {
+Result<NoteSignature> sign_note(std::string_view text, const Signer& signer) {
   ASSERT(text.ends_with('\n'));
   ASSERT(signer.verifier().type == KeyType::ed25519);
-  crypto::Ed25519Signature signature = signer.sign_bytes(as_bytes(text));
-  return {signer.verifier().name, signer.verifier().id(), to_buffer(signature)};
+  const crypto::Ed25519Signature signature = TRY(signer.sign_bytes(as_bytes(text)));
+  return NoteSignature{signer.verifier().name, signer.verifier().id(), to_buffer(signature)};
 }
 
 SignatureCheck check_signature(std::string_view text, const NoteSignature& signature,

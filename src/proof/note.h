@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,13 +53,16 @@ class Signer {
  public:
   /// Asserts is_key_name(name) and a 32-byte seed.
   Signer(std::string name, KeyType type, Bytes seed);
+  /// Of a key that may lie elsewhere. Asserts is_key_name(name).
+  Signer(std::string name, KeyType type, std::unique_ptr<crypto::Ed25519Signer> key);
 
   const VerifierKey& verifier() const { return verifier_; }
-  crypto::Ed25519Signature sign_bytes(Bytes message) const { return key_.sign(message); }
+  /// Errors: of where the key lies; none of a seed.
+  Result<crypto::Ed25519Signature> sign_bytes(Bytes message) const { return key_->sign(message); }
 
  private:
   VerifierKey verifier_;
-  crypto::Ed25519PrivateKey key_;
+  std::unique_ptr<crypto::Ed25519Signer> key_;
 };
 /// "PRIVATE+KEY+name+1a2b3c4d+base64(type || seed)", as Go's sumdb/note writes it. A secret.
 crypto::Secret format_skey(std::string_view name, KeyType type, Bytes seed);
@@ -82,8 +86,9 @@ std::string format_note(const Note& note);
 /// Errors: invalid_argument naming the line. Nothing is verified here.
 Result<Note> parse_note(std::string_view bytes);
 
-/// A plain Ed25519 signature (type 0x01, asserted) over `text`, which ends with a newline.
-NoteSignature sign_note(std::string_view text, const Signer& signer);
+/// A plain Ed25519 signature (type 0x01, asserted) over `text`, which ends with a newline. Errors,
+/// here and of all that sign: of Signer::sign_bytes.
+Result<NoteSignature> sign_note(std::string_view text, const Signer& signer);
 
 /// What a signature line means to someone who trusts `key`.
 enum class SignatureCheck : std::uint8_t {

@@ -46,7 +46,7 @@ TEST(Note, keys_and_signature_equal_those_of_the_go_library) {
       "If you think cryptography is the answer to your problem,\n"
       "then you don't know what your problem is.\n",
       {}};
-  note.signatures.push_back(sign_note(note.text, *signer));
+  note.signatures.push_back(*sign_note(note.text, *signer));
   EXPECT_EQ(
       format_note(note),
       note.text +
@@ -151,8 +151,8 @@ TEST(Checkpoint, malformed_texts_are_refused) {
 TEST(Cosignature, is_bound_to_text_time_and_key) {
   Signer log = signer_of("example.com/log", KeyType::ed25519, 1);
   Signer witness = signer_of("w.example/1", KeyType::cosignature, 2);
-  Note note = sign_checkpoint({TreeSize{7}, empty_root()}, log);
-  NoteSignature line = cosign(note.text, witness, PosixTime{1'679'315'147});
+  Note note = *sign_checkpoint({TreeSize{7}, empty_root()}, log);
+  NoteSignature line = *cosign(note.text, witness, PosixTime{1'679'315'147});
   EXPECT_EQ(line.signature.size(), 72U);
   EXPECT_EQ(to_hex(Bytes(line.signature).first(8)), "00000000641850cb");
   CosignatureCheck check = check_cosignature(note.text, line, witness.verifier());
@@ -173,7 +173,7 @@ TEST(Cosignature, is_bound_to_text_time_and_key) {
   // The same key as a plain signer has another id; the log's line is another key's.
   Signer plain = signer_of("w.example/1", KeyType::ed25519, 2);
   EXPECT_NE(plain.verifier().id(), witness.verifier().id());
-  EXPECT_EQ(checked(sign_note(note.text, plain), note.text), SignatureCheck::other_key);
+  EXPECT_EQ(checked(*sign_note(note.text, plain), note.text), SignatureCheck::other_key);
   EXPECT_EQ(checked(note.signatures[0], note.text), SignatureCheck::other_key);
 }
 
@@ -181,7 +181,7 @@ TEST(Cosignature, after_the_largest_time_is_refused) {
   Signer witness = signer_of("w", KeyType::cosignature, 3);
   NoteSignature line{"w", witness.verifier().id(), {0x80, 0, 0, 0, 0, 0, 0, 0}};
   crypto::Ed25519Signature signature =
-      witness.sign_bytes(as_bytes("cosignature/v1\ntime 9223372036854775808\no\n1\nr\n"));
+      *witness.sign_bytes(as_bytes("cosignature/v1\ntime 9223372036854775808\no\n1\nr\n"));
   line.signature.insert(line.signature.end(), signature.begin(), signature.end());
   EXPECT_EQ(check_cosignature("o\n1\nr\n", line, witness.verifier()).check, SignatureCheck::bad);
 }
@@ -189,9 +189,9 @@ TEST(Cosignature, after_the_largest_time_is_refused) {
 // Checked against an independent computation of the message by hand.
 TEST(Cosignature, signs_the_message_of_the_specification) {
   Signer witness = signer_of("w", KeyType::cosignature, 3);
-  NoteSignature line = cosign("o\n1\nr\n", witness, PosixTime{12});
+  NoteSignature line = *cosign("o\n1\nr\n", witness, PosixTime{12});
   crypto::Ed25519Signature expected =
-      witness.sign_bytes(as_bytes("cosignature/v1\ntime 12\no\n1\nr\n"));
+      *witness.sign_bytes(as_bytes("cosignature/v1\ntime 12\no\n1\nr\n"));
   EXPECT_TRUE(equal(Bytes(line.signature).subspan(8), expected));
 }
 

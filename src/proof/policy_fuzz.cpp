@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::array<Byte, 32> seed;
     seed.fill(1);
     Signer log("interop.example/00000000-0000-0007-0000-000000000007/1", KeyType::ed25519, seed);
-    return sign_checkpoint({TreeSize{5}, {}}, log);
+    return *sign_checkpoint({TreeSize{5}, {}}, log);
   }();
   Result<Policy> policy = parse_policy(as_text({data, size}));
   if (!policy.has_value()) {

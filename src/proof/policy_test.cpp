@@ -39,9 +39,9 @@ std::string witness_line(std::size_t number) {
 }
 
 Note checkpoint_by(std::initializer_list<std::size_t> cosigners, std::uint64_t size = 7) {
-  Note note = sign_checkpoint({TreeSize{size}, empty_root()}, log_key());
+  Note note = *sign_checkpoint({TreeSize{size}, empty_root()}, log_key());
   for (std::size_t number : cosigners) {
-    note.signatures.push_back(cosign(note.text, cosigner(number), PosixTime{1000 + number}));
+    note.signatures.push_back(*cosign(note.text, cosigner(number), PosixTime{1000 + number}));
   }
   return note;
 }
@@ -101,7 +101,7 @@ TEST(Policy, quorum_is_that_of_a_model_for_every_set_of_signers) {
     Note note = checkpoint_by({});
     auto has = [&](std::size_t number) { return ((set >> number) & 1) != 0; };
     for (std::size_t i = 0; i < 6; ++i) {
-      if (has(i)) note.signatures.push_back(cosign(note.text, cosigner(i), PosixTime{5}));
+      if (has(i)) note.signatures.push_back(*cosign(note.text, cosigner(i), PosixTime{5}));
     }
     bool expected = has(0) + has(1) + has(2) >= 2 && (has(3) || has(4));
     Result<Evidence> evidence = evaluate(note, policy);
@@ -126,14 +126,14 @@ TEST(Policy, the_log_itself_must_have_signed) {
   EXPECT_EQ(code_of(checkpoint_by({0}), witness_line(0) + "quorum w0\n"), Code::permission_denied);
   // Another log's key on this log's checkpoint is not this log's signature.
   Signer other = signer_of("example.com/other", KeyType::ed25519, 7);
-  note.signatures.push_back(sign_note(note.text, other));
+  note.signatures.push_back(*sign_note(note.text, other));
   std::string both = log_line() + "log " + format_vkey(other.verifier()) + "\nquorum none\n";
   EXPECT_EQ(code_of(note, both), Code::permission_denied);
 }
 
 TEST(Policy, any_of_a_logs_keys_is_enough) {
   Signer second = signer_of("example.com/log", KeyType::ed25519, 2);
-  Note note = sign_checkpoint({TreeSize{7}, empty_root()}, second);
+  Note note = *sign_checkpoint({TreeSize{7}, empty_root()}, second);
   std::string text = log_line() + "log " + format_vkey(second.verifier()) + "\nquorum none\n";
   EXPECT_EQ(evaluate(note, *parse_policy(text))->log_key_id, second.verifier().id());
 }
@@ -256,7 +256,7 @@ TEST(Policy, evaluates_a_receipt_only_if_its_path_is_right) {
     tree.append(leaf_hash(headers.back()));
   }
   Receipt receipt{headers[4], LeafIndex{4}, *tree.prove_inclusion(LeafIndex{4}, TreeSize{20}),
-                  sign_checkpoint(tree.head(), log_key())};
+                  *sign_checkpoint(tree.head(), log_key())};
   Policy policy = *parse_policy(log_line() + "quorum none\n");
   EXPECT_TRUE(evaluate(receipt, policy).has_value());
   receipt.header[0] ^= 1;

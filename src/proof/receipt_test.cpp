@@ -24,7 +24,7 @@ Receipt receipt_of(std::uint64_t index, std::uint64_t size) {
   MerkleTree tree;
   for (std::uint64_t i = 0; i < size; ++i) tree.append(leaf_hash(header_of(i)));
   ProofPath path = *tree.prove_inclusion(LeafIndex{index}, TreeSize{size});
-  return {header_of(index), LeafIndex{index}, path, sign_checkpoint(tree.head(), log_key())};
+  return {header_of(index), LeafIndex{index}, path, *sign_checkpoint(tree.head(), log_key())};
 }
 
 TEST(Receipt, text_is_read_back_and_leads_to_the_checkpoint) {
@@ -107,7 +107,7 @@ CommitStatement statement_of() {
 }
 
 TEST(Statement, is_signed_and_read_back) {
-  Note note = sign_statement(statement_of(), log_key());
+  Note note = *sign_statement(statement_of(), log_key());
   EXPECT_TRUE(
       note.text.starts_with("example.com/log commit\nrecords 100 8190\nterm 3\nentry 17\n"));
   Result<Note> parsed = parse_note(format_note(note));
@@ -117,13 +117,13 @@ TEST(Statement, is_signed_and_read_back) {
 
 TEST(Statement, can_never_be_taken_for_a_checkpoint_or_the_other_way) {
   EXPECT_FALSE(parse_checkpoint(format_statement(statement_of())).has_value());
-  Note checkpoint = sign_checkpoint({TreeSize{7}, empty_root()}, log_key());
+  Note checkpoint = *sign_checkpoint({TreeSize{7}, empty_root()}, log_key());
   EXPECT_FALSE(verify_statement(checkpoint, log_key().verifier()).has_value());
 }
 
 TEST(Statement, of_another_key_or_changed_is_refused) {
   Signer other("example.com/log", KeyType::ed25519, std::array<Byte, 32>{2});
-  Note note = sign_statement(statement_of(), log_key());
+  Note note = *sign_statement(statement_of(), log_key());
   EXPECT_EQ(verify_statement(note, other.verifier()).error().code, Code::permission_denied);
   note.text.replace(note.text.find("8190"), 4, "8191");
   EXPECT_EQ(verify_statement(note, log_key().verifier()).error().code, Code::data_loss);

@@ -75,10 +75,10 @@ Result<CommitStatement> parse_statement(std::string_view text) {
   return statement;
 }
 
-Note sign_statement(const CommitStatement& statement, const Signer& log_key) {
+Result<Note> sign_statement(const CommitStatement& statement, const Signer& log_key) {
   ASSERT(log_key.verifier().name == statement.origin);
   Note note{format_statement(statement), {}};
-  note.signatures.push_back(sign_note(note.text, log_key));
+  note.signatures.push_back(TRY(sign_note(note.text, log_key)));
   return note;
 }
 

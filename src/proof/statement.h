@@ -31,7 +31,7 @@ std::string format_statement(const CommitStatement& statement);
 Result<CommitStatement> parse_statement(std::string_view text);
 
 /// Asserts that the key is of type 0x01 and named after the origin.
-Note sign_statement(const CommitStatement& statement, const Signer& log_key);
+Result<Note> sign_statement(const CommitStatement& statement, const Signer& log_key);
 /// Errors: invalid_argument for a malformed text or a key of another type; permission_denied if no
 /// line is by `log_key`; data_loss if such a line does not verify.
 Result<CommitStatement> verify_statement(const Note& note, const VerifierKey& log_key);

@@ -13,7 +13,7 @@ constexpr std::size_t recovery_group = 16;  // entries handed to apply at once
 
 Result<std::unique_ptr<proof::Signer>> signer(const storage::KeyStore& keys, std::string_view key,
                                               const std::string& name, proof::KeyType type) {
-  return std::make_unique<proof::Signer>(name, type, TRY(keys.newest(key)).secret);
+  return std::make_unique<proof::Signer>(name, type, TRY(keys.signer(key)));
 }
 
 template <typename Command>

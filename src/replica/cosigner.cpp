@@ -27,7 +27,7 @@ Result<proof::NoteSignature> Cosigner::cosign(const proof::TreeHead& head) {
 
 Result<proof::Note> Cosigner::sign(const proof::TreeHead& head) {
   proof::NoteSignature cosignature = TRY(cosign(head));
-  proof::Note note = proof::sign_checkpoint(head, parts_.log_key);
+  proof::Note note = TRY(proof::sign_checkpoint(head, parts_.log_key));
   note.signatures.push_back(std::move(cosignature));
   return note;
 }

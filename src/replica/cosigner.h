@@ -31,7 +31,7 @@ class Cosigner {
   const std::optional<proof::TreeHead>& last() const { return parts_.cosigned.last(); }
 
   /// The cosignature over `head`, which is ours and not below last() (asserted by CosignedHead).
-  /// Errors: those of the disk: nothing was signed, and this replica must stop.
+  /// Errors: those of the disk and of the key: nothing was signed, and this replica must stop.
   Result<proof::NoteSignature> cosign(const proof::TreeHead& head);
   /// The note of `head` with the log's signature and the cosignature; as cosign().
   Result<proof::Note> sign(const proof::TreeHead& head);

@@ -99,7 +99,7 @@ void CosignerExchange::answer_cosign(std::uint64_t from, const CosignQuestion& q
       last && raw(last->size) > raw(question.head.size) ? *last : question.head;
   Result<proof::NoteSignature> cosignature = parts_.cosigner.cosign(head);
   if (!cosignature)
-    return fatal(with_context(cosignature.error(), "the signed tree head cannot be kept"));
+    return fatal(with_context(cosignature.error(), "a tree head cannot be signed and kept"));
   CosignAnswer answer;
   answer.kind = CosignAnswer::Kind::cosigned;
   answer.head = head;

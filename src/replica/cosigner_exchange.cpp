@@ -127,7 +127,7 @@ void CosignerExchange::aim(std::uint64_t size) {
   const Result<proof::TreeHead> head = parts_.cosigner.head_at(proof::TreeSize{size});
   if (!head) return fatal(with_context(head.error(), "the tiles of the log cannot be read"));
   Result<proof::Note> note = parts_.cosigner.sign(*head);
-  if (!note) return fatal(with_context(note.error(), "the signed tree head cannot be kept"));
+  if (!note) return fatal(with_context(note.error(), "a tree head cannot be signed and kept"));
   head_ = *head;
   note_ = std::move(*note);
   signed_by_ = {parts_.id};

@@ -244,16 +244,26 @@ void Prover::gathered(Result<CosignerExchange::Collected> collected) {
   sign_if_due();
 }
 
+Result<proof::Note> Prover::note_of(const proof::TreeHead& head) {
+  proof::Note note = TRY(proof::sign_checkpoint(head, parts_.log_key));
+  const auto now = static_cast<std::uint64_t>(parts_.clock.now().time);
+  note.signatures.push_back(
+      TRY(proof::cosign(note.text, parts_.cosigner, proof::PosixTime{now / 1'000'000'000})));
+  return note;
+}
+
 void Prover::sign() {
   const proof::TreeHead head = frontier_.head();
   if (Status saved = parts_.cosigned.save(head); !saved) {
     stop_after(with_context(saved.error(), "the signed tree head cannot be kept"));
     return;
   }
-  signed_note_ = proof::sign_checkpoint(head, parts_.log_key);
-  const auto now = static_cast<std::uint64_t>(parts_.clock.now().time);
-  signed_note_.signatures.push_back(
-      proof::cosign(signed_note_.text, parts_.cosigner, proof::PosixTime{now / 1'000'000'000}));
+  Result<proof::Note> note = note_of(head);
+  if (!note) {
+    stop_after(with_context(note.error(), "the tree head cannot be signed"));
+    return;
+  }
+  signed_note_ = *std::move(note);
   signed_size_ = raw(head.size);
   signed_once_ = true;
   parts_.metrics.tree_heads_signed.increment();

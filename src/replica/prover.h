@@ -106,6 +106,7 @@ class Prover {
   void index_event(const AppliedEntry& entry, std::uint32_t number);
   void publish(std::uint64_t count);
   void sign_if_due();
+  Result<proof::Note> note_of(const proof::TreeHead& head);
   void sign();
   void sign_later();
   void gather_if_due();

@@ -6,6 +6,7 @@
 #include <absl/container/flat_hash_set.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/assert.h"
@@ -56,10 +57,10 @@ class FoldedKeyTable final : public CellKeyTable {
     rows_.drop_old_keys();
     if (rows_.is_forgotten(subject) || refused_.contains(subject))
       return forgotten_subject(subject);
-    const Bytes kek = TRY(file_.kek());
-    TRY(provide(subject, commit_row, kek));
-    const std::uint32_t version = TRY(provide(subject, retention, kek));
-    return rows_.keys_of(subject, retention, version, kek);
+    const KeyFile::Kek kek = TRY(file_.kek());
+    TRY(provide(subject, commit_row, *kek));
+    const std::uint32_t version = TRY(provide(subject, retention, *kek));
+    return rows_.keys_of(subject, retention, version, *kek);
   }
 
   std::vector<KeyRow> take_unfolded() override {
@@ -82,8 +83,8 @@ class FoldedKeyTable final : public CellKeyTable {
       return fail(Code::unavailable,
                   "keys of persons are still being brought up to date here: ask again, or ask "
                   "another replica");
-    const Bytes kek = TRY(file_.kek());
-    return rows_.keys_of(subject, retention, version, kek);
+    const KeyFile::Kek kek = TRY(file_.kek());
+    return rows_.keys_of(subject, retention, version, *kek);
   }
   std::vector<std::uint8_t> classes(u128 subject) override {
     rows_.drop_old_keys();
@@ -111,8 +112,8 @@ class FoldedKeyTable final : public CellKeyTable {
                   fmt::format("two keys stand in the log for subject {:016x}{:016x}, class {}, "
                               "version {}",
                               high64(row.subject), low64(row.subject), row.retention, row.version));
-    const Bytes kek = TRY(file_.kek());
-    TRY(rewrap(row, kek, kek));  // it opens
+    const KeyFile::Kek kek = TRY(file_.kek());
+    TRY(rewrap(row, *kek, *kek));  // it opens
     if (unfolded_.erase(id) != 0) rows_.drop_keys();
     rows_.take_in(row);
     buffered_.push_back(row);
@@ -134,9 +135,9 @@ class FoldedKeyTable final : public CellKeyTable {
     const auto next = find_kek(check);
     if (!next) return false;
     drop_unfolded();
-    const Bytes new_kek = TRY(file_.kek(static_cast<std::uint32_t>(*next)));
-    const Bytes old_kek = TRY(file_.kek());
-    const SubjectRows::Rewrapped all = TRY(rows_.rewrapped(old_kek, new_kek));
+    const KeyFile::Kek new_kek = TRY(file_.kek(static_cast<std::uint32_t>(*next)));
+    const KeyFile::Kek old_kek = TRY(file_.kek());
+    const SubjectRows::Rewrapped all = TRY(rows_.rewrapped(*old_kek, *new_kek));
     const KeyPlace place{record + 1, number};
     TRY(replace(*next, all, place));
     rows_.renew(all.rows);
@@ -161,14 +162,19 @@ class FoldedKeyTable final : public CellKeyTable {
 
   u128 check() const override { return check_; }
   Result<u128> offer() override {
-    const KeyVersion version = TRY(keys_.add(epoch_key));
-    return kek_check(TRY(keys_.get(epoch_key, version)).secret);
+    // Given, not made by the store: one made in an HSM could not be handed to other replicas.
+    std::array<Byte, crypto::aead_key_size> fresh;
+    entropy_.fill(fresh);
+    const crypto::Secret kek{Bytes(fresh)};
+    crypto::cleanse(fresh);
+    TRY(keys_.add_given({{epoch_key, kek.bytes()}}));
+    return kek_check(kek.bytes());
   }
   bool holds_kek(u128 check) const override { return find_kek(check).has_value(); }
   Result<Bytes> kek(u128 check) const override {
     const auto version = find_kek(check);
     if (!version) return fail(Code::not_found, "the key of that epoch is not here");
-    return file_.kek(static_cast<std::uint32_t>(*version));
+    return TRY(keys_.get(epoch_key, *version)).secret;
   }
   Status take(const crypto::Secret& kek) override {
     if (holds_kek(kek_check(kek.bytes()))) return {};
@@ -196,12 +202,12 @@ class FoldedKeyTable final : public CellKeyTable {
     TRY(file_.check_usable());
     const auto version = find_kek(copy.check);
     if (!version) return fail(Code::failed_precondition, "the key of the copy's epoch is not here");
-    const Bytes kek = TRY(file_.kek(static_cast<std::uint32_t>(*version)));
+    const KeyFile::Kek kek = TRY(file_.kek(static_cast<std::uint32_t>(*version)));
     SubjectRows::Rewrapped all;
     for (const Buffer& part : copy.parts) {
       const RowsFrame frame = TRY(decode_rows(placed_rows_tag, part));
       for (const KeyRow& row : frame.rows) {
-        if (row.retention != forgotten_row) TRY(rewrap(row, kek, kek));  // it opens
+        if (row.retention != forgotten_row) TRY(rewrap(row, *kek, *kek));  // it opens
         (row.retention == forgotten_row ? all.marks : all.rows).push_back(row);
       }
     }
@@ -232,7 +238,8 @@ class FoldedKeyTable final : public CellKeyTable {
   };
 
   /// The newest row of (subject, retention), made if it is missing and may be; its version.
-  Result<std::uint32_t> provide(u128 subject, std::uint8_t retention, Bytes kek) {
+  Result<std::uint32_t> provide(u128 subject, std::uint8_t retention,
+                                const crypto::KeyWrapper& kek) {
     const SubjectRows::Subject* known = rows_.find(subject);
     const KeyRow* newest = known == nullptr ? nullptr : known->newest(retention);
     const RowId id{subject, retention, newest == nullptr ? 1 : newest->version};
@@ -242,10 +249,10 @@ class FoldedKeyTable final : public CellKeyTable {
       return fail(Code::unavailable,
                   "keys of persons cannot be made by this replica now, as it does not lead or has "
                   "just begun to; nothing was done, ask again");
-    if (unfolded == unfolded_.end())
-      unfolded =
-          unfolded_.emplace(id, Unfolded{rows_.make(subject, retention, entropy_, kek), false})
-              .first;
+    if (unfolded == unfolded_.end()) {
+      const KeyRow made = TRY(rows_.make(subject, retention, entropy_, kek));
+      unfolded = unfolded_.emplace(id, Unfolded{made, false}).first;
+    }
     if (!std::exchange(unfolded->second.is_given_out, true)) given_out_.push_back(id);
     return id.version;
   }
@@ -273,7 +280,8 @@ class FoldedKeyTable final : public CellKeyTable {
   }
 
   Status take_check() {
-    if (place_.turns != 0) check_ = kek_check(TRY(file_.kek()));
+    if (place_.turns != 0)
+      check_ = kek_check(TRY(keys_.get(epoch_key, KeyVersion{file_.epoch()})).secret);
     return {};
   }
 

@@ -28,8 +28,8 @@ Status KeyFile::open(const std::function<void(const KeyRow&)>& row) {
   if (TRY(context_.disk.exists(table_path))) {
     TRY(load(row));
   } else {
-    KeyStore::Key newest = TRY(keys_.newest(epoch_key));
-    TRY(replace(newest.version, {}, std::nullopt));
+    const KeyVersion newest = TRY(keys_.newest_wrapper(epoch_key)).version;
+    TRY(replace(newest, {}, std::nullopt));
   }
   return destroy_older();
 }
@@ -47,14 +47,22 @@ Status KeyFile::check_usable() const {
   return {};
 }
 
-Result<Bytes> KeyFile::kek(std::uint32_t epoch) const {
-  Result<KeyStore::Key> key = keys_.get(epoch_key, KeyVersion{epoch});
-  if (!key)
+Result<KeyFile::Kek> KeyFile::kek(std::uint32_t epoch) const {
+  Result<Kek> key = keys_.wrapper(epoch_key, KeyVersion{epoch});
+  if (!key && key.error().code == Code::not_found)
     return fail(Code::failed_precondition,
                 fmt::format("{} is wrapped under epoch {}, whose key the key store does not hold: "
                             "one of the two is an old copy",
                             display(), epoch));
-  return key->secret;
+  return key;
+}
+
+Result<KeyFile::Kek> KeyFile::kek() {
+  if (kek_epoch_ != epoch_) {
+    kek_ = TRY(kek(epoch_));
+    kek_epoch_ = epoch_;
+  }
+  return kek_;
 }
 
 Status KeyFile::append(std::span<const KeyRow> rows, const std::optional<KeyPlace>& place,
@@ -183,6 +191,10 @@ Status KeyFile::drop_tail(std::uint64_t end) {
 }
 
 Status KeyFile::destroy_older() {
+  if (kek_epoch_ != epoch_) {  // what is destroyed is not kept at hand
+    kek_.reset();
+    kek_epoch_ = 0;
+  }
   std::vector<KeyVersion> old;
   for (const KeyStore::Listing& key : keys_.list())
     if (key.name == epoch_key && static_cast<std::uint32_t>(key.version) < epoch_)

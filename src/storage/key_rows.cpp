@@ -94,10 +94,11 @@ bool may_be_rows(Bytes frame) {
          plain_size <= frame.size() - frame_overhead;
 }
 
-Result<KeyRow> rewrap(KeyRow row, Bytes old_kek, Bytes new_kek) {
+Result<KeyRow> rewrap(KeyRow row, const crypto::KeyWrapper& old_kek,
+                      const crypto::KeyWrapper& new_kek) {
   crypto::WrappedKey& wrapped = row.retention == commit_row ? row.commit : row.seal;
-  crypto::Secret key = TRY(crypto::unwrap_key(old_kek, wrapped));
-  wrapped = crypto::wrap_key(new_kek, key.bytes());
+  const crypto::Secret key = TRY(old_kek.unwrap(wrapped));
+  wrapped = TRY(new_kek.wrap(key.bytes()));
   return row;
 }
 

@@ -241,6 +241,18 @@ class SealedKeyStore final : public KeyStore {
     return Key{version, found->second.secret.bytes()};
   }
 
+  Result<Wrapper> newest_wrapper(std::string_view name) const override {
+    const Key key = TRY(newest(name));
+    return Wrapper{key.version, crypto::make_key_wrapper(key.secret)};
+  }
+  Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(std::string_view name,
+                                                            KeyVersion version) const override {
+    return crypto::make_key_wrapper(TRY(get(name, version)).secret);
+  }
+  Result<std::unique_ptr<crypto::Ed25519Signer>> signer(std::string_view name) const override {
+    return crypto::make_ed25519_signer(TRY(newest(name)).secret);
+  }
+
   Result<KeyVersion> add(std::string_view name) override {
     crypto::Secret fresh = fresh_secret(io_.entropy);
     TRY(add_given({{name, fresh.bytes()}}));

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "crypto/ed25519.h"
 #include "crypto/kdf.h"
+#include "crypto/key_wrapper.h"
 #include "crypto/secret.h"
 #include "io/clock.h"
 #include "io/disk.h"
@@ -49,6 +51,20 @@ class KeyStore {
   /// The newest version of `name`. Errors: not_found.
   virtual Result<Key> newest(std::string_view name) const = 0;
   virtual Result<Key> get(std::string_view name, KeyVersion version) const = 0;
+
+  // Keys that need not be seen to be used: `storage` and `epoch` wrap, `log` and `cosign` sign.
+
+  struct Wrapper {
+    KeyVersion version;
+    std::shared_ptr<const crypto::KeyWrapper> key;  ///< Holds the key: to be let go of.
+  };
+  /// What wraps keys under the newest version of `name`. Errors: not_found.
+  virtual Result<Wrapper> newest_wrapper(std::string_view name) const = 0;
+  virtual Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(std::string_view name,
+                                                                    KeyVersion version) const = 0;
+  /// What signs with the newest version of `name`. Errors: not_found.
+  virtual Result<std::unique_ptr<crypto::Ed25519Signer>> signer(std::string_view name) const = 0;
+
   /// Adds a next version of `name` with a fresh secret; durable when it returns. Versions start at
   /// 1 and are never used again. Errors: invalid_argument unless `name` is 1 to 32 of a-z 0-9 - _;
   /// resource_exhausted at keys_max or with a full disk (then nothing was added).

@@ -33,21 +33,21 @@ class SealedKeyTable final : public KeyTable {
     TRY(file_.check_usable());
     rows_.drop_old_keys();
     if (rows_.is_forgotten(subject)) return forgotten_subject(subject);
-    const Bytes kek = TRY(file_.kek());
+    const KeyFile::Kek kek = TRY(file_.kek());
     const SubjectRows::Subject* known = rows_.find(subject);
     if (known == nullptr || known->find(commit_row, 1) == nullptr)
-      buffered_.push_back(rows_.make(subject, commit_row, entropy_, kek));
+      buffered_.push_back(TRY(rows_.make(subject, commit_row, entropy_, *kek)));
     const KeyRow* newest = rows_.find(subject)->newest(retention);
-    if (newest == nullptr) buffered_.push_back(rows_.make(subject, retention, entropy_, kek));
-    return rows_.keys_of(subject, retention, newest == nullptr ? 1 : newest->version, kek);
+    if (newest == nullptr) buffered_.push_back(TRY(rows_.make(subject, retention, entropy_, *kek)));
+    return rows_.keys_of(subject, retention, newest == nullptr ? 1 : newest->version, *kek);
   }
 
   Result<SubjectKeys> for_opening(u128 subject, std::uint8_t retention,
                                   std::uint32_t version) override {
     TRY(file_.check_usable());
     rows_.drop_old_keys();
-    const Bytes kek = TRY(file_.kek());
-    return rows_.keys_of(subject, retention, version, kek);
+    const KeyFile::Kek kek = TRY(file_.kek());
+    return rows_.keys_of(subject, retention, version, *kek);
   }
 
   Status sync() override {
@@ -115,9 +115,9 @@ class SealedKeyTable final : public KeyTable {
   }
 
   Status replace(KeyVersion next) {
-    const Bytes new_kek = TRY(file_.kek(static_cast<std::uint32_t>(next)));
-    const Bytes old_kek = TRY(file_.kek());
-    const SubjectRows::Rewrapped all = TRY(rows_.rewrapped(old_kek, new_kek));
+    const KeyFile::Kek new_kek = TRY(file_.kek(static_cast<std::uint32_t>(next)));
+    const KeyFile::Kek old_kek = TRY(file_.kek());
+    const SubjectRows::Rewrapped all = TRY(rows_.rewrapped(*old_kek, *new_kek));
     const std::span<const KeyRow> parts[] = {all.marks, all.rows};
     TRY(file_.replace(next, parts, std::nullopt));
     rows_.renew(all.rows);

@@ -95,11 +95,12 @@ FrameSealer::FrameSealer(io::Entropy& entropy, u128 cell, Purpose purpose,
 
 Result<FrameSealer> FrameSealer::create(const SealedContext& context, Purpose purpose,
                                         std::uint64_t file_number, Buffer& header) {
-  KeyStore::Key storage = TRY(context.keys.newest(storage_key));
+  const KeyStore::Wrapper storage = TRY(context.keys.newest_wrapper(storage_key));
   std::array<Byte, crypto::aead_key_size> fresh;
   context.entropy.fill(fresh);
   crypto::Secret key{Bytes(fresh)};
   crypto::cleanse(fresh);
+  const crypto::WrappedKey wrapped = TRY(storage.key->wrap(key.bytes()));
 
   header.clear();
   ByteWriter writer(header);
@@ -111,7 +112,7 @@ Result<FrameSealer> FrameSealer::create(const SealedContext& context, Purpose pu
   writer.u64(file_number);
   writer.u32(static_cast<std::uint32_t>(storage.version));
   writer.zeros(4);
-  writer.bytes(crypto::wrap_key(storage.secret, key.bytes()));
+  writer.bytes(wrapped);
   ASSERT(writer.size() == tagged_size);
   crypto::Digest tag = crypto::HmacKey(key.bytes()).mac(header);
   writer.bytes(tag);
@@ -135,14 +136,14 @@ Result<FrameSealer> FrameSealer::open(const SealedContext& context, Purpose purp
     return fail(Code::data_loss, fmt::format("the file has number {} inside, {} by its place: was "
                                              "it renamed?",
                                              header.file_number, file_number));
-  Result<KeyStore::Key> storage = context.keys.get(storage_key, header.kek_version);
+  const auto storage = context.keys.wrapper(storage_key, header.kek_version);
   if (!storage)
     return fail(
         Code::failed_precondition,
         fmt::format("the file is sealed under storage key {}, which the key store does not "
                     "hold: {}",
                     static_cast<std::uint32_t>(header.kek_version), storage.error().message));
-  crypto::Secret key = TRY(crypto::unwrap_key(storage->secret, header.wrapped_key));
+  crypto::Secret key = TRY((*storage)->unwrap(header.wrapped_key));
   crypto::Digest tag = crypto::HmacKey(key.bytes()).mac(bytes.first(tagged_size));
   if (!crypto::equal_constant_time(tag, header.tag))
     return fail(Code::data_loss, "the file header is damaged: its tag does not match");

@@ -51,22 +51,22 @@ void SubjectRows::take_out(const KeyRow& row) {
   if (rows.empty() && !found->second.forgotten) subjects_.erase(found);
 }
 
-KeyRow SubjectRows::make(u128 subject, std::uint8_t retention, io::Entropy& entropy, Bytes kek) {
+Result<KeyRow> SubjectRows::make(u128 subject, std::uint8_t retention, io::Entropy& entropy,
+                                 const crypto::KeyWrapper& kek) {
   std::array<Byte, crypto::aead_key_size> fresh;
   entropy.fill(fresh);
   crypto::Secret key{Bytes(fresh)};
   crypto::cleanse(fresh);
   KeyRow row{.subject = subject, .retention = retention, .version = 1};
-  (retention == commit_row ? row.commit : row.seal) = crypto::wrap_key(kek, key.bytes());
+  (retention == commit_row ? row.commit : row.seal) = TRY(kek.wrap(key.bytes()));
   cache_.put(row, std::move(key));
   take_in(row);
   return row;
 }
 
-Result<Bytes> SubjectRows::unwrapped(const KeyRow& row, Bytes kek) {
+Result<Bytes> SubjectRows::unwrapped(const KeyRow& row, const crypto::KeyWrapper& kek) {
   if (Bytes cached = cache_.find(row); !cached.empty()) return cached;
-  Result<crypto::Secret> key =
-      crypto::unwrap_key(kek, row.retention == commit_row ? row.commit : row.seal);
+  Result<crypto::Secret> key = kek.unwrap(row.retention == commit_row ? row.commit : row.seal);
   if (!key)
     return with_context(
         std::move(key).error(),
@@ -75,7 +75,8 @@ Result<Bytes> SubjectRows::unwrapped(const KeyRow& row, Bytes kek) {
 }
 
 Result<SubjectKeyring::SubjectKeys> SubjectRows::keys_of(u128 subject, std::uint8_t retention,
-                                                         std::uint32_t version, Bytes kek) {
+                                                         std::uint32_t version,
+                                                         const crypto::KeyWrapper& kek) {
   const Subject* known = find(subject);
   const KeyRow* seal = known == nullptr ? nullptr : known->find(retention, version);
   const KeyRow* commit = known == nullptr ? nullptr : known->find(commit_row, 1);
@@ -132,7 +133,8 @@ SubjectRows::Rewrapped SubjectRows::all() const {
   return out;
 }
 
-Result<SubjectRows::Rewrapped> SubjectRows::rewrapped(Bytes old_kek, Bytes new_kek) const {
+Result<SubjectRows::Rewrapped> SubjectRows::rewrapped(const crypto::KeyWrapper& old_kek,
+                                                      const crypto::KeyWrapper& new_kek) const {
   Rewrapped out = all();
   for (KeyRow& row : out.rows) row = TRY(rewrap(row, old_kek, new_kek));
   return out;

@@ -243,8 +243,10 @@ Answer FileWitness::refuse_fork(Log& log, const proof::AddCheckpoint& request,
 
 Answer FileWitness::cosign(Log& log, const proof::Note& note, const proof::TreeHead& head) {
   const auto now = static_cast<std::uint64_t>(io_.clock.now().time) / 1'000'000'000;
-  const proof::NoteSignature line =
+  const Result<proof::NoteSignature> made =
       proof::cosign(note.text, cosigner_, proof::PosixTime{std::max<std::uint64_t>(now, 1)});
+  if (!made) return stop_after(made.error());
+  const proof::NoteSignature& line = *made;
   // A cosignature of the same tree says nothing new about the past: only its time is new.
   if (log.memory->last() != head) {
     if (Status saved = log.memory->save(head); !saved) return stop_after(saved.error());
@@ -268,7 +270,7 @@ Answer FileWitness::cosign(Log& log, const proof::Note& note, const proof::TreeH
 }
 
 Answer FileWitness::stop_after(const Error& error) {
-  if (!failed_) io_.fatal(with_context(error, "the witness cannot keep what it cosigned"));
+  if (!failed_) io_.fatal(with_context(error, "the witness cannot sign, or keep what it cosigned"));
   failed_ = true;
   return {Verdict::failed, "this witness is out of order; its operator knows why"};
 }

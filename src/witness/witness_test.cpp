@@ -44,8 +44,8 @@ TEST_F(WitnessTest, an_unknown_log_is_told_apart_from_a_missing_signature) {
 TEST_F(WitnessTest, a_tree_that_extends_the_last_is_cosigned_and_signatures_of_others_are_ignored) {
   proof::AddCheckpoint request = log.request(0, 5);
   request.checkpoint.signatures.push_back(
-      proof::cosign(request.checkpoint.text,
-                    make_signer("somebody", proof::KeyType::cosignature, 3), proof::PosixTime{1}));
+      *proof::cosign(request.checkpoint.text,
+                     make_signer("somebody", proof::KeyType::cosignature, 3), proof::PosixTime{1}));
   ASSERT_EQ(rig.ask(proof::format_add_checkpoint(request)), Verdict::cosigned);
   EXPECT_TRUE(rig.cosigned(log.checkpoint(5)));
   ASSERT_EQ(rig.ask(log.body(5, 5)), Verdict::cosigned) << "the same again, at a later time";
@@ -64,9 +64,9 @@ TEST_F(WitnessTest, another_old_size_is_answered_with_the_right_one) {
 
 TEST_F(WitnessTest, an_empty_tree_has_one_root_only) {
   proof::AddCheckpoint request = log.request(0, 5);
-  request.checkpoint = proof::sign_checkpoint({proof::TreeSize{0}, proof::Hash{7}}, log.key);
+  request.checkpoint = *proof::sign_checkpoint({proof::TreeSize{0}, proof::Hash{7}}, log.key);
   EXPECT_EQ(rig.ask(proof::format_add_checkpoint(request)), Verdict::inconsistent);
-  request.checkpoint = proof::sign_checkpoint({proof::TreeSize{0}, proof::empty_root()}, log.key);
+  request.checkpoint = *proof::sign_checkpoint({proof::TreeSize{0}, proof::empty_root()}, log.key);
   EXPECT_EQ(rig.ask(proof::format_add_checkpoint(request)), Verdict::cosigned);
   EXPECT_EQ(rig.ask(log.body(0, 5)), Verdict::cosigned);
 }

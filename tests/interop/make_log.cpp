@@ -117,10 +117,10 @@ Policy policy_of(const Keys& keys) {
 Status write_log(const std::filesystem::path& dir, std::uint64_t size) {
   Log log = build(size);
   Keys keys;
-  Note checkpoint = sign_checkpoint(log.frontier.head(), keys.log);
+  Note checkpoint = *sign_checkpoint(log.frontier.head(), keys.log);
   std::uint64_t time = 1'700'000'000;
   for (const Signer* key : {&keys.us, &keys.eu, &keys.witness}) {
-    checkpoint.signatures.push_back(cosign(checkpoint.text, *key, PosixTime{++time}));
+    checkpoint.signatures.push_back(*cosign(checkpoint.text, *key, PosixTime{++time}));
   }
   TRY(write_tiles(dir, log));
   TRY(write(dir / "checkpoint", as_bytes(format_note(checkpoint))));
@@ -130,7 +130,7 @@ Status write_log(const std::filesystem::path& dir, std::uint64_t size) {
   crypto::Sha256 outcomes;  // bytes 4 and 5 of a header are its outcome
   for (const Buffer& header : log.headers) outcomes.update(Bytes(header).subspan(4, 2));
   CommitStatement statement{std::string(origin), LeafIndex{0}, size, 3, 1, outcomes.finish()};
-  TRY(write(dir / "statement", as_bytes(format_note(sign_statement(statement, keys.log)))));
+  TRY(write(dir / "statement", as_bytes(format_note(*sign_statement(statement, keys.log)))));
 
   std::set<std::uint64_t> indexes = {0,      1,      2,      3,      4,      5,        6,       7,
                                      254,    255,    256,    257,    510,    511,      512,     513,

@@ -16,10 +16,20 @@ class FixedKeys final : public KeyStore {
 
   Result<Key> newest(std::string_view name) const override { return get(name, KeyVersion{1}); }
   Result<Key> get(std::string_view name, KeyVersion version) const override {
-    if (name != "storage" || version != KeyVersion{1}) {
-      return fail(Code::not_found, "fixed keys hold version 1 of storage only");
-    }
+    if (!holds(name, version)) return missing();
     return Key{version, secret_};
+  }
+  Result<Wrapper> newest_wrapper(std::string_view name) const override {
+    if (!holds(name, KeyVersion{1})) return missing();
+    return Wrapper{KeyVersion{1}, crypto::make_key_wrapper(secret_)};
+  }
+  Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(std::string_view name,
+                                                            KeyVersion version) const override {
+    if (!holds(name, version)) return missing();
+    return crypto::make_key_wrapper(secret_);
+  }
+  Result<std::unique_ptr<crypto::Ed25519Signer>> signer(std::string_view) const override {
+    return fail(Code::unimplemented, "fixed keys do not sign");
   }
   Result<KeyVersion> add(std::string_view) override { return refuse(); }
   Status add_given(const std::vector<Given>&) override { return refuse(); }
@@ -27,6 +37,12 @@ class FixedKeys final : public KeyStore {
   std::vector<Listing> list() const override { return {}; }
 
  private:
+  static bool holds(std::string_view name, KeyVersion version) {
+    return name == "storage" && version == KeyVersion{1};
+  }
+  static Error missing() {
+    return fail(Code::not_found, "fixed keys hold version 1 of storage only");
+  }
   static Error refuse() { return fail(Code::unimplemented, "fixed keys do not change"); }
   std::array<Byte, 32> secret_;
 };

@@ -40,8 +40,10 @@ class KeyFile {
   Status check_usable() const;
   void give_up() { broken_ = true; }
   /// Errors: failed_precondition if the key store does not hold it.
-  Result<Bytes> kek(std::uint32_t epoch) const;
-  Result<Bytes> kek() const { return kek(epoch_); }
+  using Kek = std::shared_ptr<const crypto::KeyWrapper>;
+  Result<Kek> kek(std::uint32_t epoch) const;
+  /// Of the file's epoch; kept at hand until the next.
+  Result<Kek> kek();
   std::uint32_t epoch() const { return epoch_; }
   const std::optional<KeyPlace>& place() const { return place_; }
   std::uint64_t dropped_bytes() const { return dropped_bytes_; }
@@ -59,6 +61,8 @@ class KeyFile {
   SealedContext context_;
   KeyStore& keys_;
   std::uint32_t epoch_ = 0;
+  std::uint32_t kek_epoch_ = 0;  // of kek_
+  Kek kek_;
   std::optional<KeyPlace> place_;
   std::unique_ptr<io::File> file_;
   std::unique_ptr<FrameSealer> sealer_;

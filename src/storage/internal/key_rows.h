@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "crypto/key_wrapper.h"
 #include "storage/key_row.h"
 
 namespace meridian::storage {
@@ -33,7 +34,9 @@ Result<RowsFrame> decode_rows(std::uint32_t tag_word, Bytes plain);
 /// Whether `frame`, not yet opened, may be a frame of rows: by its size and tag word.
 bool may_be_rows(Bytes frame);
 
-/// `row` with its key wrapped under `new_kek` instead of `old_kek`. Errors: data_loss.
-Result<KeyRow> rewrap(KeyRow row, Bytes old_kek, Bytes new_kek);
+/// `row` with its key wrapped under `new_kek` instead of `old_kek`. Errors: data_loss; those of
+/// where the keys lie.
+Result<KeyRow> rewrap(KeyRow row, const crypto::KeyWrapper& old_kek,
+                      const crypto::KeyWrapper& new_kek);
 
 }  // namespace meridian::storage

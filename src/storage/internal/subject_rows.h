@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "crypto/key_wrapper.h"
 #include "storage/internal/key_cache.h"
 #include "storage/key_row.h"
 #include "storage/key_table.h"
@@ -31,11 +32,13 @@ class SubjectRows {
   /// was forgotten is none.
   void take_in(const KeyRow& row);
   /// A fresh key, wrapped under `kek`; it stands in the rows, and unwrapped in the cache.
-  KeyRow make(u128 subject, std::uint8_t retention, io::Entropy& entropy, Bytes kek);
+  /// Errors, here and below: also of where the KEK lies.
+  Result<KeyRow> make(u128 subject, std::uint8_t retention, io::Entropy& entropy,
+                      const crypto::KeyWrapper& kek);
   /// The keys of `retention` and `version`, and the subject's K_commit. Errors: not_found;
   /// data_loss if a row does not open under `kek`.
   Result<SubjectKeyring::SubjectKeys> keys_of(u128 subject, std::uint8_t retention,
-                                              std::uint32_t version, Bytes kek);
+                                              std::uint32_t version, const crypto::KeyWrapper& kek);
   /// As if take_in() had not been called for it.
   void take_out(const KeyRow& row);
   /// Takes the rows of a subject away and marks it. Returns what there was.
@@ -54,7 +57,8 @@ class SubjectRows {
   struct Rewrapped {
     std::vector<KeyRow> marks, rows;
   };
-  Result<Rewrapped> rewrapped(Bytes old_kek, Bytes new_kek) const;
+  Result<Rewrapped> rewrapped(const crypto::KeyWrapper& old_kek,
+                              const crypto::KeyWrapper& new_kek) const;
   /// Marks and rows as they are.
   Rewrapped all() const;
   /// What rewrapped() gave, nothing changed since, is what stands.
@@ -65,7 +69,7 @@ class SubjectRows {
   void drop_keys() { cache_.clear(); }
 
  private:
-  Result<Bytes> unwrapped(const KeyRow& row, Bytes kek);
+  Result<Bytes> unwrapped(const KeyRow& row, const crypto::KeyWrapper& kek);
 
   KeyCache cache_;
   absl::flat_hash_map<u128, Subject, U128Hash> subjects_;

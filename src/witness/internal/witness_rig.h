@@ -40,7 +40,7 @@ struct TestLog {
   }
   std::uint64_t size() const { return raw(tree.head().size); }
   proof::Note checkpoint(std::uint64_t size) const {
-    return proof::sign_checkpoint(*tree.head_at(proof::TreeSize{size}), key);
+    return *proof::sign_checkpoint(*tree.head_at(proof::TreeSize{size}), key);
   }
   /// What an honest log sends to a witness that saw `old` records.
   proof::AddCheckpoint request(std::uint64_t old, std::uint64_t size) const {
