@@ -197,8 +197,8 @@ Result<OpenedCompartment> PayloadSealer::open_one(u128 cell, u128 command_id, st
     const auto found =
         table_->for_opening(compartment.subject, compartment.retention, compartment.key_version);
     if (!found && found.error().code == Code::not_found) {
-      // A missing key is right only if its subject was forgotten; otherwise it is damage.
-      if (!table_->is_forgotten(compartment.subject))
+      // A missing key is right only if it was destroyed as it had to be; otherwise it is damage.
+      if (!table_->is_erased(compartment.subject, {compartment.retention, compartment.key_version}))
         return fail(Code::data_loss,
                     fmt::format("has a compartment {} whose subject was not forgotten, but {}",
                                 number, found.error().message));

@@ -7,7 +7,8 @@
 namespace meridian::door {
 
 inline storage::KeyRow row_of(const ledger::SubjectKey& command) {
-  storage::KeyRow row{command.subject, command.retention, command.version, {}, {}};
+  storage::KeyRow row{
+      .subject = command.subject, .retention = command.retention, .version = command.version};
   (command.retention == storage::commit_row ? row.commit : row.seal) = command.wrapped;
   return row;
 }

@@ -55,12 +55,13 @@ class FoldedKeyTable final : public CellKeyTable {
                                                       retention, forgotten_row - 1));
     TRY(file_.check_usable());
     rows_.drop_old_keys();
-    if (rows_.is_forgotten(subject) || refused_.contains(subject))
-      return forgotten_subject(subject);
+    if (refused_.contains(subject)) return forgotten_subject(subject);
+    TRY(rows_.may_seal(subject));
     const KeyFile::Kek kek = TRY(file_.kek());
-    TRY(provide(subject, commit_row, *kek));
-    const std::uint32_t version = TRY(provide(subject, retention, *kek));
-    return rows_.keys_of(subject, retention, version, *kek);
+    TRY(provide(subject, {commit_row, 1}, *kek));
+    const KeyName name = rows_.name_now(retention);
+    TRY(provide(subject, name, *kek));
+    return rows_.keys_of(subject, retention, name.version, *kek);
   }
 
   std::vector<KeyRow> take_unfolded() override {
@@ -79,7 +80,8 @@ class FoldedKeyTable final : public CellKeyTable {
                                   std::uint32_t version) override {
     TRY(file_.check_usable());
     rows_.drop_old_keys();
-    if (!is_complete_ && !rows_.is_forgotten(subject) && !has_row(subject, retention, version))
+    if (!is_complete_ && !rows_.is_erased(subject, {retention, version}) &&
+        !has_row(subject, {retention, version}))
       return fail(Code::unavailable,
                   "keys of persons are still being brought up to date here: ask again, or ask "
                   "another replica");
@@ -94,12 +96,20 @@ class FoldedKeyTable final : public CellKeyTable {
     return rows_.is_forgotten(subject) || refused_.contains(subject);
   }
   std::size_t rows() const override { return rows_.size(); }
+  bool is_erased(u128 subject, const KeyName& key) const override {
+    return rows_.is_erased(subject, key);
+  }
+  const Keeping& keeping() const override { return rows_.keeping(); }
+  SubjectState state(u128 subject) const override { return rows_.state(subject); }
+  Day today() const override { return rows_.today(); }
+  ForgetPlan plan(u128 subject) const override { return rows_.plan(subject); }
+  DueKeys due(std::size_t subjects_max) const override { return rows_.due(subjects_max); }
 
   // --- folding ---
 
   Status add(const KeyRow& row) override {
     const RowId id{row.subject, row.retention, row.version};
-    if (rows_.is_forgotten(row.subject)) return {};
+    if (!rows_.may_seal(row.subject)) return {};
     const SubjectRows::Subject* known = rows_.find(row.subject);
     const KeyRow* there = known == nullptr ? nullptr : known->find(row.retention, row.version);
     const bool is_own = unfolded_.contains(id);
@@ -120,13 +130,13 @@ class FoldedKeyTable final : public CellKeyTable {
     return {};
   }
 
-  void erase(u128 subject) override {
-    const KeyRow mark{.subject = subject, .retention = forgotten_row};
-    rows_.take_in(mark);
+  void erase(u128 subject) override { change(forgotten_mark(subject)); }
+
+  void change(const KeyRow& row) override {
+    drop_unfolded();  // whatever it says is of what all replicas have
+    if (rows_.take_in(row)) buffered_.push_back(row);
     rows_.drop_keys();
-    absl::erase_if(unfolded_, [&](const auto& one) { return one.first.subject == subject; });
-    buffered_.push_back(mark);
-    refused_.erase(subject);
+    if (row.kind == RowKind::wish || row.retention == forgotten_row) refused_.erase(row.subject);
   }
 
   Result<bool> turn(std::uint32_t number, u128 check, std::uint64_t record) override {
@@ -207,8 +217,9 @@ class FoldedKeyTable final : public CellKeyTable {
     for (const Buffer& part : copy.parts) {
       const RowsFrame frame = TRY(decode_rows(placed_rows_tag, part));
       for (const KeyRow& row : frame.rows) {
-        if (row.retention != forgotten_row) TRY(rewrap(row, *kek, *kek));  // it opens
-        (row.retention == forgotten_row ? all.marks : all.rows).push_back(row);
+        const bool is_key = row.kind == RowKind::key && row.retention != forgotten_row;
+        if (is_key) TRY(rewrap(row, *kek, *kek));  // it opens
+        (is_key ? all.rows : all.marks).push_back(row);
       }
     }
     TRY(replace(*version, all, copy.place));
@@ -237,29 +248,26 @@ class FoldedKeyTable final : public CellKeyTable {
     bool is_given_out;
   };
 
-  /// The newest row of (subject, retention), made if it is missing and may be; its version.
-  Result<std::uint32_t> provide(u128 subject, std::uint8_t retention,
-                                const crypto::KeyWrapper& kek) {
-    const SubjectRows::Subject* known = rows_.find(subject);
-    const KeyRow* newest = known == nullptr ? nullptr : known->newest(retention);
-    const RowId id{subject, retention, newest == nullptr ? 1 : newest->version};
+  /// The row of that name, made if it is missing and may be.
+  Status provide(u128 subject, const KeyName& name, const crypto::KeyWrapper& kek) {
+    const RowId id{subject, name.retention, name.version};
     auto unfolded = unfolded_.find(id);
-    if (newest != nullptr && unfolded == unfolded_.end()) return id.version;
+    if (unfolded == unfolded_.end() && has_row(subject, name)) return {};
     if (term_ == 0 || holds_ || place_.turns == 0)
       return fail(Code::unavailable,
                   "keys of persons cannot be made by this replica now, as it does not lead or has "
                   "just begun to; nothing was done, ask again");
     if (unfolded == unfolded_.end()) {
-      const KeyRow made = TRY(rows_.make(subject, retention, entropy_, kek));
+      const KeyRow made = TRY(rows_.make(subject, name, entropy_, kek));
       unfolded = unfolded_.emplace(id, Unfolded{made, false}).first;
     }
     if (!std::exchange(unfolded->second.is_given_out, true)) given_out_.push_back(id);
-    return id.version;
+    return {};
   }
 
-  bool has_row(u128 subject, std::uint8_t retention, std::uint32_t version) const {
+  bool has_row(u128 subject, const KeyName& name) const {
     const SubjectRows::Subject* known = rows_.find(subject);
-    return known != nullptr && known->find(retention, version) != nullptr;
+    return known != nullptr && known->find(name.retention, name.version) != nullptr;
   }
 
   void drop_unfolded() {

@@ -50,6 +50,9 @@ class CellKeyTable : public SubjectKeyring {
   virtual Status add(const KeyRow& row) = 0;
   /// Its rows are gone from memory; from the disk with the next turn.
   virtual void erase(u128 subject) = 0;
+  /// What a row says that is no key: keys that it takes away go as those of an erasure do. One that
+  /// is held stays, on every replica.
+  virtual void change(const KeyRow& row) = 0;
   /// The turn that stands in `record`, all before it folded in. False if the KEK is not here:
   /// nothing was done. One that was made already is passed over. Errors: of the disk
   /// (resource_exhausted: try again); data_loss.

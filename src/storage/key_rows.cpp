@@ -18,12 +18,35 @@ bool is_zero(const crypto::WrappedKey& key) {
 }
 
 /// Which of the two keys a row has follows from its retention.
-bool is_well_formed(const KeyRow& row) {
+bool is_well_formed_key(const KeyRow& row) {
   switch (row.retention) {
     case commit_row: return row.version == 1 && is_zero(row.seal) && !is_zero(row.commit);
     case forgotten_row: return row.version == 0 && is_zero(row.seal) && is_zero(row.commit);
     default: return row.version > 0 && !is_zero(row.seal) && is_zero(row.commit);
   }
+}
+
+/// Of a calendar that people use.
+bool is_day(Day day) { return raw(day) >= 0 && raw(day) < 2'932'897; }  // to 9999-12-31
+
+/// The one encoding of what it says.
+bool is_well_formed(const KeyRow& row) {
+  switch (row.kind) {
+    case RowKind::key: return is_well_formed_key(row);
+    case RowKind::retention_class:
+      return row == row_of(class_in(row)) && row.retention < forgotten_row &&
+             is_day(class_in(row).defined);
+    case RowKind::hold: return row == row_of(hold_in(row));
+    case RowKind::release: return row == release_row(row.subject, released_in(row));
+    case RowKind::wish:
+      return row == wish_row(row.subject, wished_on(row)) && is_day(wished_on(row));
+    case RowKind::gone:
+      return row == gone_row(row.subject, {row.retention, row.version}) &&
+             row.retention < forgotten_row && row.version > 0;
+    case RowKind::expired:
+      return row == expired_row(row.retention, row.version) && row.retention < forgotten_row;
+  }
+  return false;
 }
 
 }  // namespace
@@ -43,7 +66,8 @@ Buffer encode_rows(std::span<const KeyRow> rows, std::uint32_t epoch,
   for (const KeyRow& row : rows) {
     writer.id(row.subject);
     writer.u8(row.retention);
-    writer.zeros(3);
+    writer.u8(static_cast<std::uint8_t>(row.kind));
+    writer.zeros(2);
     writer.u32(row.version);
     writer.bytes(row.seal);
     writer.bytes(row.commit);
@@ -73,11 +97,12 @@ Result<RowsFrame> decode_rows(std::uint32_t tag_word, Bytes plain) {
     KeyRow row;
     row.subject = reader.id();
     row.retention = reader.u8();
-    Bytes zeros = reader.take(3);
+    row.kind = static_cast<RowKind>(reader.u8());
+    const std::uint16_t zero = reader.u16();
     row.version = reader.u32();
     row.seal = reader.array<std::tuple_size_v<crypto::WrappedKey>>();
     row.commit = reader.array<std::tuple_size_v<crypto::WrappedKey>>();
-    if (!std::ranges::all_of(zeros, [](Byte byte) { return byte == 0; }) || !is_well_formed(row))
+    if (zero != 0 || !is_well_formed(row))
       return fail(Code::data_loss, fmt::format("row {} of a frame of {} is malformed", i, count));
     frame.rows.push_back(row);
   }

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -32,14 +33,15 @@ class SealedKeyTable final : public KeyTable {
                                                       retention, forgotten_row - 1));
     TRY(file_.check_usable());
     rows_.drop_old_keys();
-    if (rows_.is_forgotten(subject)) return forgotten_subject(subject);
+    TRY(rows_.may_seal(subject));
     const KeyFile::Kek kek = TRY(file_.kek());
-    const SubjectRows::Subject* known = rows_.find(subject);
-    if (known == nullptr || known->find(commit_row, 1) == nullptr)
-      buffered_.push_back(TRY(rows_.make(subject, commit_row, entropy_, *kek)));
-    const KeyRow* newest = rows_.find(subject)->newest(retention);
-    if (newest == nullptr) buffered_.push_back(TRY(rows_.make(subject, retention, entropy_, *kek)));
-    return rows_.keys_of(subject, retention, newest == nullptr ? 1 : newest->version, *kek);
+    const KeyName name = rows_.name_now(retention);
+    for (const KeyName& needed : {KeyName{commit_row, 1}, name}) {
+      const SubjectRows::Subject* known = rows_.find(subject);
+      if (known == nullptr || known->find(needed.retention, needed.version) == nullptr)
+        buffered_.push_back(TRY(rows_.make(subject, needed, entropy_, *kek)));
+    }
+    return rows_.keys_of(subject, retention, name.version, *kek);
   }
 
   Result<SubjectKeys> for_opening(u128 subject, std::uint8_t retention,
@@ -59,25 +61,31 @@ class SealedKeyTable final : public KeyTable {
     return written;
   }
 
-  Result<Erasure> erase(u128 subject) override {
+  Result<Erasure> erase(u128 subject) override { return change({forgotten_mark(subject)}); }
+
+  Result<Erasure> change(const std::vector<KeyRow>& changes) override {
     TRY(file_.check_usable());
     if (unfinished_) {  // its table stands; a full disk kept the old KEK from being destroyed
       TRY(file_.destroy_older());
       Unfinished finished = *std::exchange(unfinished_, std::nullopt);
-      if (finished.subject == subject) return finished.erasure;
+      if (finished.changes == changes) return finished.erasure;
     }
-    const SubjectRows::Subject* known = rows_.find(subject);
-    if (known == nullptr || known->rows.empty()) {
-      TRY(mark_forgotten(subject));
+    const bool destroys = std::ranges::any_of(
+        changes, [this](const KeyRow& row) { return rows_.keys_destroyed_by(row) != 0; });
+    if (!destroys) {
+      for (const KeyRow& row : changes)
+        if (rows_.take_in(row)) buffered_.push_back(row);
+      TRY(sync());  // also of what a full disk kept from it
       return Erasure{0, 0};
     }
     const KeyVersion next = TRY(keys_.add(epoch_key));
-    std::vector<KeyRow> keys = rows_.forget(subject);
+    const auto before = rows_.save();
+    for (const KeyRow& row : changes) rows_.take_in(row);
     const std::uint32_t old_epoch = file_.epoch();
     if (Status replaced = replace(next); !replaced) {
       Error error = std::move(replaced).error();
       if (error.code == Code::resource_exhausted && file_.epoch() == old_epoch) {
-        rows_.restore(subject, std::move(keys));  // the old table stands
+        rows_.restore(*before);  // the old table stands
         return error;
       }
       file_.give_up();
@@ -87,8 +95,8 @@ class SealedKeyTable final : public KeyTable {
                           "not begun");
     }
     rows_.drop_keys();
-    const Erasure erasure{static_cast<std::uint32_t>(keys.size()), old_epoch};
-    unfinished_ = Unfinished{subject, erasure};
+    const Erasure erasure{static_cast<std::uint32_t>(before->size - rows_.size()), old_epoch};
+    unfinished_ = Unfinished{changes, erasure};
     TRY(file_.destroy_older());
     unfinished_.reset();
     return erasure;
@@ -100,20 +108,19 @@ class SealedKeyTable final : public KeyTable {
   }
   bool is_forgotten(u128 subject) const override { return rows_.is_forgotten(subject); }
   std::size_t rows() const override { return rows_.size(); }
+  bool is_erased(u128 subject, const KeyName& key) const override {
+    return rows_.is_erased(subject, key);
+  }
+  const Keeping& keeping() const override { return rows_.keeping(); }
+  SubjectState state(u128 subject) const override { return rows_.state(subject); }
+  Day today() const override { return rows_.today(); }
+  ForgetPlan plan(u128 subject) const override { return rows_.plan(subject); }
+  DueKeys due(std::size_t subjects_max) const override { return rows_.due(subjects_max); }
   std::uint32_t epoch() const override { return file_.epoch(); }
   std::uint64_t dropped_bytes() const override { return file_.dropped_bytes(); }
 
  private:
   /// A subject without keys needs no new epoch, only the mark.
-  Status mark_forgotten(u128 subject) {
-    if (!rows_.is_forgotten(subject)) {
-      const KeyRow mark{.subject = subject, .retention = forgotten_row};
-      rows_.take_in(mark);
-      buffered_.push_back(mark);
-    }
-    return sync();  // also of a mark that a full disk kept from it
-  }
-
   Status replace(KeyVersion next) {
     const KeyFile::Kek new_kek = TRY(file_.kek(static_cast<std::uint32_t>(next)));
     const KeyFile::Kek old_kek = TRY(file_.kek());
@@ -131,7 +138,7 @@ class SealedKeyTable final : public KeyTable {
   SubjectRows rows_;
   std::vector<KeyRow> buffered_;  // made, not yet durable
   struct Unfinished {
-    u128 subject;
+    std::vector<KeyRow> changes;
     Erasure erasure;
   };
   std::optional<Unfinished> unfinished_;

@@ -43,6 +43,17 @@ class SubjectKeyring {
   virtual bool is_forgotten(u128 subject) const = 0;
   /// Live rows: those with keys, not the marks of forgotten subjects.
   virtual std::size_t rows() const = 0;
+  /// True if a key that is missing was destroyed as it had to be; otherwise it is damage.
+  virtual bool is_erased(u128 subject, const KeyName& key) const = 0;
+
+  // --- what is kept and held ---
+  virtual const Keeping& keeping() const = 0;
+  virtual SubjectState state(u128 subject) const = 0;
+  virtual Day today() const = 0;
+  /// What forgetting the subject now would destroy, and what it must leave.
+  virtual ForgetPlan plan(u128 subject) const = 0;
+  /// What is to be destroyed by now; of persons at most `subjects_max`. Cost: a look at every row.
+  virtual DueKeys due(std::size_t subjects_max) const = 0;
 };
 
 /// Of a replica that is alone. A row is made here, and durable after sync().
@@ -72,6 +83,9 @@ class KeyTable : public SubjectKeyring {
   /// it succeeds); others of the disk: stop the process, opening again finishes the erasure or
   /// shows that it was not begun.
   virtual Result<Erasure> erase(u128 subject) = 0;
+  /// The same for rows that are no keys, in their order: what they say is durable when it returns,
+  /// and the keys that they take away are destroyed, in one epoch. Once more does no harm.
+  virtual Result<Erasure> change(const std::vector<KeyRow>& changes) = 0;
   virtual std::uint32_t epoch() const = 0;
   /// Of the torn end that open() dropped; 0 if there was none. To be told to people: should the
   /// last frame be rotten instead of torn, keys of records made just before are gone.

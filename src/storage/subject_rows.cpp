@@ -16,30 +16,140 @@ const KeyRow* SubjectRows::Subject::find(std::uint8_t retention, std::uint32_t v
   return nullptr;
 }
 
-const KeyRow* SubjectRows::Subject::newest(std::uint8_t retention) const {
-  const KeyRow* newest = nullptr;
-  for (const KeyRow& row : rows)
-    if (row.retention == retention && (newest == nullptr || row.version > newest->version))
-      newest = &row;
-  return newest;
+// --- the fold ---
+
+bool SubjectRows::take_in(const KeyRow& row) {
+  switch (row.kind) {
+    case RowKind::key: return row.retention == forgotten_row ? forget(row.subject) : take_key(row);
+    case RowKind::retention_class: return keeping_.define(class_in(row));
+    case RowKind::hold: return keeping_.place(hold_in(row));
+    case RowKind::release: return keeping_.release(row.subject, released_in(row));
+    case RowKind::wish: {
+      Subject& subject = subjects_[row.subject];
+      if (subject.forgotten || subject.wish) return false;
+      subject.wish = wished_on(row);
+      return true;
+    }
+    case RowKind::gone: return remove(row.subject, {row.retention, row.version});
+    case RowKind::expired: return expire(row.retention, row.version);
+  }
+  return false;
 }
 
-void SubjectRows::take_in(const KeyRow& row) {
+bool SubjectRows::take_key(const KeyRow& row) {
   Subject& subject = subjects_[row.subject];
-  if (row.retention == forgotten_row) {
-    size_ -= subject.rows.size();
-    subject = {{}, true};
-    return;
-  }
-  if (subject.forgotten) return;
+  if (subject.forgotten) return false;
   for (KeyRow& known : subject.rows) {
     if (known.retention != row.retention || known.version != row.version) continue;
+    if (known == row) return false;
     known = row;
-    return;
+    return true;
   }
   subject.rows.push_back(row);
   ++size_;
+  return true;
 }
+
+bool SubjectRows::is_held(u128 subject) const {
+  if (keeping_.holds(subject).empty()) return false;
+  const Subject* known = find(subject);
+  return known != nullptr && std::ranges::any_of(known->rows, [&](const KeyRow& row) {
+           return row.retention != commit_row && keeping_.hold_on(subject, row.retention);
+         });
+}
+
+bool SubjectRows::forget(u128 subject) {
+  if (is_held(subject)) return false;
+  Subject& keys = subjects_[subject];
+  if (keys.forgotten) return false;
+  size_ -= keys.rows.size();
+  keys = {.rows = {}, .forgotten = true, .wish = {}, .gone = {}};
+  return true;
+}
+
+/// K_commit serves the keys that seal: it goes with the last of them.
+void SubjectRows::drop_unneeded_commit(Subject& keys) {
+  if (std::ranges::any_of(keys.rows, [](const KeyRow& row) { return row.retention < commit_row; }))
+    return;
+  size_ -= keys.rows.size();
+  keys.rows.clear();
+}
+
+bool SubjectRows::remove(u128 subject, const KeyName& key) {
+  if (keeping_.hold_on(subject, key.retention) != nullptr) return false;
+  Subject& keys = subjects_[subject];
+  if (keys.forgotten || std::ranges::find(keys.gone, key) != keys.gone.end()) return false;
+  keys.gone.push_back(key);
+  size_ -= std::erase_if(keys.rows, [&](const KeyRow& row) {
+    return row.retention == key.retention && row.version == key.version;
+  });
+  drop_unneeded_commit(keys);
+  return true;
+}
+
+std::size_t SubjectRows::take_expired(u128 subject, Subject& keys, std::uint8_t retention,
+                                      std::uint32_t through) {
+  const std::size_t before = keys.rows.size();
+  if (keeping_.hold_on(subject, retention) != nullptr) return 0;
+  const std::size_t gone = std::erase_if(keys.rows, [&](const KeyRow& row) {
+    return row.retention == retention && keeping_.is_through(retention, row.version, through);
+  });
+  size_ -= gone;
+  if (gone != 0) drop_unneeded_commit(keys);
+  return before - keys.rows.size();
+}
+
+/// Again through the same one takes what was held then.
+bool SubjectRows::expire(std::uint8_t retention, std::uint32_t through) {
+  bool is_changed = keeping_.expire(retention, through);
+  for (auto at = subjects_.begin(); at != subjects_.end();) {
+    Subject& keys = at->second;
+    if (take_expired(at->first, keys, retention, through) != 0) is_changed = true;
+    const bool is_nothing = keys.rows.empty() && !keys.forgotten && !keys.wish && keys.gone.empty();
+    const auto now = at++;
+    if (is_nothing) subjects_.erase(now);
+  }
+  return is_changed;
+}
+
+std::size_t SubjectRows::keys_destroyed_by(const KeyRow& row) const {
+  const auto left = [](const Subject& keys, const auto& goes) -> std::size_t {
+    const auto gone = static_cast<std::size_t>(std::ranges::count_if(keys.rows, goes));
+    const bool is_last = gone != 0 && std::ranges::all_of(keys.rows, [&](const KeyRow& one) {
+                           return one.retention == commit_row || goes(one);
+                         });
+    return is_last ? keys.rows.size() : gone;
+  };
+  const Subject* known = find(row.subject);
+  switch (row.kind) {
+    case RowKind::key:
+      return row.retention == forgotten_row && known != nullptr && !is_held(row.subject)
+                 ? known->rows.size()
+                 : 0;
+    case RowKind::gone:
+      if (known == nullptr || keeping_.hold_on(row.subject, row.retention) != nullptr) return 0;
+      return left(*known, [&](const KeyRow& one) {
+        return one.retention == row.retention && one.version == row.version;
+      });
+    case RowKind::expired: {
+      std::size_t count = 0;
+      for (const auto& [id, keys] : subjects_)
+        if (keeping_.hold_on(id, row.retention) == nullptr)
+          count += left(keys, [&](const KeyRow& one) {
+            return one.retention == row.retention &&
+                   keeping_.is_through(row.retention, one.version, row.version);
+          });
+      return count;
+    }
+    case RowKind::retention_class:
+    case RowKind::hold:
+    case RowKind::release:
+    case RowKind::wish: return 0;
+  }
+  return 0;
+}
+
+// --- keys ---
 
 void SubjectRows::take_out(const KeyRow& row) {
   const auto found = subjects_.find(row.subject);
@@ -51,14 +161,14 @@ void SubjectRows::take_out(const KeyRow& row) {
   if (rows.empty() && !found->second.forgotten) subjects_.erase(found);
 }
 
-Result<KeyRow> SubjectRows::make(u128 subject, std::uint8_t retention, io::Entropy& entropy,
+Result<KeyRow> SubjectRows::make(u128 subject, const KeyName& name, io::Entropy& entropy,
                                  const crypto::KeyWrapper& kek) {
   std::array<Byte, crypto::aead_key_size> fresh;
   entropy.fill(fresh);
   crypto::Secret key{Bytes(fresh)};
   crypto::cleanse(fresh);
-  KeyRow row{.subject = subject, .retention = retention, .version = 1};
-  (retention == commit_row ? row.commit : row.seal) = TRY(kek.wrap(key.bytes()));
+  KeyRow row{.subject = subject, .retention = name.retention, .version = name.version};
+  (name.retention == commit_row ? row.commit : row.seal) = TRY(kek.wrap(key.bytes()));
   cache_.put(row, std::move(key));
   take_in(row);
   return row;
@@ -91,15 +201,14 @@ Result<SubjectKeyring::SubjectKeys> SubjectRows::keys_of(u128 subject, std::uint
   return SubjectKeyring::SubjectKeys{seal->version, TRY(unwrapped(*seal, kek)), commit_key};
 }
 
-std::vector<KeyRow> SubjectRows::forget(u128 subject) {
-  Subject keys = std::exchange(subjects_[subject], Subject{{}, true});
-  size_ -= keys.rows.size();
-  return std::move(keys.rows);
+std::shared_ptr<const SubjectRows::Saved> SubjectRows::save() const {
+  return std::make_shared<const Saved>(Saved{subjects_, keeping_, size_});
 }
 
-void SubjectRows::restore(u128 subject, std::vector<KeyRow> rows) {
-  size_ += rows.size();
-  subjects_[subject] = {std::move(rows), false};
+void SubjectRows::restore(const Saved& saved) {
+  subjects_ = saved.subjects;
+  keeping_ = saved.keeping;
+  size_ = saved.size;
 }
 
 const SubjectRows::Subject* SubjectRows::find(u128 subject) const {
@@ -123,13 +232,79 @@ std::vector<std::uint8_t> SubjectRows::classes(u128 subject) const {
   return classes;
 }
 
+bool SubjectRows::is_erased(u128 subject, const KeyName& key) const {
+  const Subject* known = find(subject);
+  if (known != nullptr &&
+      (known->forgotten || std::ranges::find(known->gone, key) != known->gone.end()))
+    return true;
+  return keeping_.is_expired(key.retention, key.version);
+}
+
+ForgetPlan SubjectRows::plan(u128 subject) const {
+  const Day now = today();
+  ForgetPlan plan;
+  const Subject* known = find(subject);
+  if (known == nullptr) return plan;
+  for (const KeyRow& row : known->rows) {
+    if (row.retention == commit_row) continue;
+    KeptKey kept{{row.retention, row.version}, {}, 0};
+    if (const RetentionClass* retention = keeping_.find(row.retention))
+      kept.until = kept_until(row.version, *retention);
+    if (const Hold* hold = keeping_.hold_on(subject, row.retention)) kept.hold = hold->id;
+    if (kept.hold != 0 || (kept.until && *kept.until > now))
+      plan.kept.push_back(kept);
+    else
+      plan.now.push_back(kept.key);
+  }
+  std::ranges::sort(plan.now);
+  std::ranges::sort(plan.kept, {}, &KeptKey::key);
+  return plan;
+}
+
+DueKeys SubjectRows::due(std::size_t subjects_max) const {
+  DueKeys due;
+  for (const auto& [retention, definition] : keeping_.classes()) {
+    const auto through = keeping_.due_through(retention, today());
+    if (!through) continue;
+    const std::size_t keys = keys_destroyed_by(expired_row(retention, *through));
+    if (keys != 0) due.classes.push_back({retention, *through, static_cast<std::uint32_t>(keys)});
+  }
+  for (const auto& [id, keys] : subjects_) {
+    if (due.subjects.size() == subjects_max) break;
+    if (!keys.wish) continue;
+    const ForgetPlan now = plan(id);
+    if (!now.now.empty() || now.kept.empty()) due.subjects.push_back(id);
+  }
+  std::ranges::sort(due.subjects);
+  return due;
+}
+
+SubjectState SubjectRows::state(u128 subject) const {
+  SubjectState state{.holds = keeping_.holds(subject)};
+  const Subject* known = find(subject);
+  if (known == nullptr) return state;
+  state.is_forgotten = known->forgotten;
+  state.wish = known->wish;
+  for (const KeyRow& row : known->rows)
+    if (row.retention != commit_row) state.keys.push_back({row.retention, row.version});
+  std::ranges::sort(state.keys);
+  return state;
+}
+
+/// In an order in which nothing takes away what comes after it.
 SubjectRows::Rewrapped SubjectRows::all() const {
   Rewrapped out;
   out.rows.reserve(size_);
+  for (const auto& [number, retention] : keeping_.classes()) out.marks.push_back(row_of(retention));
+  for (const auto& [retention, through] : keeping_.expired())
+    out.marks.push_back(expired_row(retention, through));
   for (const auto& [id, subject] : subjects_) {
-    if (subject.forgotten) out.marks.push_back({.subject = id, .retention = forgotten_row});
+    if (subject.forgotten) out.marks.push_back(forgotten_mark(id));
+    if (subject.wish) out.marks.push_back(wish_row(id, *subject.wish));
+    for (const KeyName& key : subject.gone) out.marks.push_back(gone_row(id, key));
     out.rows.insert(out.rows.end(), subject.rows.begin(), subject.rows.end());
   }
+  for (const Hold& hold : keeping_.holds()) out.marks.push_back(row_of(hold));
   return out;
 }
 
@@ -149,8 +324,21 @@ void SubjectRows::renew(const std::vector<KeyRow>& rows) {
 
 void SubjectRows::clear() {
   subjects_.clear();
+  keeping_.clear();
   size_ = 0;
   cache_.clear();
+}
+
+Status SubjectRows::may_seal(u128 subject) const {
+  const Subject* known = find(subject);
+  if (known == nullptr) return {};
+  if (known->forgotten) return forgotten_subject(subject);
+  if (known->wish)
+    return fail(Code::failed_precondition,
+                fmt::format("subject {:016x}{:016x} is to be forgotten since {}: what must be kept "
+                            "of it is, and nothing new is sealed",
+                            high64(subject), low64(subject), to_text(*known->wish)));
+  return {};
 }
 
 Error forgotten_subject(u128 subject) {
