@@ -36,6 +36,12 @@ enum class CommandKind : std::uint8_t {
   subject_key = 26,
   turn_epoch = 27,
   entry_skipped = 28,
+  set_retention = 32,
+  place_hold = 33,
+  release_hold = 34,
+  forget_subject = 35,
+  erase_key = 36,
+  expire_class = 37,
 };
 constexpr bool made_by_clients(CommandKind kind) { return static_cast<std::uint8_t>(kind) <= 4; }
 
@@ -243,6 +249,64 @@ struct EntrySkipped {
   std::array<Byte, 76> zero;
 };
 
+/// Defines a retention class: its keys are of one year, or one month, from here on.
+struct SetRetention {
+  std::uint8_t retention;
+  std::uint8_t is_by_month;
+  std::array<Byte, 2> zero_a;
+  std::uint16_t keep_months, keep_days;    ///< From the end of a key's period.
+  std::uint16_t erase_months, erase_days;  ///< From its beginning; both 0: never.
+  std::uint32_t defined;                   ///< Day since 1970; that of the first definition counts.
+  std::array<char, 24> name;               ///< ASCII, padded with zeros, as is `basis`.
+  std::array<char, 44> basis;
+  std::array<Byte, 44> zero;
+};
+
+/// Nothing of the subject's in those classes is erased until the hold is released.
+struct PlaceHold {
+  u128 subject;
+  u128 hold;
+  std::array<Byte, 32> classes;    ///< Bit n: class n.
+  std::array<char, 32> reference;  ///< ASCII, padded with zeros: of a case, not of a person.
+  std::array<Byte, 32> zero;
+};
+
+struct ReleaseHold {
+  u128 subject;
+  u128 hold;
+  std::array<Byte, 96> zero;
+};
+
+/// The subject is to be forgotten, and some of its keys must be kept yet: nothing is sealed for it
+/// any more, and they go as soon as they may.
+struct ForgetSubject {
+  u128 subject;
+  u128 proposal;
+  std::uint32_t day;  ///< Since 1970.
+  std::uint32_t keys_kept;
+  std::array<Byte, 88> zero;
+};
+
+/// One key of a subject's is destroyed, unless it is held.
+struct EraseKey {
+  u128 subject;
+  std::uint8_t retention;
+  std::array<Byte, 3> zero_a;
+  std::uint32_t version;
+  std::uint32_t epoch;  ///< The epoch whose key was destroyed.
+  std::array<Byte, 100> zero;
+};
+
+/// All keys of a class are destroyed whose periods began up to that of `through`, unless held.
+struct ExpireClass {
+  std::uint8_t retention;
+  std::array<Byte, 3> zero_a;
+  std::uint32_t through;
+  std::uint32_t epoch;
+  std::uint32_t keys_destroyed;
+  std::array<Byte, 112> zero;
+};
+
 static_assert(sizeof(Account) == command_size && sizeof(Transfer) == command_size);
 static_assert(sizeof(AppendEvent) == command_size && sizeof(DeleteStream) == command_size);
 static_assert(sizeof(OpenGeneration) == command_size && sizeof(SetFeatureLevel) == command_size);
@@ -251,7 +315,10 @@ static_assert(sizeof(TimeAdvance) == command_size && sizeof(EraseSubject) == com
 static_assert(sizeof(DoorRefusals) == command_size && sizeof(DroppedTail) == command_size);
 static_assert(sizeof(MemberChange) == command_size && sizeof(CellKeyGrant) == command_size);
 static_assert(sizeof(SubjectKey) == command_size && sizeof(TurnEpoch) == command_size);
-static_assert(sizeof(EntrySkipped) == command_size);
+static_assert(sizeof(EntrySkipped) == command_size && sizeof(SetRetention) == command_size);
+static_assert(sizeof(PlaceHold) == command_size && sizeof(ReleaseHold) == command_size);
+static_assert(sizeof(ForgetSubject) == command_size && sizeof(EraseKey) == command_size);
+static_assert(sizeof(ExpireClass) == command_size);
 
 /// The command whose 128 bytes stand at `bytes` (any alignment). A copy: 128 bytes, registers.
 template <typename Command>

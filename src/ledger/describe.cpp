@@ -99,6 +99,17 @@ class Description {
     number("flags", value);
     add("flag_names", '[' + list + ']');
   }
+  /// A field padded with zeros, if it is plain text; whatever else stands there is shown as it is.
+  void padded(std::string_view name, std::string_view field) {
+    const std::string_view value = field.substr(0, field.find('\0'));
+    const bool is_plain = std::all_of(value.begin(), value.end(), [](char c) {
+      return c >= ' ' && c < 127 && c != '"' && c != '\\';
+    });
+    if (is_plain)
+      text(name, value);
+    else
+      bytes(name, as_bytes(field));
+  }
   void add(std::string_view name, std::string value) {
     fields.emplace_back(name, std::move(value));
   }
@@ -242,19 +253,8 @@ void BodyDescriber::operator()(const SystemBody& body) {
       auto command = load_command<MemberChange>(bytes);
       out_.decimal("member", command.member);
       out_.number("change", command.change);
-      // Host names; whatever else stands there is shown as it is.
-      const auto add = [this](std::string_view name, std::string_view padded) {
-        const std::string_view value = padded.substr(0, padded.find('\0'));
-        const bool is_plain = std::all_of(value.begin(), value.end(), [](char c) {
-          return c > ' ' && c < 127 && c != '"' && c != '\\';
-        });
-        if (is_plain)
-          out_.text(name, value);
-        else
-          out_.bytes(name, as_bytes(padded));
-      };
-      add("region", {command.region.data(), command.region.size()});
-      add("address", {command.address.data(), command.address.size()});
+      out_.padded("region", {command.region.data(), command.region.size()});
+      out_.padded("address", {command.address.data(), command.address.size()});
       if (command.storage != 0) out_.opaque("storage", command.storage);
       return;
     }
@@ -283,6 +283,51 @@ void BodyDescriber::operator()(const SystemBody& body) {
       out_.decimal("skipped_term", command.term);
       out_.bytes("entry_digest", command.digest);
       return out_.number("feature_level", command.feature_level);
+    }
+    case CommandKind::set_retention: {
+      auto command = load_command<SetRetention>(bytes);
+      out_.number("retention", command.retention);
+      out_.padded("name", {command.name.data(), command.name.size()});
+      out_.padded("basis", {command.basis.data(), command.basis.size()});
+      out_.number("is_by_month", command.is_by_month);
+      out_.number("keep_months", command.keep_months);
+      out_.number("keep_days", command.keep_days);
+      out_.number("erase_months", command.erase_months);
+      out_.number("erase_days", command.erase_days);
+      return out_.number("defined_day", command.defined);
+    }
+    case CommandKind::place_hold: {
+      auto command = load_command<PlaceHold>(bytes);
+      out_.opaque("subject", command.subject);
+      out_.opaque("hold", command.hold);
+      out_.bytes("classes", command.classes);
+      return out_.padded("reference", {command.reference.data(), command.reference.size()});
+    }
+    case CommandKind::release_hold: {
+      auto command = load_command<ReleaseHold>(bytes);
+      out_.opaque("subject", command.subject);
+      return out_.opaque("hold", command.hold);
+    }
+    case CommandKind::forget_subject: {
+      auto command = load_command<ForgetSubject>(bytes);
+      out_.opaque("subject", command.subject);
+      out_.opaque("proposal", command.proposal);
+      out_.number("day", command.day);
+      return out_.number("keys_kept", command.keys_kept);
+    }
+    case CommandKind::erase_key: {
+      auto command = load_command<EraseKey>(bytes);
+      out_.opaque("subject", command.subject);
+      out_.number("retention", command.retention);
+      out_.number("version", command.version);
+      return out_.number("epoch", command.epoch);
+    }
+    case CommandKind::expire_class: {
+      auto command = load_command<ExpireClass>(bytes);
+      out_.number("retention", command.retention);
+      out_.number("through", command.through);
+      out_.number("epoch", command.epoch);
+      return out_.number("keys_destroyed", command.keys_destroyed);
     }
     case CommandKind::create_account:
     case CommandKind::create_transfer:
@@ -348,6 +393,12 @@ std::string_view kind_name(CommandKind kind) {
     case CommandKind::subject_key: return "subject_key";
     case CommandKind::turn_epoch: return "turn_epoch";
     case CommandKind::entry_skipped: return "entry_skipped";
+    case CommandKind::set_retention: return "set_retention";
+    case CommandKind::place_hold: return "place_hold";
+    case CommandKind::release_hold: return "release_hold";
+    case CommandKind::forget_subject: return "forget_subject";
+    case CommandKind::erase_key: return "erase_key";
+    case CommandKind::expire_class: return "expire_class";
   }
   return "unknown";
 }

@@ -3,6 +3,7 @@
 // those are it says to the others (replica/level_news.h). Level 1 is what cells began with.
 //
 //   2: subject_key, turn_epoch and entry_skipped may stand in records
+//   3: set_retention, place_hold, release_hold, forget_subject, erase_key and expire_class may
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace meridian::ledger {
 
-inline constexpr std::uint32_t feature_level_newest = 2;
+inline constexpr std::uint32_t feature_level_newest = 3;
 
 /// What one node runs, both included.
 struct FeatureLevels {
@@ -31,6 +32,7 @@ constexpr FeatureLevels feature_levels_up_to(std::uint32_t newest) {
 /// version that does not know the level may not even decode them: they are proposed only where they
 /// have an effect.
 constexpr std::uint32_t level_needed(CommandKind kind) {
+  if (kind >= CommandKind::set_retention && kind <= CommandKind::expire_class) return 3;
   return kind == CommandKind::subject_key || kind == CommandKind::turn_epoch ||
                  kind == CommandKind::entry_skipped
              ? 2

@@ -109,6 +109,12 @@ class HeaderReader {
       case CommandKind::cell_key_grant:
       case CommandKind::subject_key:
       case CommandKind::turn_epoch:
+      case CommandKind::set_retention:
+      case CommandKind::place_hold:
+      case CommandKind::release_hold:
+      case CommandKind::forget_subject:
+      case CommandKind::erase_key:
+      case CommandKind::expire_class:
       case CommandKind::entry_skipped: break;
     }
     return read_system();

@@ -154,6 +154,12 @@ BodyEnd put_body(Byte* at, CommandKind kind, const Byte* command, const Effect& 
     case CommandKind::cell_key_grant:
     case CommandKind::subject_key:
     case CommandKind::turn_epoch:
+    case CommandKind::set_retention:
+    case CommandKind::place_hold:
+    case CommandKind::release_hold:
+    case CommandKind::forget_subject:
+    case CommandKind::erase_key:
+    case CommandKind::expire_class:
     case CommandKind::entry_skipped: break;
   }
   return BodyEnd{.at = put_bytes(at, Bytes(command, command_size))};

@@ -45,6 +45,12 @@ bool is_linked(CommandKind kind, const Byte* command) {
     case CommandKind::cell_key_grant:
     case CommandKind::subject_key:
     case CommandKind::turn_epoch:
+    case CommandKind::set_retention:
+    case CommandKind::place_hold:
+    case CommandKind::release_hold:
+    case CommandKind::forget_subject:
+    case CommandKind::erase_key:
+    case CommandKind::expire_class:
     case CommandKind::entry_skipped: return false;
   }
   return false;
@@ -309,6 +315,12 @@ Result<Outcome> LedgerState::judge(const CommandPlace& place, Effect& effect) {
     case CommandKind::cell_key_grant:
     case CommandKind::subject_key:
     case CommandKind::turn_epoch:
+    case CommandKind::set_retention:
+    case CommandKind::place_hold:
+    case CommandKind::release_hold:
+    case CommandKind::forget_subject:
+    case CommandKind::erase_key:
+    case CommandKind::expire_class:
     case CommandKind::entry_skipped: return judge_system(place, effect);
   }
   return outcome(SystemOutcome::refused);

@@ -203,6 +203,12 @@ std::string_view outcome_name(CommandKind kind, Outcome value) {
     case CommandKind::cell_key_grant:
     case CommandKind::subject_key:
     case CommandKind::turn_epoch:
+    case CommandKind::set_retention:
+    case CommandKind::place_hold:
+    case CommandKind::release_hold:
+    case CommandKind::forget_subject:
+    case CommandKind::erase_key:
+    case CommandKind::expire_class:
     case CommandKind::entry_skipped: return name_of(static_cast<SystemOutcome>(value));
   }
   return unknown;

@@ -52,7 +52,7 @@ TEST_F(FeatureLevelTest, a_cell_begins_at_the_level_of_who_leads_it_first) {
   newer.must_open();
   std::uint32_t active = 0;
   newer.replica->levels([&](const LevelReport& got) { active = got.active; });
-  EXPECT_EQ(active, 2u);
+  EXPECT_EQ(active, ledger::feature_level_newest);
 }
 
 TEST_F(FeatureLevelTest, commands_of_a_level_are_not_proposed_before_it_is_active) {

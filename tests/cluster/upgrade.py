@@ -1,5 +1,5 @@
 """A rolling upgrade under load: three replicas of a version that runs feature level 1 become, one by
-one, ones that run level 2; one goes back and forth again; then the level is activated.
+one, ones that run level 3; one goes back and forth again; then the level is activated.
 
 Activation is refused, naming who, as long as one member does not run the level. After it the version
 before does not start any more, and says what to start instead.
@@ -59,7 +59,7 @@ def wait_heard(binary, load, runs):
 
 
 def refused_start(node, words):
-    """The version before, on a replica of a cell that is at level 2."""
+    """The version before, on a replica of a cell that is at level 3."""
     node.stop()
     set_version(node, old=True)
     node.begin()
@@ -82,18 +82,18 @@ def test(binary, work):
 
         install(load, cell.node(1), old=False)
         install(load, cell.node(2), old=False)
-        wait_heard(binary, load, {1: 2, 2: 2, 3: 1})
+        wait_heard(binary, load, {1: 3, 2: 3, 3: 1})
         _, why = upgrade(binary, cell, "activate", code=1)
         check("replica 3 (asia)" in why and "nothing was done" in why, why)
-        code, said = call(cell.node(1), "POST", "/v1/upgrade", {"activate": 2})
+        code, said = call(cell.node(1), "POST", "/v1/upgrade", {"activate": 3})
         check(code in (409, 503), f"POST /v1/upgrade: {code} {said}")
 
         install(load, cell.node(2), old=True)  # the way back
-        wait_heard(binary, load, {1: 2, 2: 1, 3: 1})
+        wait_heard(binary, load, {1: 3, 2: 1, 3: 1})
         install(load, cell.node(3), old=False)
         install(load, cell.node(2), old=False)
-        seen = wait_heard(binary, load, {1: 2, 2: 2, 3: 2})
-        check(seen["active_level"] == 1 and seen["activatable_level"] == 2, seen)
+        seen = wait_heard(binary, load, {1: 3, 2: 3, 3: 3})
+        check(seen["active_level"] == 1 and seen["activatable_level"] == 3, seen)
         by_http = get(cell.node(int(seen["answered_by"])), "/v1/upgrade")
         check(by_http == seen, f"HTTP says {by_http}, the command {seen}")
 
@@ -101,21 +101,21 @@ def test(binary, work):
         _, why = upgrade(binary, cell, "activate", "--timeout", "20", code=1)
         check("replica 3 (asia) has not said" in why, why)
         cell.node(3).start()
-        wait_heard(binary, load, {1: 2, 2: 2, 3: 2})
+        wait_heard(binary, load, {1: 3, 2: 3, 3: 3})
 
         before = load.log.count()
         began = time.monotonic()
         out, _ = upgrade(binary, cell, "activate")
-        check("feature level 2 is active now" in out, out)
+        check("feature level 3 is active now" in out, out)
         print(f"activated {time.monotonic() - began:.2f} s after the command, with "
               f"{load.log.count() - before} transfers acknowledged meanwhile", flush=True)
         load.log.wait_for(50)
-        check(status(binary, cell)["active_level"] == 2, "level 2 is not shown as active")
-        _, why = upgrade(binary, cell, "activate", "--level", "2", code=1)
+        check(status(binary, cell)["active_level"] == 3, "level 3 is not shown as active")
+        _, why = upgrade(binary, cell, "activate", "--level", "3", code=1)
         check("active already" in why, why)
         _, why = upgrade(binary, cell, "activate", "--level", "1", code=1)
         check("never taken back" in why, why)
-        refused_start(cell.node(2), "a version of meridian that runs level 2")
+        refused_start(cell.node(2), "a version of meridian that runs level 3")
         load.log.wait_for(50)
     print(load.summary())
 

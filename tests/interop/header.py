@@ -38,7 +38,9 @@ KINDS = {1: "account", 2: "transfer", 3: "event", 4: "stream deletion", 16: "ope
          17: "set_feature_level", 18: "expiry", 19: "state_digest", 20: "time_advance",
          21: "erase_subject", 22: "door_refusals", 23: "dropped_tail",
          24: "member_change", 25: "cell_key_grant", 26: "subject_key", 27: "turn_epoch",
-         28: "entry_skipped"}
+         28: "entry_skipped",
+         32: "set_retention", 33: "place_hold", 34: "release_hold", 35: "forget_subject",
+         36: "erase_key", 37: "expire_class"}
 CLASSES = ["none", "public", "internal", "confidential", "restricted"]
 DECISIONS = ["none", "allowed", "refused", "flagged"]
 ATTESTERS = {1: "door", 2: "client signature", 3: "replica"}

@@ -27,7 +27,8 @@ inline constexpr std::uint16_t transfer_resolves =
 /// False for a number from outside that names no kind.
 constexpr bool is_known(CommandKind kind) {
   auto number = static_cast<std::uint8_t>(kind);
-  return (number >= 1 && number <= 4) || (number >= 16 && number <= 28);
+  return (number >= 1 && number <= 4) || (number >= 16 && number <= 28) ||
+         (number >= 32 && number <= 37);
 }
 
 /// Where the last field of a command of `kind` ends; the rest is reserved.
@@ -45,6 +46,12 @@ constexpr std::size_t fields_end(CommandKind kind) {
     case CommandKind::subject_key: return offsetof(SubjectKey, zero);
     case CommandKind::turn_epoch: return offsetof(TurnEpoch, zero);
     case CommandKind::entry_skipped: return offsetof(EntrySkipped, zero);
+    case CommandKind::set_retention: return offsetof(SetRetention, zero);
+    case CommandKind::place_hold: return offsetof(PlaceHold, zero);
+    case CommandKind::release_hold: return offsetof(ReleaseHold, zero);
+    case CommandKind::forget_subject: return offsetof(ForgetSubject, zero);
+    case CommandKind::erase_key: return offsetof(EraseKey, zero);
+    case CommandKind::expire_class: return offsetof(ExpireClass, zero);
     case CommandKind::create_account:
     case CommandKind::create_transfer:
     case CommandKind::append_event:
@@ -67,6 +74,12 @@ inline bool reserved_bytes_are_zero(CommandKind kind, const Byte* command) {
     return all_zero(Bytes(load_command<SubjectKey>(command).zero_a));
   if (kind == CommandKind::turn_epoch)
     return all_zero(Bytes(load_command<TurnEpoch>(command).zero_a));
+  if (kind == CommandKind::set_retention)
+    return all_zero(Bytes(load_command<SetRetention>(command).zero_a));
+  if (kind == CommandKind::erase_key)
+    return all_zero(Bytes(load_command<EraseKey>(command).zero_a));
+  if (kind == CommandKind::expire_class)
+    return all_zero(Bytes(load_command<ExpireClass>(command).zero_a));
   return true;
 }
 

@@ -16,13 +16,15 @@
 
 namespace meridian::ledger {
 
-inline constexpr std::array<CommandKind, 17> all_kinds{
+inline constexpr std::array<CommandKind, 23> all_kinds{
     CommandKind::create_account, CommandKind::create_transfer, CommandKind::append_event,
     CommandKind::delete_stream,  CommandKind::open_generation, CommandKind::set_feature_level,
     CommandKind::expire_pending, CommandKind::state_digest,    CommandKind::time_advance,
     CommandKind::erase_subject,  CommandKind::door_refusals,   CommandKind::dropped_tail,
     CommandKind::member_change,  CommandKind::cell_key_grant,  CommandKind::subject_key,
-    CommandKind::turn_epoch,     CommandKind::entry_skipped,
+    CommandKind::turn_epoch,     CommandKind::entry_skipped,   CommandKind::set_retention,
+    CommandKind::place_hold,     CommandKind::release_hold,    CommandKind::forget_subject,
+    CommandKind::erase_key,      CommandKind::expire_class,
 };
 
 template <typename Command>
@@ -115,6 +117,12 @@ class Sampler {
         std::fill_n(&bytes[offsetof(SubjectKey, zero_a)], sizeof(SubjectKey::zero_a), Byte{0});
       if (kind == CommandKind::turn_epoch)
         std::fill_n(&bytes[offsetof(TurnEpoch, zero_a)], sizeof(TurnEpoch::zero_a), Byte{0});
+      if (kind == CommandKind::set_retention)
+        std::fill_n(&bytes[offsetof(SetRetention, zero_a)], sizeof(SetRetention::zero_a), Byte{0});
+      if (kind == CommandKind::erase_key)
+        std::fill_n(&bytes[offsetof(EraseKey, zero_a)], sizeof(EraseKey::zero_a), Byte{0});
+      if (kind == CommandKind::expire_class)
+        std::fill_n(&bytes[offsetof(ExpireClass, zero_a)], sizeof(ExpireClass::zero_a), Byte{0});
     } else if (chance(2)) {
       std::fill(bytes.begin() + offsetof(Transfer, timestamp), bytes.end(), Byte{0});
     }
@@ -254,6 +262,12 @@ class Sampler {
       case CommandKind::cell_key_grant:
       case CommandKind::subject_key:
       case CommandKind::turn_epoch:
+      case CommandKind::set_retention:
+      case CommandKind::place_hold:
+      case CommandKind::release_hold:
+      case CommandKind::forget_subject:
+      case CommandKind::erase_key:
+      case CommandKind::expire_class:
       case CommandKind::entry_skipped: header.body = SystemBody{command(header.kind)}; return;
     }
   }

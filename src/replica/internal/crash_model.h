@@ -46,6 +46,12 @@ class Fold {
       case ledger::CommandKind::cell_key_grant:
       case ledger::CommandKind::subject_key:
       case ledger::CommandKind::turn_epoch:
+      case ledger::CommandKind::set_retention:
+      case ledger::CommandKind::place_hold:
+      case ledger::CommandKind::release_hold:
+      case ledger::CommandKind::forget_subject:
+      case ledger::CommandKind::erase_key:
+      case ledger::CommandKind::expire_class:
       case ledger::CommandKind::entry_skipped: break;
     }
   }
