@@ -81,6 +81,7 @@ Result<P256PrivateKey> P256PrivateKey::from_pem(std::string_view pem) {
 }
 
 Secret P256PrivateKey::pkcs8() const {
+  ASSERT(!is_elsewhere_);
   Pkcs8 info = to_pkcs8(key_.get());
   Byte* der = nullptr;
   int size = i2d_PKCS8_PRIV_KEY_INFO(info.get(), &der);
@@ -91,6 +92,7 @@ Secret P256PrivateKey::pkcs8() const {
 }
 
 Secret P256PrivateKey::pem() const {
+  ASSERT(!is_elsewhere_);
   Pkcs8 info = to_pkcs8(key_.get());
   BioHandle bio(BIO_new(BIO_s_mem()));
   ASSERT(bio != nullptr);
@@ -111,7 +113,7 @@ Digest P256PrivateKey::spki_digest() const {
 }
 
 bool P256PrivateKey::operator==(const P256PrivateKey& other) const {
-  return EVP_PKEY_eq(key_.get(), other.key_.get()) == 1;
+  return spki_digest() == other.spki_digest();
 }
 
 }  // namespace meridian::crypto

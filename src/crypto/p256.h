@@ -7,6 +7,8 @@
 // Cost: generate 20 us, sign (through mesh/ and TLS) 20 us, verify 60 us.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -19,15 +21,27 @@ struct evp_pkey_st;  // OpenSSL's EVP_PKEY
 
 namespace meridian::crypto {
 
+inline constexpr std::size_t p256_point_size = 65;      ///< Uncompressed: 04 x y.
+inline constexpr std::size_t p256_signature_size = 64;  ///< r s
+
 class P256PrivateKey {
  public:
   static P256PrivateKey generate();
+  /// r and s of the signature over a SHA-256 digest.
+  using DigestSigner = std::function<Result<Buffer>(Bytes digest)>;
+  /// A key whose private half is elsewhere, as in an HSM: `sign` is asked for each signature, in
+  /// whatever thread signs. What cannot be signed there fails as OpenSSL's signing fails.
+  /// Errors: invalid_argument if `point` (p256_point_size bytes) is not on the curve.
+  static Result<P256PrivateKey> elsewhere(Bytes point, DigestSigner sign);
+  bool is_elsewhere() const { return is_elsewhere_; }
+
   /// Unencrypted PKCS#8 (RFC 5958), nothing behind it.
   /// Errors: invalid_argument if it is damaged, or of another type or curve.
   static Result<P256PrivateKey> from_pkcs8(Bytes der);
   /// "-----BEGIN PRIVATE KEY-----", one key. Errors: as from_pkcs8.
   static Result<P256PrivateKey> from_pem(std::string_view pem);
 
+  /// Of a key that is here (asserted), as pem().
   Secret pkcs8() const;
   Secret pem() const;
   /// SHA-256 of the public key's SubjectPublicKeyInfo (DER).
@@ -42,6 +56,7 @@ class P256PrivateKey {
   explicit P256PrivateKey(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
 
   std::shared_ptr<evp_pkey_st> key_;
+  bool is_elsewhere_ = false;
 };
 
 }  // namespace meridian::crypto
