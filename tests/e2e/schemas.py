@@ -30,12 +30,11 @@ def check_files(binary, work):
 
 
 def append(server, event, expect=0):
-    return server.run("append", "--stream", "admissions", "--type", "admission", "--data",
-                      json.dumps(event), expect=expect)
+    return server.run("append", "admissions", "admission", json.dumps(event), expect=expect)
 
 
 def newest(server):
-    lines = server.run("read", "--stream", "admissions", "--json").splitlines()
+    lines = server.run("read", "admissions", "--json").splitlines()
     return json.loads(lines[-1])
 
 
@@ -57,7 +56,7 @@ def sealed_by_field(binary, work):
         event = newest(server)
         check(event["data"] == {"ward": "icu-2", "nurse": "bert"}, event)
         check(event["parts_forgotten"] == 1, event)
-        server.run("append", "--stream", "$schemas", "--type", "x", "--data", "1", expect=1)
+        server.run("append", "$schemas", "x", "1", expect=1)
         server.run("schema", "remove", "admission")
         append(server, [2])
         server.stop()
