@@ -14,6 +14,7 @@
 #include "backup_store.h"
 #include "commands.h"
 #include "data_directory.h"
+#include "door/keeping_commands.h"
 #include "door/subject_key.h"
 #include "files.h"
 #include "new_generation.h"
@@ -284,13 +285,13 @@ Status Restoration::erase_again() {
   Status erased;
   const auto erase = [&](Bytes bytes) -> Status {
     const ledger::Header header = TRY(ledger::Header::decode(bytes));
-    if (header.kind != ledger::CommandKind::erase_subject) return {};
-    if (header.outcome != ledger::Outcome::created) return {};
-    const auto& body = std::get<ledger::SystemBody>(header.body);
-    const u128 subject = ledger::load_command<ledger::EraseSubject>(body.command.data()).subject;
-    if (table->is_forgotten(subject)) return {};
-    TRY(table->erase(subject));
-    ++done_.erased_subjects;
+    const auto record = replica::key_record_of(header);
+    if (!record) return {};
+    const auto change = door::change_of(record->kind, record->command.data());
+    if (!change) return {};
+    const bool was_forgotten = table->is_forgotten(change->subject);
+    TRY(table->change({*change}));
+    if (!was_forgotten && table->is_forgotten(change->subject)) ++done_.erased_subjects;
     return {};
   };
   TRY(backup_.records->scan(0, raw(backup_.info.head.size), [&](std::uint64_t, Bytes header) {

@@ -1,6 +1,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "audit/internal/balance_fold.h"
+#include "door/keeping_commands.h"
 #include "ledger/outcome.h"
 
 namespace meridian::audit::internal {
@@ -98,16 +99,29 @@ void BalanceFold::system(const Header& header, const ledger::SystemBody& body) {
     const auto erase = ledger::load_command<ledger::EraseSubject>(body.command.data());
     erased_.emplace_back(erase.subject, erase.classes);
   }
+  if (header.outcome == ledger::Outcome::created) erasure(header.kind, body.command.data());
   if (header.kind == CommandKind::state_digest) {
     const auto digest = ledger::load_command<ledger::StateDigest>(body.command.data());
     digests_[digest.record_index] = digest.digest;
   }
 }
 
-bool BalanceFold::is_erased(u128 subject, std::uint8_t retention) const {
+void BalanceFold::erasure(CommandKind kind, const Byte* command) {
+  const auto change = door::change_of(kind, command);
+  if (!change) return;
+  if (change->kind == storage::RowKind::retention_class)
+    keeping_.define(storage::class_in(*change));
+  if (change->kind == storage::RowKind::expired)
+    keeping_.expire(change->retention, change->version);
+  if (change->kind == storage::RowKind::gone)
+    erased_keys_.insert({change->subject, {change->retention, change->version}});
+}
+
+bool BalanceFold::is_erased(u128 subject, const storage::KeyName& key) const {
+  const std::uint8_t retention = key.retention;
   for (const auto& [erased, classes] : erased_)
     if (erased == subject && (classes[retention / 8] >> (retention % 8) & 1) != 0) return true;
-  return false;
+  return erased_keys_.contains({subject, key}) || keeping_.is_expired(retention, key.version);
 }
 
 void BalanceFold::side(const Header& header, const char* name, u128 id, const Balances& said,

@@ -23,6 +23,7 @@
 #include "audit/internal/tree_check.h"
 #include "audit/read_only_disk.h"
 #include "base/assert.h"
+#include "door/keeping_commands.h"
 #include "door/subject_key.h"
 #include "replica/checkpointer.h"
 #include "replica/cosigned_head.h"
@@ -308,12 +309,11 @@ void LedgerVerifier::fold_key(const ledger::Header& header) {
   if (record->kind == ledger::CommandKind::turn_epoch) {
     if (ledger::load_command<ledger::TurnEpoch>(command).number > table.place().turns)
       table.set_complete(false);
-  } else if (record->kind == ledger::CommandKind::erase_subject) {
-    table.erase(ledger::load_command<ledger::EraseSubject>(command).subject);
-  } else if (const Status added =
-                 door::fold(table, ledger::load_command<ledger::SubjectKey>(command));
-             !added) {
-    findings_.add(record->record, added.error().message);
+  } else if (const auto change = door::change_of(record->kind, command)) {
+    table.change(*change);
+  } else if (record->kind == ledger::CommandKind::subject_key) {
+    const Status added = door::fold(table, ledger::load_command<ledger::SubjectKey>(command));
+    if (!added) findings_.add(record->record, added.error().message);
   }
 }
 

@@ -36,14 +36,14 @@ void PayloadCheck::check(const ledger::Header& header, const ledger::EventBody& 
     if (!opened->compartments[i].forgotten) continue;
     is_forgotten = true;
     const ledger::Compartment& sealed = decoded->compartments[i];
-    missing_keys_.push_back({record, sealed.subject, sealed.retention});
+    missing_keys_.push_back({record, sealed.subject, {sealed.retention, sealed.key_version}});
   }
   ++(is_forgotten ? forgotten_ : opened_);
 }
 
 void PayloadCheck::check_missing_keys(const BalanceFold& fold) {
   for (const MissingKey& missing : missing_keys_)
-    if (!fold.is_erased(missing.subject, missing.retention))
+    if (!fold.is_erased(missing.subject, missing.key))
       findings_.add(missing.record,
                     "the key of its payload is gone, and no erasure record covers it");
 }

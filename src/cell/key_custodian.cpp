@@ -44,6 +44,13 @@ void KeyCustodian::forget(u128 actor, u128 subject, KeyMaker::Forgotten done) {
       });
 }
 
+void KeyCustodian::keep(u128 actor, door::KeepingDraft draft, KeyMaker::Recorded done) {
+  parts_.executor.post([this, actor, draft = std::move(draft), done = std::move(done),
+                        alive = lifetime_.token()]() mutable {
+    if (*alive) maker_.keep(actor, std::move(draft), std::move(done));
+  });
+}
+
 void KeyCustodian::receive(std::uint64_t from, Buffer message) {
   parts_.executor.post([this, from, message = std::move(message), alive = lifetime_.token()] {
     if (!*alive || !is_started_) return;

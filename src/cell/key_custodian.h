@@ -31,6 +31,8 @@ class KeyCustodian {
   void receive(std::uint64_t from, Buffer message);      ///< Any thread.
   /// Any thread.
   void forget(u128 actor, u128 subject, KeyMaker::Forgotten done);
+  /// Any thread.
+  void keep(u128 actor, door::KeepingDraft draft, KeyMaker::Recorded done);
   /// See KeyMaker. On the executor.
   void missing(const std::vector<storage::KeyRow>& rows, KeyMaker::GoOn go_on) {
     maker_.missing(rows, std::move(go_on));

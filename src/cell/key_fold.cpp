@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "door/keeping_commands.h"
 #include "door/subject_key.h"
 #include "storage/cell_key.h"
 
@@ -107,8 +108,8 @@ bool KeyFold::fold_one(const replica::KeyRecord& record) {
   if (record.kind == ledger::CommandKind::turn_epoch) return turn(record);
   if (record.kind == ledger::CommandKind::subject_key) {
     add(record);
-  } else {
-    parts_.table.erase(ledger::load_command<ledger::EraseSubject>(record.command.data()).subject);
+  } else if (const auto change = door::change_of(record.kind, record.command.data())) {
+    parts_.table.change(*change);
     next_.erased();
   }
   return true;

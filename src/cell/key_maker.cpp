@@ -25,7 +25,8 @@ void KeyMaker::watch() {
   const replica::Leadership now = parts_.leadership();
   if (is_making() && !(now.is_ours && now.term == parts_.table.makes_in())) end();
   if (now.is_ours && !is_making() && beginning_in_ != now.term) begin(now.term);
-  if (!now.is_ours && (!waiters_.empty() || !forgets_.empty())) end();
+  if (!now.is_ours && (!waiters_.empty() || !forgets_.empty() || !keeps_.empty())) end();
+  look_for_due();
   pump();
 }
 
@@ -52,12 +53,16 @@ void KeyMaker::end() {
   parts_.table.hold(false);
   parts_.table.release_subjects();
   candidate_ = 0;
-  batches_.clear();
   proposed_rows_.clear();
-  if (waiters_.empty() && forgets_.empty()) return;
+  for (const Batch& batch : std::exchange(batches_, {}))
+    if (batch.folded) batch.folded();  // it is in the log
+  is_due_ = false;
+  looked_at_.reset();
+  if (waiters_.empty() && forgets_.empty() && keeps_.empty()) return;
   const Error why = not_leading();
   for (Waiter& waiter : std::exchange(waiters_, {})) waiter.go_on(why);
   for (Forget& forget : std::exchange(forgets_, {})) forget.done(why);
+  for (Keep& keep : std::exchange(keeps_, {})) keep.done(why);
   // Whoever's turn is proposed is told by its answer.
 }
 
@@ -98,7 +103,7 @@ void KeyMaker::propose(std::uint64_t number, std::span<const storage::KeyRow> ro
   auto request = std::make_unique<ledger::Request>();
   request->attester = ledger::Attester::replica;
   request->only_in_term = parts_.table.makes_in();
-  Batch batch{number, {}, std::nullopt};
+  Batch batch{number, {}};
   const u128 check = parts_.table.check();
   for (const storage::KeyRow& row : rows) {
     request->add(ledger::CommandKind::subject_key, door::command_of(row, check));
@@ -132,9 +137,97 @@ void KeyMaker::folded(std::uint64_t end) {
     const Batch done = std::move(batches_.front());
     batches_.pop_front();
     for (const RowId& row : done.rows) proposed_rows_.erase(row);
+    if (done.folded) done.folded();
     go_on(done.number, {});
   }
   if (batches_.empty()) pump();
+}
+
+// --- what is kept and held ---
+
+void KeyMaker::keep(u128 actor, door::KeepingDraft draft, Recorded done) {
+  const replica::Leadership now = parts_.leadership();
+  if (!now.is_ours) return done(not_leading());
+  keeps_.push_back({actor, std::move(draft), std::move(done)});
+  watch();
+}
+
+/// Not behind a turn that is proposed: that was made of the holds of before.
+void KeyMaker::propose_kept() {
+  if (!is_making() || turn_) return;
+  for (Keep& keep : std::exchange(keeps_, {})) propose_kept(std::move(keep));
+}
+
+void KeyMaker::propose_kept(Keep keep) {
+  std::array<Byte, 16> fresh;
+  parts_.entropy.fill(fresh);
+  const u128 id = load_le<u128>(fresh.data());
+  const Result<door::KeepingCommand> command = door::make_command(parts_.table, keep.draft, id);
+  if (!command) return keep.done(command.error());
+  KeepAnswer answer{ledger::no_record, 0};
+  if (std::holds_alternative<door::HoldDraft>(keep.draft)) answer.hold = id;
+  if (const auto* release = std::get_if<door::ReleaseDraft>(&keep.draft))
+    answer.hold = release->hold;
+  auto request = std::make_unique<ledger::Request>();
+  request->actor = keep.actor;
+  request->attester = ledger::Attester::door;
+  request->only_in_term = parts_.table.makes_in();
+  request->add(command->kind, Bytes(command->bytes));
+  const std::uint64_t number = next_batch_++;
+  batches_.push_back({number, {}});
+  parts_.submit(std::move(request),
+                [this, number, answer, done = std::move(keep.done),
+                 alive = lifetime_.token()](const Result<replica::Answer>& recorded) {
+                  parts_.executor.post([this, number, answer, done, alive, recorded] {
+                    if (*alive) kept(number, answer, recorded, done);
+                  });
+                });
+}
+
+/// Done once it is folded in here: whoever asks next sees it.
+void KeyMaker::kept(std::uint64_t number, KeepAnswer answer,
+                    const Result<replica::Answer>& recorded, const Recorded& done) {
+  const auto batch = std::ranges::find(batches_, number, &Batch::number);
+  if (recorded) answer.record = recorded->first_record;
+  if (batch == batches_.end())  // of a term that ended
+    return recorded ? done(answer) : done(recorded.error());
+  if (recorded)
+    batch->folded = [answer, done] { done(answer); };
+  else
+    done(recorded.error());
+  proposed(number, recorded);
+}
+
+// --- what is due ---
+
+void KeyMaker::look_for_due() {
+  if (!is_making() || is_due_ || (looked_at_ && !has_passed(*looked_at_, due_period))) return;
+  if (due_turned_at_ && !has_passed(*due_turned_at_, due_turn_period)) return;
+  looked_at_ = parts_.clock.monotonic();
+  is_due_ = !parts_.table.due(1).is_empty();
+}
+
+void KeyMaker::add_due(ledger::Request& request) {
+  const std::uint32_t epoch = parts_.table.place().turns;
+  const storage::DueKeys due = parts_.table.due(erasures_max);
+  for (const storage::DueKeys::Expired& expired : due.classes) {
+    const door::KeepingCommand command = door::expiry(expired, epoch);
+    request.add(command.kind, Bytes(command.bytes));
+  }
+  bool is_all = due.subjects.size() < erasures_max;
+  for (const u128 subject : due.subjects) {
+    if (request.command_count() >= commands_max) {
+      is_all = false;
+      break;
+    }
+    for (const door::KeepingCommand& command : door::forget(parts_.table, subject, epoch).commands)
+      request.add(command.kind, Bytes(command.bytes));
+  }
+  is_due_ = false;
+  if (is_all)
+    due_turned_at_ = parts_.clock.monotonic();
+  else
+    looked_at_.reset();
 }
 
 // --- turns ---
@@ -147,15 +240,16 @@ void KeyMaker::forget(u128 actor, u128 subject, Forgotten done) {
   watch();
 }
 
-/// To forget somebody, or because no KEK was ever made.
+/// To forget somebody, because something is due, or because no KEK was ever made.
 bool KeyMaker::is_turn_wanted() const {
   if (!is_making() || turn_) return false;
-  if (!forgets_.empty()) return true;
+  if (!forgets_.empty() || is_due_) return true;
   return parts_.table.check() == 0 &&
          std::ranges::any_of(waiters_, [](const Waiter& waiter) { return waiter.batch == 0; });
 }
 
 void KeyMaker::pump() {
+  propose_kept();
   if (!is_turn_wanted() && confirming_.empty()) return;
   if (std::exchange(is_asking_group_, true)) return;
   parts_.group([this, alive = lifetime_.token()](const replica::GroupState& group) {
@@ -210,24 +304,24 @@ void KeyMaker::propose_turn() {
   request->attester = forgets_.empty() ? ledger::Attester::replica : ledger::Attester::door;
   request->actor = forgets_.empty() ? u128{0} : forgets_.front().actor;
   std::deque<Forget> later;
+  if (forgets_.empty() && is_due_) add_due(*request);
   for (Forget& forget : std::exchange(forgets_, {})) {
-    if (forget.actor != request->actor || turn.forgets.size() >= erasures_max) {
+    if (forget.actor != request->actor || turn.forgets.size() >= erasures_max ||
+        request->command_count() >= commands_max) {
       later.push_back(std::move(forget));
       continue;
     }
-    ledger::EraseSubject command{};
-    command.subject = forget.subject;
+    door::Forgetting plan = door::forget(parts_.table, forget.subject, place.turns);
+    forget.first = request->command_count();
+    for (const door::KeepingCommand& command : plan.commands)
+      request->add(command.kind, Bytes(command.bytes));
     forget.answer.subject = forget.subject;
-    forget.answer.classes = parts_.table.classes(forget.subject);
-    for (const std::uint8_t retention : forget.answer.classes)
-      command.classes[retention / 8] |= static_cast<Byte>(1 << (retention % 8));
-    const bool has_keys = !forget.answer.classes.empty();
-    command.keys_destroyed =
-        has_keys ? static_cast<std::uint32_t>(forget.answer.classes.size()) + 1 : 0;
-    command.epoch = has_keys ? place.turns : 0;
-    forget.answer.keys_destroyed = command.keys_destroyed;
-    forget.answer.epoch = command.epoch;
-    request->add(ledger::CommandKind::erase_subject, command);
+    forget.answer.classes = door::classes_of(plan.erased);
+    forget.answer.keys_destroyed = plan.keys_destroyed;
+    forget.answer.epoch = plan.epoch;
+    forget.answer.records = static_cast<std::uint32_t>(plan.commands.size());
+    forget.answer.erased = std::move(plan.erased);
+    forget.answer.kept = std::move(plan.kept);
     turn.forgets.push_back(std::move(forget));
   }
   forgets_ = std::move(later);
@@ -247,8 +341,8 @@ void KeyMaker::propose_turn() {
 void KeyMaker::turn_answered(std::uint32_t number, const Result<replica::Answer>& answer) {
   if (!turn_ || turn_->number != number) return;
   if (answer) {
-    for (std::size_t i = 0; i < turn_->forgets.size(); ++i)
-      turn_->forgets[i].answer.record = ledger::RecordIndex{raw(answer->first_record) + i};
+    for (Forget& forget : turn_->forgets)
+      forget.answer.record = ledger::RecordIndex{raw(answer->first_record) + forget.first};
     turn_->is_answered = true;
     if (turn_->is_folded) settle_turn();
     return;

@@ -1,10 +1,13 @@
-// The leader's part in the keys of persons: it makes rows that a door misses, and turns the epoch
-// to destroy what is to be forgotten.
+// The leader's part in the keys of persons: it makes rows that a door misses, says what is kept and
+// held, and turns the epoch to destroy what is to be forgotten or due.
 //
 //   missing(rows) -> subject_key records -> folded here -> the door seals again
+//   keep          -> its record -> folded here: done; not while a turn is proposed, so that a turn
+//                    was made knowing every hold
 //   forget        -> a fresh KEK, held by a quorum of two regions
-//                 -> one request: erase_subject for each that waits, turn_epoch
+//                 -> one request: what each that waits has to go, turn_epoch
 //                 -> folded here: done when the others have turned, or patience ends
+//   once an hour  -> what is due by the clock goes as what is forgotten, once a day
 //
 // All is proposed in the term that it was made in, or not at all. On the door's executor.
 #pragma once
@@ -21,6 +24,7 @@
 #include "cell/key_fold.h"
 #include "cell/key_parts.h"
 #include "cell/local_cell.h"
+#include "door/keeping_commands.h"
 #include "replica/lifetime.h"
 
 namespace meridian::cell {
@@ -30,10 +34,14 @@ class KeyMaker {
   /// Of a forget: how long the other replicas are waited for, before and after the turn.
   static constexpr io::Duration patience = io::seconds(2);
   static constexpr std::size_t erasures_max = 1'000;  ///< In one turn.
-  static constexpr std::size_t rows_max = 4'096;      ///< In one request.
+  static constexpr std::size_t commands_max = 4'096;  ///< In its request, about.
+  static constexpr io::Duration due_period = io::seconds(3'600);
+  static constexpr io::Duration due_turn_period = io::seconds(86'400);
+  static constexpr std::size_t rows_max = 4'096;  ///< In one request.
 
   using GoOn = std::function<void(Status)>;
   using Forgotten = std::function<void(Result<ForgetAnswer>)>;
+  using Recorded = std::function<void(Result<KeepAnswer>)>;
 
   /// `tell`: there is news for the others.
   KeyMaker(const KeyParts& parts, KeyFold& fold, const KeyBoard& board, std::function<void()> tell)
@@ -45,6 +53,7 @@ class KeyMaker {
   /// A door lacks `rows`, or waits for a turn if there are none; `go_on` when it may seal again.
   void missing(const std::vector<storage::KeyRow>& rows, GoOn go_on);
   void forget(u128 actor, u128 subject, Forgotten done);
+  void keep(u128 actor, door::KeepingDraft draft, Recorded done);
 
   /// Of the fold.
   void folded(std::uint64_t end);
@@ -62,12 +71,19 @@ class KeyMaker {
   struct Batch {
     std::uint64_t number;
     std::vector<RowId> rows;
-    std::optional<std::uint64_t> end;  ///< Folded from this record on; none: not answered yet.
+    std::optional<std::uint64_t> end{};  ///< Folded from this record on; none: not answered yet.
+    std::function<void()> folded{};      ///< Of what is kept.
+  };
+  struct Keep {
+    u128 actor;
+    door::KeepingDraft draft;
+    Recorded done;
   };
   struct Forget {
     u128 actor, subject;
     Forgotten done;
     ForgetAnswer answer{};
+    std::uint32_t first = 0;  ///< Of its commands in the request.
   };
   struct Turn {
     std::uint32_t number;
@@ -82,6 +98,12 @@ class KeyMaker {
   void go_on(std::uint64_t batch, const Status& how);
   void propose(std::uint64_t number, std::span<const storage::KeyRow> rows);
   void proposed(std::uint64_t number, const Result<replica::Answer>& answer);
+  void propose_kept();
+  void propose_kept(Keep keep);
+  void kept(std::uint64_t number, KeepAnswer answer, const Result<replica::Answer>& recorded,
+            const Recorded& done);
+  void look_for_due();
+  void add_due(ledger::Request& request);
   void pump();
   void pump(const replica::GroupState& group);
   bool is_turn_wanted() const;
@@ -93,8 +115,8 @@ class KeyMaker {
   void finish_turns(const replica::GroupState& group);
   void finish(Turn& turn, const replica::GroupState& group);
   Error not_leading() const;
-  bool has_passed(io::MonotonicTime since) const {
-    return parts_.clock.monotonic() - since >= patience;
+  bool has_passed(io::MonotonicTime since, io::Duration time = patience) const {
+    return parts_.clock.monotonic() - since >= time;
   }
 
   const KeyParts& parts_;
@@ -112,6 +134,9 @@ class KeyMaker {
   std::vector<Waiter> waiters_;
 
   std::deque<Forget> forgets_;
+  std::deque<Keep> keeps_;
+  bool is_due_ = false;  ///< Something is to be destroyed by the clock.
+  std::optional<io::MonotonicTime> looked_at_, due_turned_at_;
   u128 candidate_{};
   io::MonotonicTime offered_at_{};
   std::optional<Turn> turn_;      ///< Proposed.

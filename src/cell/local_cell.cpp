@@ -5,12 +5,14 @@
 #include "cell/event_reader.h"
 #include "cell/key_custodian.h"
 #include "cell/schema_book.h"
+#include "cell/subject_export.h"
 
 namespace meridian::cell {
 
 namespace {
 
 constexpr io::Duration refusals_period = io::seconds(60);
+constexpr io::Duration due_period = io::seconds(3'600);
 
 /// Records of keys of persons among `count` from `first` on.
 Result<std::vector<replica::KeyRecord>> key_records(replica::Replica& replica, std::uint64_t first,
@@ -78,6 +80,15 @@ class OneCell final : public LocalCell {
   void subject_status(std::string subject,
                       std::function<void(Result<door::Door::SubjectStatus>)> done) override {
     door_->subject_status(std::move(subject), std::move(done));
+  }
+  void keep(u128 actor, door::KeepingDraft draft,
+            std::function<void(Result<KeepAnswer>)> done) override;
+  void keeping(std::function<void(door::KeepingList)> done) override {
+    door_->keeping(std::move(done));
+  }
+  void export_subject(std::string subject, std::uint64_t position,
+                      std::function<void(Result<ExportPage>)> done) override {
+    exporter_->read(subject, position, std::move(done));
   }
 
   void lookup_accounts(std::vector<u128> ids,
@@ -194,6 +205,7 @@ class OneCell final : public LocalCell {
                          std::function<void(Result<ForgetAnswer>)> done);
   void record_erasure(door::Erased erased, std::function<void(Result<ForgetAnswer>)> done);
   void record_owed_erasures();
+  void erase_due();
   void record_refusals();
 
   Executors executors_;
@@ -203,6 +215,7 @@ class OneCell final : public LocalCell {
   std::unique_ptr<KeyCustodian> custodian_;  ///< Of a group.
   std::unique_ptr<EventReader> reader_;
   std::unique_ptr<SchemaBook> schemas_;
+  std::unique_ptr<SubjectExport> exporter_;
 };
 
 Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
@@ -231,10 +244,13 @@ Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfi
       replica::Replica::open(with_key, config, executors_.replica, progress, std::move(on_fatal)));
   reader_ = std::make_unique<EventReader>(*replica_, *door_, executors_.reads);
   schemas_ = std::make_unique<SchemaBook>(*replica_, *door_, *reader_, executors_.reads);
+  exporter_ = std::make_unique<SubjectExport>(*replica_, *door_, executors_.reads);
   if (custodian_ != nullptr)
     custodian_->start();
-  else
+  else {
     record_owed_erasures();
+    erase_due();
+  }
   record_refusals();
   return {};
 }
@@ -285,14 +301,54 @@ void OneCell::record_erasure(door::Erased erased, std::function<void(Result<Forg
                       erased.epoch,
                       std::move(erased.classes),
                       ledger::no_record,
+                      static_cast<std::uint32_t>(erased.commands.size()),
+                      std::move(erased.erased),
+                      std::move(erased.kept),
                       {},
                       {}};
-  replica_->submit(std::move(erased.request), [this, answer, done = std::move(done)](
-                                                  Result<replica::Answer> recorded) mutable {
-    if (!recorded) return done(recorded.error());
-    answer.record = recorded->first_record;
-    door_->confirm_recorded(answer.subject);
-    done(std::move(answer));
+  replica_->submit(std::move(erased.request),
+                   [this, answer, actor = erased.actor, commands = std::move(erased.commands),
+                    done = std::move(done)](Result<replica::Answer> recorded) mutable {
+                     if (!recorded) return done(recorded.error());
+                     answer.record = recorded->first_record;
+                     door_->confirm_recorded(actor, std::move(commands));
+                     done(std::move(answer));
+                   });
+}
+
+void OneCell::keep(u128 actor, door::KeepingDraft draft,
+                   std::function<void(Result<KeepAnswer>)> done) {
+  if (actor == 0) return done(nobody());
+  if (custodian_ != nullptr) return custodian_->keep(actor, std::move(draft), std::move(done));
+  // What the table of a replica that is alone takes in is recorded after it: it must be possible.
+  replica_->read_state([this, actor, draft = std::move(draft),
+                        done = std::move(done)](const ledger::Ledger& l) mutable {
+    const std::uint32_t needed = ledger::level_needed(ledger::CommandKind::set_retention);
+    if (l.feature_level() < needed)
+      return done(fail(Code::failed_precondition,
+                       fmt::format("the cell is at feature level {}, and this needs level {}: "
+                                   "nothing was done, activate it first (meridian upgrade)",
+                                   l.feature_level(), needed)));
+    door_->keep(actor, std::move(draft), [this, done = std::move(done)](Result<door::Erased> kept) {
+      if (!kept) return done(kept.error());
+      const u128 hold = kept->hold;
+      record_erasure(std::move(*kept), [hold, done](Result<ForgetAnswer> recorded) {
+        if (!recorded) return done(recorded.error());
+        done(KeepAnswer{recorded->record, hold});
+      });
+    });
+  });
+}
+
+/// Now, and every hour from then on.
+void OneCell::erase_due() {
+  door_->erase_due([this](Result<std::vector<door::Erased>> due) {
+    if (!due) return;  // the disk: whoever writes next is told
+    for (door::Erased& erased : *due)
+      record_erasure(std::move(erased), [](const Result<ForgetAnswer>&) {});
+  });
+  executors_.reads.post_after(due_period, [this, alive = alive_] {
+    if (*alive) erase_due();
   });
 }
 

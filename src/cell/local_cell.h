@@ -47,10 +47,26 @@ struct ForgetAnswer {
   u128 subject;
   std::uint32_t keys_destroyed, epoch;
   std::vector<std::uint8_t> classes;
-  ledger::RecordIndex record;
+  ledger::RecordIndex record;  ///< The first of `records` that say so.
+  std::uint32_t records = 1;
+  std::vector<storage::KeyName> erased{};  ///< Keys that seal.
+  std::vector<door::Kept> kept{};          ///< Until it may go too.
   /// Of a cell of several replicas: on which of them the keys are destroyed by now, and on which
   /// they are destroyed as soon as those go on.
   std::vector<std::uint64_t> destroyed_on{}, not_yet_on{};
+};
+
+/// A part of everything about a person.
+struct ExportPage {
+  std::vector<ReadEvent> events;
+  std::uint64_t next = 0;  ///< Record to go on from.
+  bool end = false;
+  std::uint64_t records = 0;  ///< In the ledger.
+};
+
+struct KeepAnswer {
+  ledger::RecordIndex record;
+  u128 hold = 0;  ///< That was placed or released.
 };
 
 class LocalCell {
@@ -78,6 +94,14 @@ class LocalCell {
                       std::function<void(Result<ForgetAnswer>)> done) = 0;
   virtual void subject_status(std::string subject,
                               std::function<void(Result<door::Door::SubjectStatus>)> done) = 0;
+
+  /// Defines a class, places a hold or releases one: for good once `done` is called.
+  virtual void keep(u128 actor, door::KeepingDraft draft,
+                    std::function<void(Result<KeepAnswer>)> done) = 0;
+  virtual void keeping(std::function<void(door::KeepingList)> done) = 0;
+  /// Events with a compartment about the subject, from record `position` on: a part of them.
+  virtual void export_subject(std::string subject, std::uint64_t position,
+                              std::function<void(Result<ExportPage>)> done) = 0;
 
   virtual void lookup_accounts(std::vector<u128> ids,
                                std::function<void(std::vector<ledger::AccountState>)> done) = 0;

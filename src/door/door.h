@@ -13,12 +13,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/result.h"
 #include "door/event_schema.h"
+#include "door/keeping_commands.h"
 #include "io/clock.h"
 #include "io/disk.h"
 #include "io/entropy.h"
@@ -89,12 +91,25 @@ struct OpenedEvent {
   std::vector<OpenedCompartment> compartments;  ///< Without those that are in `data` again.
 };
 
+/// Of the table of keys: what was done, and is to be recorded.
 struct Erased {
-  u128 subject = 0;  ///< Opaque.
+  u128 subject = 0;  ///< Opaque; 0 if it is about nobody alone.
+  u128 hold = 0;     ///< That was placed or released.
   std::uint32_t keys_destroyed = 0;
   std::uint32_t epoch = 0;  ///< Whose key-encryption key was destroyed.
   std::vector<std::uint8_t> classes;
-  std::unique_ptr<ledger::Request> request;  ///< The erase_subject command; the caller submits it.
+  std::vector<storage::KeyName> erased;  ///< Keys that seal; none if that was before a restart.
+  std::vector<Kept> kept;                ///< Of who is to be forgotten.
+  u128 actor = 0;
+  std::vector<KeepingCommand> commands;
+  std::unique_ptr<ledger::Request> request;  ///< They; the caller submits it.
+};
+
+/// What is said of retention and holds.
+struct KeepingList {
+  storage::Day today{};
+  std::vector<storage::RetentionClass> classes;
+  std::vector<storage::Hold> holds;
 };
 
 class Door {
@@ -144,26 +159,34 @@ class Door {
   };
   virtual void open_events(std::vector<SealedEvent> events, Opened opened) = 0;
 
-  /// Of a door that is alone (asserted). Destroys all keys of `subject`: what they opened is
-  /// unreadable when `done` is called, also in every older copy. Then the erasure still has to be
-  /// recorded: submit Erased::request.
+  /// Of a door that is alone (asserted). Destroys all keys of `subject` that need not be kept: what
+  /// they opened is unreadable when `done` is called, also in every older copy. Then that still has
+  /// to be recorded: submit Erased::request.
   virtual void forget(u128 actor, std::string subject,
                       std::function<void(Result<Erased>)> done) = 0;
-  /// Erasures that were carried out and of which no record was confirmed (a crash came between):
-  /// submit their requests at start. confirm_recorded() takes one off the list, durably.
+  /// Of a door that is alone: a class is defined, a hold placed or released. To be recorded too.
+  virtual void keep(u128 actor, KeepingDraft draft, std::function<void(Result<Erased>)> done) = 0;
+  /// Of a door that is alone: destroys what is due by now. To be recorded too.
+  virtual void erase_due(std::function<void(Result<std::vector<Erased>>)> done) = 0;
+  /// What was carried out and of which no record was confirmed (a crash came between): submit their
+  /// requests at start. confirm_recorded() takes them off the list, durably.
   virtual void owed_erasures(std::function<void(Result<std::vector<Erased>>)> done) = 0;
-  virtual void confirm_recorded(u128 subject) = 0;
   /// Any thread. Of `actor`, whom the policy did not let do `action`: counted with the refusals.
   virtual void count_denial(u128 actor, mesh::Action action) = 0;
+  virtual void confirm_recorded(u128 actor, std::vector<KeepingCommand> commands) = 0;
   /// Refusals counted since the last call as door_refusals commands, or null if there were none.
   virtual std::unique_ptr<ledger::Request> take_refusals() = 0;
   struct SubjectStatus {
     u128 subject;
     bool known, forgotten;
     std::vector<std::uint8_t> classes;
+    std::optional<storage::Day> wish{};  ///< Since when it is to be forgotten.
+    std::vector<Kept> keys{};            ///< All that seal.
+    std::vector<storage::Hold> holds{};
   };
   virtual void subject_status(std::string subject,
                               std::function<void(Result<SubjectStatus>)> done) = 0;
+  virtual void keeping(std::function<void(KeepingList)> done) = 0;
 
   /// Opaque ids of names, never 0 once ready() (pure; any thread).
   virtual u128 stream_id(std::string_view name) const = 0;

@@ -376,7 +376,7 @@ TEST_F(DoorTest, erasures_are_owed_until_their_record_is_confirmed) {
     EXPECT_TRUE((*owed)[0].request->actor == 5);
     reopen();
   }
-  rig.door->confirm_recorded(erased->subject);
+  rig.door->confirm_recorded(erased->actor, erased->commands);
   rig.world.run_until_idle();
   EXPECT_TRUE(rig.owed()->empty());
   reopen();
@@ -423,6 +423,33 @@ TEST(DoorCrash, a_forget_that_was_begun_is_finished_after_a_restart) {
   }
   EXPECT_GT(begun, 10);
   EXPECT_GT(untouched, 2);
+}
+
+TEST(DoorOpen, what_a_version_before_owed_is_taken_over) {
+  DoorRig rig;
+  ASSERT_TRUE(rig.open().has_value());
+  const u128 anna = rig.door->subject_id("anna");
+  rig.close();
+  Buffer old;
+  ByteWriter out(old);
+  out.id(anna);
+  out.id(5);
+  out.u8(0x80);  // class 7
+  out.zeros(31);
+  out.u32(2);
+  out.u32(1);
+  ASSERT_TRUE(io::replace_file(*rig.disk, "keys/owed", old).has_value());
+  for (int starts = 0; starts < 2; ++starts, rig.close()) {
+    ASSERT_TRUE(rig.open().has_value());
+    EXPECT_FALSE(*rig.disk->exists("keys/owed"));
+    const auto owed = rig.owed();
+    ASSERT_TRUE(owed.has_value());
+    ASSERT_EQ(owed->size(), 1U);
+    EXPECT_EQ((*owed)[0].subject, anna);
+    EXPECT_EQ((*owed)[0].classes, std::vector<std::uint8_t>{7});
+    EXPECT_EQ((*owed)[0].keys_destroyed, 2U);
+    EXPECT_TRUE((*owed)[0].request->actor == 5);
+  }
 }
 
 TEST(DoorOpen, a_damaged_list_of_owed_erasures_is_named) {

@@ -6,7 +6,7 @@
 
 #include "base/assert.h"
 #include "door/door.h"
-#include "door/owed_erasures.h"
+#include "door/owed_records.h"
 #include "door/payload_sealer.h"
 #include "door/refusal_counts.h"
 #include "door/request_maker.h"
@@ -34,7 +34,7 @@ struct SubjectKeys {
 
 class SealingDoor final : public Door {
  public:
-  SealingDoor(const Io& io, u128 cell, SubjectKeys keys, OwedErasures owed)
+  SealingDoor(const Io& io, u128 cell, SubjectKeys keys, OwedRecords owed)
       : io_(io), cell_(cell), keys_(std::move(keys)), owed_(std::move(owed)) {}
   ~SealingDoor() override { io_.executor.drain(); }
 
@@ -52,14 +52,17 @@ class SealingDoor final : public Door {
                Prepared prepared) override;
   void open_events(std::vector<SealedEvent> events, Opened opened) override;
   void forget(u128 actor, std::string subject, std::function<void(Result<Erased>)> done) override;
+  void keep(u128 actor, KeepingDraft draft, std::function<void(Result<Erased>)> done) override;
+  void erase_due(std::function<void(Result<std::vector<Erased>>)> done) override;
   void owed_erasures(std::function<void(Result<std::vector<Erased>>)> done) override;
-  void confirm_recorded(u128 subject) override;
   void count_denial(u128 actor, mesh::Action action) override {
     refusals_.count_denial(actor, action, io_.clock.now().time);
   }
+  void confirm_recorded(u128 actor, std::vector<KeepingCommand> commands) override;
   std::unique_ptr<ledger::Request> take_refusals() override { return refusals_.take(); }
   void subject_status(std::string subject,
                       std::function<void(Result<SubjectStatus>)> done) override;
+  void keeping(std::function<void(KeepingList)> done) override;
 
   u128 stream_id(std::string_view name) const override { return id("stream", name); }
   u128 category_id(std::string_view name) const override { return id("category", name); }
@@ -102,6 +105,8 @@ class SealingDoor final : public Door {
     return schemas_;
   }
   Result<Erased> erase(u128 actor, u128 subject);
+  Result<Erased> carry_out(u128 actor, std::vector<KeepingCommand> commands);
+  Result<Erased> carry_out_owed(u128 actor, std::vector<KeepingCommand> commands);
   void count_refusal(u128 actor, const Error& error) {
     refusals_.count(actor, error, io_.clock.now().time);
   }
@@ -118,7 +123,7 @@ class SealingDoor final : public Door {
   SubjectKeys keys_;
   Missing missing_;
   std::optional<PayloadSealer> sealer_;  ///< From is_ready_ on.
-  OwedErasures owed_;
+  OwedRecords owed_;
 
   RefusalCounts refusals_;
 };
@@ -222,41 +227,131 @@ void SealingDoor::open_events(std::vector<SealedEvent> events, Opened opened) {
 
 // --- forgetting ---
 
-Result<Erased> SealingDoor::erase(u128 actor, u128 subject) {
-  // What is destroyed is noted before, and how much of it after: a crash in between must not leave
-  // a record that says less than was done.
-  OwedErasures::Owed owed{subject, actor, {}, 0, 0};
-  if (const OwedErasures::Owed* begun = owed_.find(subject)) owed = *begun;
-  for (const std::uint8_t retention : keys_.ring().classes(subject))
-    owed.classes[retention / 8] |= static_cast<Byte>(1 << (retention % 8));
-  TRY(owed_.put(owed));
-  sealer_->drop_key();
-  const storage::KeyTable::Erasure erasure = TRY(keys_.own->erase(subject));
-  if (erasure.keys_destroyed != 0) {
-    owed.keys_destroyed = erasure.keys_destroyed;
-    owed.epoch = erasure.epoch;
-    TRY(owed_.put(owed));
+namespace {
+
+/// Of one that is about a person; 0 of others.
+u128 subject_of(const KeepingCommand& command) {
+  if (command.kind == ledger::CommandKind::set_retention ||
+      command.kind == ledger::CommandKind::expire_class)
+    return 0;
+  static_assert(
+      offsetof(ledger::EraseSubject, subject) == 0 &&
+      offsetof(ledger::ForgetSubject, subject) == 0 && offsetof(ledger::EraseKey, subject) == 0 &&
+      offsetof(ledger::PlaceHold, subject) == 0 && offsetof(ledger::ReleaseHold, subject) == 0);
+  return load_le<u128>(command.bytes.data());
+}
+
+bool is_of_forgetting(const KeepingCommand& command) {
+  return command.kind == ledger::CommandKind::erase_subject ||
+         command.kind == ledger::CommandKind::forget_subject ||
+         command.kind == ledger::CommandKind::erase_key;
+}
+
+/// What commands say that they did.
+void describe(const KeepingCommand& command, Erased& erased) {
+  const Byte* bytes = command.bytes.data();
+  if (command.kind == ledger::CommandKind::erase_subject) {
+    const auto all = ledger::load_command<ledger::EraseSubject>(bytes);
+    erased.keys_destroyed += all.keys_destroyed;
+    erased.epoch = all.epoch;
+    for (std::size_t retention = 0; retention < 8 * all.classes.size(); ++retention)
+      if ((all.classes[retention / 8] >> (retention % 8) & 1) != 0)
+        erased.classes.push_back(static_cast<std::uint8_t>(retention));
+  } else if (command.kind == ledger::CommandKind::erase_key) {
+    const auto one = ledger::load_command<ledger::EraseKey>(bytes);
+    ++erased.keys_destroyed;
+    erased.epoch = one.epoch;
+    erased.erased.push_back({one.retention, one.version});
+    erased.classes = classes_of(erased.erased);
+  } else if (command.kind == ledger::CommandKind::place_hold) {
+    erased.hold = ledger::load_command<ledger::PlaceHold>(bytes).hold;
+  } else if (command.kind == ledger::CommandKind::release_hold) {
+    erased.hold = ledger::load_command<ledger::ReleaseHold>(bytes).hold;
+  } else if (command.kind == ledger::CommandKind::expire_class) {
+    const auto expired = ledger::load_command<ledger::ExpireClass>(bytes);
+    erased.keys_destroyed += expired.keys_destroyed;
+    erased.epoch = expired.epoch;
   }
+}
 
+}  // namespace
+
+/// What is to be done is noted before: a crash in between must not leave a record that says less
+/// than was done.
+Result<Erased> SealingDoor::carry_out(u128 actor, std::vector<KeepingCommand> commands) {
+  std::vector<OwedRecords::Owed> owed;
+  for (const KeepingCommand& command : commands) owed.push_back({actor, command});
+  TRY(owed_.add(owed));
+  return carry_out_owed(actor, std::move(commands));
+}
+
+/// Done before, it does no harm.
+Result<Erased> SealingDoor::carry_out_owed(u128 actor, std::vector<KeepingCommand> commands) {
+  std::vector<storage::KeyRow> changes;
   Erased erased;
-  erased.subject = subject;
-  for (std::size_t retention = 0; retention < 8 * owed.classes.size(); ++retention)
-    if ((owed.classes[retention / 8] >> (retention % 8) & 1) != 0)
-      erased.classes.push_back(static_cast<std::uint8_t>(retention));
-  erased.keys_destroyed = owed.keys_destroyed;
-  erased.epoch = owed.epoch;
-
-  ledger::EraseSubject command{};
-  command.subject = subject;
-  command.keys_destroyed = owed.keys_destroyed;
-  command.epoch = owed.epoch;
-  command.classes = owed.classes;
-
+  erased.actor = actor;
   erased.request = std::make_unique<ledger::Request>();
-  erased.request->actor = owed.actor;
-  erased.request->attester = ledger::Attester::door;
-  erased.request->add(ledger::CommandKind::erase_subject, command);
+  erased.request->actor = actor;
+  erased.request->attester = actor == 0 ? ledger::Attester::replica : ledger::Attester::door;
+  for (const KeepingCommand& command : commands) {
+    if (const auto change = change_of(command.kind, command.bytes.data()))
+      changes.push_back(*change);
+    erased.subject = subject_of(command);
+    describe(command, erased);
+    erased.request->add(command.kind, Bytes(command.bytes));
+  }
+  erased.commands = std::move(commands);
+  if (sealer_) sealer_->drop_key();
+  TRY(keys_.own->change(changes));
   return erased;
+}
+
+Result<Erased> SealingDoor::erase(u128 actor, u128 subject) {
+  // What was begun, and is not recorded yet, is finished as it was.
+  std::vector<KeepingCommand> begun;
+  u128 who = actor;
+  for (const OwedRecords::Owed& owed : owed_.list())
+    if (is_of_forgetting(owed.command) && subject_of(owed.command) == subject) {
+      begun.push_back(owed.command);
+      who = owed.actor;
+    }
+  const Forgetting plan = door::forget(*keys_.own, subject, keys_.own->epoch());
+  Erased erased = begun.empty() ? TRY(carry_out(actor, plan.commands))
+                                : TRY(carry_out_owed(who, std::move(begun)));
+  if (erased.erased.empty()) erased.erased = plan.erased;
+  erased.kept = plan.kept;
+  return erased;
+}
+
+void SealingDoor::keep(u128 actor, KeepingDraft draft, std::function<void(Result<Erased>)> done) {
+  ASSERT(keys_.own != nullptr);
+  io_.executor.post([this, actor, draft = std::move(draft), done = std::move(done)] {
+    std::array<Byte, 16> fresh;
+    io_.entropy.fill(fresh);
+    const Result<KeepingCommand> command =
+        make_command(*keys_.own, draft, load_le<u128>(fresh.data()));
+    if (!command) return done(command.error());
+    done(carry_out(actor, {*command}));
+  });
+}
+
+void SealingDoor::erase_due(std::function<void(Result<std::vector<Erased>>)> done) {
+  constexpr std::size_t subjects_max = 100;  // each turns the epoch
+  io_.executor.post([this, done = std::move(done)] {
+    std::vector<Erased> erasures;
+    const storage::DueKeys due = keys_.own->due(subjects_max);
+    for (const storage::DueKeys::Expired& expired : due.classes) {
+      Result<Erased> erased = carry_out(0, {expiry(expired, keys_.own->epoch())});
+      if (!erased) return done(erased.error());
+      erasures.push_back(std::move(*erased));
+    }
+    for (const u128 subject : due.subjects) {
+      Result<Erased> erased = erase(0, subject);
+      if (!erased) return done(erased.error());
+      erasures.push_back(std::move(*erased));
+    }
+    done(std::move(erasures));
+  });
 }
 
 void SealingDoor::forget(u128 actor, std::string subject,
@@ -271,9 +366,16 @@ void SealingDoor::forget(u128 actor, std::string subject,
 void SealingDoor::owed_erasures(std::function<void(Result<std::vector<Erased>>)> done) {
   io_.executor.post([this, done = std::move(done)] {
     std::vector<Erased> erasures;
-    const std::vector<OwedErasures::Owed> owed = owed_.list();
-    for (const OwedErasures::Owed& one : owed) {
-      Result<Erased> erased = erase(one.actor, one.subject);  // finishes what was begun
+    const std::vector<OwedRecords::Owed>& owed = owed_.list();
+    for (std::size_t i = 0; i < owed.size();) {
+      // Those of one request: of one actor, and one person.
+      std::vector<KeepingCommand> commands;
+      const OwedRecords::Owed& first = owed[i];
+      do commands.push_back(owed[i++].command);
+      while (i < owed.size() && owed[i].actor == first.actor && is_of_forgetting(first.command) &&
+             is_of_forgetting(owed[i].command) &&
+             subject_of(owed[i].command) == subject_of(first.command));
+      Result<Erased> erased = carry_out_owed(first.actor, std::move(commands));
       if (!erased) return done(erased.error());
       erasures.push_back(std::move(*erased));
     }
@@ -281,9 +383,13 @@ void SealingDoor::owed_erasures(std::function<void(Result<std::vector<Erased>>)>
   });
 }
 
-void SealingDoor::confirm_recorded(u128 subject) {
-  // If this fails the erasure is recorded a second time after a restart: harmless.
-  io_.executor.post([this, subject] { static_cast<void>(owed_.remove(subject)); });
+void SealingDoor::confirm_recorded(u128 actor, std::vector<KeepingCommand> commands) {
+  // If this fails they are recorded a second time after a restart: harmless.
+  io_.executor.post([this, actor, commands = std::move(commands)] {
+    std::vector<OwedRecords::Owed> owed;
+    for (const KeepingCommand& command : commands) owed.push_back({actor, command});
+    static_cast<void>(owed_.remove(owed));
+  });
 }
 
 void SealingDoor::subject_status(std::string subject,
@@ -291,12 +397,35 @@ void SealingDoor::subject_status(std::string subject,
   io_.executor.post([this, subject = std::move(subject), done = std::move(done)] {
     if (Status now = ready(); !now) return done(now.error());
     if (Status good = check_name("subject", subject, 0); !good) return done(good.error());
+    const storage::SubjectKeyring& table = keys_.ring();
     SubjectStatus status;
     status.subject = subject_id(subject);
-    status.classes = keys_.ring().classes(status.subject);
-    status.forgotten = keys_.ring().is_forgotten(status.subject);
-    status.known = status.forgotten || !status.classes.empty();
+    storage::SubjectState state = table.state(status.subject);
+    status.classes = classes_of(state.keys);
+    status.forgotten = table.is_forgotten(status.subject);
+    status.wish = state.wish;
+    status.known = status.forgotten || state.wish || !state.keys.empty() || !state.holds.empty();
+    std::vector<storage::KeptKey> keys;
+    for (const storage::KeyName& key : state.keys) {
+      storage::KeptKey& one = keys.emplace_back(storage::KeptKey{key, {}, 0});
+      if (const auto* retention = table.keeping().find(key.retention))
+        one.until = storage::kept_until(key.version, *retention);
+      if (const auto* hold = table.keeping().hold_on(status.subject, key.retention))
+        one.hold = hold->id;
+    }
+    status.keys = describe_kept(table, status.subject, keys);
+    status.holds = std::move(state.holds);
     done(std::move(status));
+  });
+}
+
+void SealingDoor::keeping(std::function<void(KeepingList)> done) {
+  io_.executor.post([this, done = std::move(done)] {
+    const storage::SubjectKeyring& table = keys_.ring();
+    KeepingList list{table.today(), {}, table.keeping().holds()};
+    for (const auto& [number, retention] : table.keeping().classes())
+      list.classes.push_back(retention);
+    done(std::move(list));
   });
 }
 
@@ -309,7 +438,7 @@ Result<std::unique_ptr<Door>> Door::open(const Io& io, u128 cell, bool has_repli
     keys.shared = TRY(storage::CellKeyTable::open(context, io.keys, io.clock));
   else
     keys.own = TRY(storage::KeyTable::open(context, io.keys, io.clock));
-  OwedErasures owed = TRY(OwedErasures::open(io.disk));
+  OwedRecords owed = TRY(OwedRecords::open(io.disk));
   auto door = std::make_unique<SealingDoor>(io, cell, std::move(keys), std::move(owed));
   if (!has_replicas || storage::holds_cell_key(io.keys)) TRY(door->take_keys());
   return Result<std::unique_ptr<Door>>(std::move(door));

@@ -115,7 +115,9 @@ struct KeyRecord {
   std::array<Byte, ledger::command_size> command;
 };
 constexpr bool is_of_keys(ledger::CommandKind kind) {
-  return kind == ledger::CommandKind::subject_key || kind == ledger::CommandKind::erase_subject ||
+  return (kind >= ledger::CommandKind::set_retention &&
+          kind <= ledger::CommandKind::expire_class) ||
+         kind == ledger::CommandKind::subject_key || kind == ledger::CommandKind::erase_subject ||
          kind == ledger::CommandKind::turn_epoch;
 }
 /// What a stored record is to them; none: nothing.

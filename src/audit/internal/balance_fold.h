@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "audit/internal/findings.h"
 #include "ledger/header.h"
 #include "ledger/ledger.h"
+#include "storage/keeping.h"
 
 namespace meridian::audit::internal {
 
@@ -46,7 +48,8 @@ class BalanceFold {
   /// Compares every account with the state of a checkpoint of the same moment.
   void compare(const Stored& stored);
 
-  bool is_erased(u128 subject, std::uint8_t retention) const;
+  /// Whether a record says that the key was destroyed.
+  bool is_erased(u128 subject, const storage::KeyName& key) const;
   std::uint64_t transfers() const { return transfers_; }
   std::uint64_t accounts() const;
   std::uint64_t events() const { return events_; }
@@ -65,6 +68,7 @@ class BalanceFold {
   void check_place(const ledger::Header& header);
   void transfer(const ledger::Header& header, const ledger::TransferBody& body);
   void system(const ledger::Header& header, const ledger::SystemBody& body);
+  void erasure(ledger::CommandKind kind, const Byte* command);
   void generation(const ledger::Header& header, const ledger::OpenGeneration& command);
   void side(const ledger::Header& header, const char* name, u128 id, const ledger::Balances& said,
             std::uint64_t previous, Account* account);
@@ -75,6 +79,8 @@ class BalanceFold {
   std::unique_ptr<Tables> tables_;
   std::map<std::uint64_t, crypto::Digest> digests_;
   std::vector<std::pair<u128, std::array<Byte, 32>>> erased_;
+  std::set<std::pair<u128, storage::KeyName>> erased_keys_;
+  storage::Keeping keeping_;  ///< Definitions, and how far classes are expired.
   std::vector<Succession> successions_;
   std::uint64_t generation_ = 0;
   bool has_lost_ = false;

@@ -35,7 +35,7 @@ class PayloadCheck {
   struct MissingKey {
     std::uint64_t record;
     u128 subject;
-    std::uint8_t retention;
+    storage::KeyName key;
   };
   void check_commitments(const ledger::Header& header, const ledger::Payload& payload);
 

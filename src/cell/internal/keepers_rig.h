@@ -76,7 +76,10 @@ class Keepers {
   /// Seals an event at replica `at`; its request is ordered.
   std::optional<Result<ledger::RecordIndex>> append(std::uint64_t at, u128 id,
                                                     const std::string& subject,
-                                                    io::Duration patience = io::seconds(10));
+                                                    io::Duration patience = io::seconds(10),
+                                                    std::uint8_t retention = 0);
+  std::optional<Result<KeepAnswer>> keep(std::uint64_t at, door::KeepingDraft draft,
+                                         io::Duration patience = io::seconds(10));
   std::optional<Result<ForgetAnswer>> forget(std::uint64_t at, const std::string& subject,
                                              io::Duration patience = io::seconds(10));
   /// What replica `at` makes of the event in `record`.
@@ -254,7 +257,8 @@ inline void Keepers::deliver(std::uint64_t to) {
 
 inline std::optional<Result<ledger::RecordIndex>> Keepers::append(std::uint64_t at, u128 id,
                                                                   const std::string& subject,
-                                                                  io::Duration patience) {
+                                                                  io::Duration patience,
+                                                                  std::uint8_t retention) {
   auto outcome = std::make_shared<std::optional<Result<ledger::RecordIndex>>>();
   door::EventDraft draft;
   draft.event_id = id;
@@ -263,6 +267,7 @@ inline std::optional<Result<ledger::RecordIndex>> Keepers::append(std::uint64_t 
   draft.data = to_buffer(as_bytes("{\"note\":\"well\"}"));
   draft.metadata = to_buffer(as_bytes("{}"));
   draft.subject = subject;
+  draft.retention = retention;
   members[at].door->prepare(5, {draft}, false, [this, at, outcome](Made made) {
     if (!made) {
       *outcome = made.error();
@@ -278,6 +283,17 @@ inline std::optional<Result<ledger::RecordIndex>> Keepers::append(std::uint64_t 
       });
     });
   });
+  for (std::int64_t left = static_cast<std::int64_t>(patience); left > 0 && !*outcome;
+       left -= 10'000'000)
+    world.advance(io::milliseconds(10));
+  return *outcome;
+}
+
+inline std::optional<Result<KeepAnswer>> Keepers::keep(std::uint64_t at, door::KeepingDraft draft,
+                                                       io::Duration patience) {
+  auto outcome = std::make_shared<std::optional<Result<KeepAnswer>>>();
+  members[at].custodian->keep(5, std::move(draft),
+                              [outcome](Result<KeepAnswer> done) { *outcome = std::move(done); });
   for (std::int64_t left = static_cast<std::int64_t>(patience); left > 0 && !*outcome;
        left -= 10'000'000)
     world.advance(io::milliseconds(10));

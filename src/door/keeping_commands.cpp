@@ -1,0 +1,212 @@
+#include "door/keeping_commands.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "door/personal_text.h"
+
+namespace meridian::door {
+namespace {
+
+using ledger::CommandKind;
+using ledger::load_command;
+
+Error forgotten(std::string_view what) {
+  return fail(Code::failed_precondition,
+              fmt::format("the subject was forgotten: there is nothing to {}", what));
+}
+
+constexpr std::uint32_t days_max = 2'932'897;  ///< Since 1970: up to 9999-12-31.
+
+/// Records are for ever and travel everywhere.
+Status check_text(std::string_view field, std::string_view text, std::size_t size_max) {
+  if (text.empty() || text.size() > size_max ||
+      !std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; }))
+    return fail(Code::invalid_argument,
+                fmt::format("{}: 1 to {} printable ASCII characters are needed", field, size_max));
+  if (const auto found = find_personal(text))
+    return fail(Code::invalid_argument,
+                fmt::format("{}: looks like {}; personal data must be in payloads, this is kept in "
+                            "clear for ever",
+                            field, name(found->kind)));
+  return {};
+}
+
+Result<KeepingCommand> make(const storage::SubjectKeyring& table,
+                            const storage::RetentionClass& draft) {
+  const std::string_view name = storage::text_of(draft.name);
+  const std::string_view basis = storage::text_of(draft.basis);
+  TRY(check_text("name", name, storage::class_name_size));
+  TRY(check_text("legal basis", basis, storage::class_basis_size));
+  TRY(storage::check_class(draft));
+  const storage::RetentionClass* known = table.keeping().find(draft.retention);
+  if (known != nullptr && known->is_by_month != draft.is_by_month)
+    return fail(Code::failed_precondition,
+                fmt::format("the keys of class {} are by {}: that stays as it was first defined; "
+                            "use another class",
+                            draft.retention, known->is_by_month ? "month" : "year"));
+  ledger::SetRetention command{};
+  command.retention = draft.retention;
+  command.is_by_month = draft.is_by_month ? 1 : 0;
+  command.keep_months = draft.keep.months;
+  command.keep_days = draft.keep.days;
+  command.erase_months = draft.erase.months;
+  command.erase_days = draft.erase.days;
+  command.defined =
+      static_cast<std::uint32_t>(raw(known != nullptr ? known->defined : table.today()));
+  command.name = draft.name;
+  command.basis = draft.basis;
+  return keeping_command(CommandKind::set_retention, command);
+}
+
+Result<KeepingCommand> make(const storage::SubjectKeyring& table, const HoldDraft& draft,
+                            u128 fresh) {
+  ASSERT(fresh != 0);
+  TRY(check_text("reference", draft.reference, storage::hold_reference_size));
+  if (table.is_forgotten(draft.subject)) return forgotten("hold");
+  ledger::PlaceHold command{};
+  command.subject = draft.subject;
+  command.hold = fresh;
+  command.reference = storage::text_field<storage::hold_reference_size>(draft.reference);
+  if (draft.classes.empty()) command.classes.fill(0xFF);
+  for (const std::uint8_t retention : draft.classes)
+    command.classes[retention / 8] |= static_cast<Byte>(1 << (retention % 8));
+  command.classes[31] &= 0x3F;  // 254 and 255 are no classes
+  return keeping_command(CommandKind::place_hold, command);
+}
+
+Result<KeepingCommand> make(const storage::SubjectKeyring& table, const ReleaseDraft& draft) {
+  for (const storage::Hold& hold : table.keeping().holds())
+    if (hold.id == draft.hold) {
+      ledger::ReleaseHold command{};
+      command.subject = hold.subject;
+      command.hold = hold.id;
+      return keeping_command(CommandKind::release_hold, command);
+    }
+  return fail(Code::not_found, "there is no such hold: it was released, or never placed");
+}
+
+}  // namespace
+
+std::optional<storage::KeyRow> change_of(CommandKind kind, const Byte* bytes) {
+  if (kind == CommandKind::erase_subject)
+    return storage::forgotten_mark(load_command<ledger::EraseSubject>(bytes).subject);
+  if (kind == CommandKind::set_retention) {
+    const auto command = load_command<ledger::SetRetention>(bytes);
+    if (command.retention >= storage::forgotten_row || command.defined >= days_max)
+      return std::nullopt;
+    return storage::row_of(
+        storage::RetentionClass{.retention = command.retention,
+                                .is_by_month = command.is_by_month != 0,
+                                .keep = {command.keep_months, command.keep_days},
+                                .erase = {command.erase_months, command.erase_days},
+                                .defined = storage::Day{static_cast<std::int32_t>(command.defined)},
+                                .name = command.name,
+                                .basis = command.basis});
+  }
+  if (kind == CommandKind::place_hold) {
+    const auto command = load_command<ledger::PlaceHold>(bytes);
+    return storage::row_of(storage::Hold{.id = command.hold,
+                                         .subject = command.subject,
+                                         .classes = command.classes,
+                                         .reference = command.reference});
+  }
+  if (kind == CommandKind::release_hold) {
+    const auto command = load_command<ledger::ReleaseHold>(bytes);
+    return storage::release_row(command.subject, command.hold);
+  }
+  if (kind == CommandKind::forget_subject) {
+    const auto command = load_command<ledger::ForgetSubject>(bytes);
+    if (command.day >= days_max) return std::nullopt;
+    return storage::wish_row(command.subject, storage::Day{static_cast<std::int32_t>(command.day)});
+  }
+  if (kind == CommandKind::erase_key) {
+    const auto command = load_command<ledger::EraseKey>(bytes);
+    if (command.retention >= storage::forgotten_row || command.version == 0) return std::nullopt;
+    return storage::gone_row(command.subject, {command.retention, command.version});
+  }
+  if (kind == CommandKind::expire_class) {
+    const auto command = load_command<ledger::ExpireClass>(bytes);
+    if (command.retention >= storage::forgotten_row) return std::nullopt;
+    return storage::expired_row(command.retention, command.through);
+  }
+  return std::nullopt;
+}
+
+Result<KeepingCommand> make_command(const storage::SubjectKeyring& table, const KeepingDraft& draft,
+                                    u128 fresh) {
+  if (const auto* retention = std::get_if<storage::RetentionClass>(&draft))
+    return make(table, *retention);
+  if (const auto* hold = std::get_if<HoldDraft>(&draft)) return make(table, *hold, fresh);
+  return make(table, std::get<ReleaseDraft>(draft));
+}
+
+std::vector<Kept> describe_kept(const storage::SubjectKeyring& table, u128 subject,
+                                const std::vector<storage::KeptKey>& kept) {
+  std::vector<Kept> described;
+  for (const storage::KeptKey& one : kept) {
+    Kept& out = described.emplace_back(Kept{one.key, one.until, {}, {}, one.hold, {}});
+    if (const auto* retention = table.keeping().find(one.key.retention)) {
+      out.class_name = storage::text_of(retention->name);
+      out.basis = storage::text_of(retention->basis);
+    }
+    if (const auto* hold = table.keeping().hold_on(subject, one.key.retention))
+      out.reference = storage::text_of(hold->reference);
+  }
+  return described;
+}
+
+std::vector<std::uint8_t> classes_of(const std::vector<storage::KeyName>& keys) {
+  std::vector<std::uint8_t> classes;
+  for (const storage::KeyName& key : keys) classes.push_back(key.retention);
+  std::ranges::sort(classes);
+  classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
+  return classes;
+}
+
+Forgetting forget(const storage::SubjectKeyring& table, u128 subject, std::uint32_t epoch) {
+  const storage::ForgetPlan plan = table.plan(subject);
+  Forgetting made;
+  made.erased = plan.now;
+  made.kept = describe_kept(table, subject, plan.kept);
+  made.keys_destroyed = static_cast<std::uint32_t>(plan.now.size());
+  if (!plan.now.empty()) made.epoch = epoch;
+  if (plan.kept.empty()) {
+    if (!plan.now.empty()) ++made.keys_destroyed;  // K_commit
+    ledger::EraseSubject command{};
+    command.subject = subject;
+    command.keys_destroyed = made.keys_destroyed;
+    command.epoch = made.epoch;
+    for (const storage::KeyName& key : plan.now)
+      command.classes[key.retention / 8] |= static_cast<Byte>(1 << (key.retention % 8));
+    made.commands.push_back(keeping_command(CommandKind::erase_subject, command));
+    return made;
+  }
+  ledger::ForgetSubject wish{};
+  wish.subject = subject;
+  wish.day = static_cast<std::uint32_t>(raw(table.state(subject).wish.value_or(table.today())));
+  wish.keys_kept = static_cast<std::uint32_t>(plan.kept.size());
+  made.commands.push_back(keeping_command(CommandKind::forget_subject, wish));
+  for (const storage::KeyName& key : plan.now) {
+    ledger::EraseKey command{};
+    command.subject = subject;
+    command.retention = key.retention;
+    command.version = key.version;
+    command.epoch = epoch;
+    made.commands.push_back(keeping_command(CommandKind::erase_key, command));
+  }
+  return made;
+}
+
+KeepingCommand expiry(const storage::DueKeys::Expired& due, std::uint32_t epoch) {
+  ledger::ExpireClass command{};
+  command.retention = due.retention;
+  command.through = due.through;
+  command.epoch = epoch;
+  command.keys_destroyed = due.keys;
+  return keeping_command(CommandKind::expire_class, command);
+}
+
+}  // namespace meridian::door
