@@ -62,6 +62,22 @@ void post_transactions(Backend& backend, const Call& call) {
   submit(backend, call, parse_transactions_json(call->request.body));
 }
 
+Json json_of(const storage::KeyName& key) {
+  return {{"retention", key.retention}, {"period", storage::period_text(key.version)}};
+}
+
+Json json_of(const door::Kept& kept) {
+  Json out = json_of(kept.key);
+  if (kept.until) out["kept_until"] = to_text(*kept.until);
+  if (!kept.class_name.empty()) out["class"] = kept.class_name;
+  if (!kept.basis.empty()) out["basis"] = kept.basis;
+  if (kept.hold != 0) {
+    out["hold_id"] = ledger::opaque_hex(kept.hold);
+    out["reference"] = kept.reference;
+  }
+  return out;
+}
+
 void post_forget(Backend& backend, const Call& call) {
   Result<std::string> subject = parse_subject_json(call->request.body);
   if (!subject) return call->refuse(subject.error());
@@ -72,7 +88,14 @@ void post_forget(Backend& backend, const Call& call) {
                                    {"keys_destroyed", done->keys_destroyed},
                                    {"epoch", done->epoch},
                                    {"classes_erased", done->classes},
-                                   {"record_index", std::to_string(raw(done->record))}};
+                                   {"record_index", std::to_string(raw(done->record))},
+                                   {"records", done->records},
+                                   {"erased", Json::array()},
+                                   {"kept", Json::array()}};
+                        for (const storage::KeyName& key : done->erased)
+                          reply["erased"].push_back(json_of(key));
+                        for (const door::Kept& kept : done->kept)
+                          reply["kept"].push_back(json_of(kept));
                         if (!done->destroyed_on.empty()) {
                           reply["destroyed_on"] = done->destroyed_on;
                           reply["not_yet_on"] = done->not_yet_on;
@@ -85,15 +108,19 @@ void post_forget(Backend& backend, const Call& call) {
 void post_subject_status(Backend& backend, const Call& call) {
   Result<std::string> subject = parse_subject_json(call->request.body);
   if (!subject) return call->refuse(subject.error());
-  backend.cell.subject_status(
-      std::move(*subject), [call](Result<door::Door::SubjectStatus> status) {
-        if (!status) return call->refuse(status.error());
-        call->reply_json(Json{{"subject_id", ledger::opaque_hex(status->subject)},
-                              {"known", status->known},
-                              {"forgotten", status->forgotten},
-                              {"classes", status->classes}}
-                             .dump());
-      });
+  backend.cell.subject_status(std::move(*subject),
+                              [call](Result<door::Door::SubjectStatus> status) {
+                                if (!status) return call->refuse(status.error());
+                                Json reply{{"subject_id", ledger::opaque_hex(status->subject)},
+                                           {"known", status->known},
+                                           {"forgotten", status->forgotten},
+                                           {"classes", status->classes},
+                                           {"keys", Json::array()}};
+                                if (status->wish) reply["forget_since"] = to_text(*status->wish);
+                                for (const door::Kept& kept : status->keys)
+                                  reply["keys"].push_back(json_of(kept));
+                                call->reply_json(reply.dump());
+                              });
 }
 
 void post_settle(Backend& backend, const Call& call) {

@@ -1,4 +1,5 @@
 #include "api/convert.h"
+#include "api/convert_keeping.h"
 #include "api/internal/unary_call.h"
 #include "api/services.h"
 #include "meridian/v1/ledger.grpc.pb.h"
@@ -13,6 +14,11 @@ using internal::UnaryCall;
 constexpr std::string_view forget_deadline_message =
     "the outcome is unknown: ask Subjects.Status, or send it again (forgetting twice does no harm)";
 
+constexpr std::string_view keep_deadline_message =
+    "the outcome is unknown: ask Subjects.Keeping; defining a class twice does no harm, a hold "
+    "that "
+    "was placed twice is released twice";
+
 class SubjectsService final : public v1::Subjects::CallbackService {
  public:
   explicit SubjectsService(Backend& backend) : backend_(backend) {}
@@ -24,15 +30,7 @@ class SubjectsService final : public v1::Subjects::CallbackService {
     backend_.cell.forget(call.actor(), request->subject(),
                          [call](Result<cell::ForgetAnswer> answer) {
                            if (!answer) return call.refuse(answer.error());
-                           call.answer([&](v1::ForgetReply& out) {
-                             out.set_subject_id(format_u128(answer->subject));
-                             out.set_keys_destroyed(answer->keys_destroyed);
-                             out.set_epoch(answer->epoch);
-                             for (std::uint8_t c : answer->classes) out.add_classes_erased(c);
-                             out.set_record_index(raw(answer->record));
-                             for (std::uint64_t id : answer->destroyed_on) out.add_destroyed_on(id);
-                             for (std::uint64_t id : answer->not_yet_on) out.add_not_yet_on(id);
-                           });
+                           call.answer([&](v1::ForgetReply& out) { fill(*answer, out); });
                          });
     return call.reactor();
   }
@@ -41,20 +39,81 @@ class SubjectsService final : public v1::Subjects::CallbackService {
                   v1::SubjectStatusReply* reply) override {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     if (request->subject().empty()) return call.refused(no_subject());
-    backend_.cell.subject_status(request->subject(),
-                                 [call](Result<door::Door::SubjectStatus> status) {
-                                   if (!status) return call.refuse(status.error());
-                                   call.answer([&](v1::SubjectStatusReply& out) {
-                                     out.set_subject_id(format_u128(status->subject));
-                                     out.set_known(status->known);
-                                     out.set_forgotten(status->forgotten);
-                                     for (std::uint8_t c : status->classes) out.add_classes(c);
-                                   });
-                                 });
+    backend_.cell.subject_status(
+        request->subject(), [call](Result<door::Door::SubjectStatus> status) {
+          if (!status) return call.refuse(status.error());
+          call.answer([&](v1::SubjectStatusReply& out) { fill(*status, out); });
+        });
     return call.reactor();
   }
 
+  Reactor* Export(Context* context, const v1::ExportRequest* request,
+                  v1::ExportReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    if (request->subject().empty()) return call.refused(no_subject());
+    return call.read([this, call, subject = request->subject(), position = request->position()] {
+      backend_.cell.export_subject(subject, position,
+                                   [&work = backend_.work, call](Result<cell::ExportPage> page) {
+                                     if (!page) return call.refuse(page.error());
+                                     work.post([call, page = std::move(*page)] {
+                                       call.answer([&](v1::ExportReply& out) {
+                                         for (const cell::ReadEvent& event : page.events)
+                                           fill(event, *out.add_events());
+                                         out.set_next(page.next);
+                                         out.set_end(page.end);
+                                         out.set_records(page.records);
+                                       });
+                                     });
+                                   });
+    });
+  }
+
+  Reactor* SetRetention(Context* context, const v1::RetentionClass* request,
+                        v1::KeepReply* reply) override {
+    UnaryCall call(backend_, context, reply, keep_deadline_message);
+    const Result<storage::RetentionClass> retention = parse_retention(*request);
+    if (!retention) return call.refused(retention.error());
+    return keep(call, *retention);
+  }
+
+  Reactor* PlaceHold(Context* context, const v1::PlaceHoldRequest* request,
+                     v1::KeepReply* reply) override {
+    UnaryCall call(backend_, context, reply, keep_deadline_message);
+    if (request->subject().empty()) return call.refused(no_subject());
+    if (const auto good = door::check_name("subject", request->subject(), 0); !good)
+      return call.refused(good.error());
+    if (const auto now = backend_.cell.door().ready(); !now) return call.refused(now.error());
+    const Result<door::HoldDraft> hold =
+        parse_hold(*request, backend_.cell.door().subject_id(request->subject()));
+    if (!hold) return call.refused(hold.error());
+    return keep(call, *hold);
+  }
+
+  Reactor* ReleaseHold(Context* context, const v1::ReleaseHoldRequest* request,
+                       v1::KeepReply* reply) override {
+    UnaryCall call(backend_, context, reply, keep_deadline_message);
+    const Result<door::ReleaseDraft> release = parse_release(*request);
+    if (!release) return call.refused(release.error());
+    return keep(call, *release);
+  }
+
+  Reactor* Keeping(Context* context, const v1::KeepingRequest*, v1::KeepingReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    return call.read([this, call] {
+      backend_.cell.keeping([call](const door::KeepingList& list) {
+        call.answer([&](v1::KeepingReply& out) { fill(list, out); });
+      });
+    });
+  }
+
  private:
+  Reactor* keep(const UnaryCall<v1::KeepReply>& call, door::KeepingDraft draft) {
+    backend_.cell.keep(backend_.actor(), std::move(draft), [call](Result<cell::KeepAnswer> kept) {
+      if (!kept) return call.refuse(kept.error());
+      call.answer([&](v1::KeepReply& out) { fill(*kept, out); });
+    });
+    return call.reactor();
+  }
   static Error no_subject() {
     return fail(Code::invalid_argument, "subject: empty, name the person it is about");
   }
