@@ -108,7 +108,7 @@ class SubjectsService final : public v1::Subjects::CallbackService {
 
  private:
   Reactor* keep(const UnaryCall<v1::KeepReply>& call, door::KeepingDraft draft) {
-    backend_.cell.keep(backend_.actor(), std::move(draft), [call](Result<cell::KeepAnswer> kept) {
+    backend_.cell.keep(call.actor(), std::move(draft), [call](Result<cell::KeepAnswer> kept) {
       if (!kept) return call.refuse(kept.error());
       call.answer([&](v1::KeepReply& out) { fill(*kept, out); });
     });

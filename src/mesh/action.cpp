@@ -34,6 +34,7 @@ constexpr std::array<ActionInfo, action_count> infos = {{
     {"recovery.run", Scope::cell, true, true},
     {"schemas.read"},
     {"schemas.change", Scope::cell, false, true},
+    {"retention.change", Scope::cell, true, true},
 }};
 static_assert(!infos.back().name.empty());
 

@@ -41,8 +41,9 @@ enum class Action : std::uint8_t {
   recovery_run,
   schemas_read,
   schemas_change,
+  retention_change,  ///< How long classes of personal data are kept.
 };
-inline constexpr std::size_t action_count = static_cast<std::size_t>(Action::schemas_change) + 1;
+inline constexpr std::size_t action_count = static_cast<std::size_t>(Action::retention_change) + 1;
 using Actions = std::bitset<action_count>;
 
 /// What a grant of it must say besides the cells.
