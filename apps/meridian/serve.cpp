@@ -14,6 +14,7 @@
 
 #include "api/listen_address.h"
 #include "commands.h"
+#include "crypto/core_dumps.h"
 #include "crypto/secret.h"
 #include "files.h"
 #include "joined_file.h"
@@ -362,6 +363,8 @@ Result<std::shared_ptr<const mesh::Policy>> read_first_policy(const ServeOptions
 
 Result<Exit> serve(const ServeOptions& options) {
   keep_freed_memory();
+  if (!crypto::leave_no_core())
+    spdlog::warn("this process may leave core dumps, with keys of OpenSSL's in them: ulimit -c 0");
   replica::ReplicaConfig config;
   const std::unique_ptr<io::Disk> directory = TRY(open_directory(options.node.directory));
   const GroupFlags flags = TRY(with_joined(options.group, *directory));
