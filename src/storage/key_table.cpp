@@ -102,6 +102,20 @@ class SealedKeyTable final : public KeyTable {
     return erasure;
   }
 
+  Status turn() override {
+    TRY(sync());
+    const KeyVersion next = TRY(keys_.add(epoch_key));
+    const std::uint32_t old_epoch = file_.epoch();
+    if (Status replaced = replace(next); !replaced) {
+      const bool stands =
+          replaced.error().code == Code::resource_exhausted && file_.epoch() == old_epoch;
+      if (!stands) file_.give_up();
+      return replaced;
+    }
+    rows_.drop_keys();
+    return file_.destroy_older();
+  }
+
   std::vector<std::uint8_t> classes(u128 subject) override {
     rows_.drop_old_keys();
     return rows_.classes(subject);
@@ -120,7 +134,6 @@ class SealedKeyTable final : public KeyTable {
   std::uint64_t dropped_bytes() const override { return file_.dropped_bytes(); }
 
  private:
-  /// A subject without keys needs no new epoch, only the mark.
   Status replace(KeyVersion next) {
     const KeyFile::Kek new_kek = TRY(file_.kek(static_cast<std::uint32_t>(next)));
     const KeyFile::Kek old_kek = TRY(file_.kek());

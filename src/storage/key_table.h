@@ -86,6 +86,9 @@ class KeyTable : public SubjectKeyring {
   /// The same for rows that are no keys, in their order: what they say is durable when it returns,
   /// and the keys that they take away are destroyed, in one epoch. Once more does no harm.
   virtual Result<Erasure> change(const std::vector<KeyRow>& changes) = 0;
+  /// Wraps every row under the next KEK and destroys the one in use, so that no older copy of the
+  /// table opens. Errors: as erase().
+  virtual Status turn() = 0;
   virtual std::uint32_t epoch() const = 0;
   /// Of the torn end that open() dropped; 0 if there was none. To be told to people: should the
   /// last frame be rotten instead of torn, keys of records made just before are gone.

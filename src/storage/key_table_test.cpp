@@ -148,6 +148,25 @@ TEST(KeyTable, a_subject_without_keys_is_marked_durably_without_a_new_epoch) {
   EXPECT_EQ(rig.table->rows(), 0U);
 }
 
+TEST(KeyTable, a_turn_keeps_everybody_and_old_copies_open_nowhere) {
+  TableRig rig;
+  rig.start();
+  const auto five = rig.seal(5, 1);
+  ASSERT_TRUE(rig.table->sync().has_value());
+  const Buffer old_table = rig.read("keys/table");
+  const auto six = rig.seal(6, 1);  // not durable yet
+  ASSERT_TRUE(rig.table->turn().has_value());
+  EXPECT_EQ(rig.table->epoch(), 2U);
+  EXPECT_EQ(rig.epochs(), (std::set<std::uint32_t>{2}));
+  EXPECT_EQ(rig.opening(5, 1), five);
+  rig.disk = rig.disk->crash(1);
+  rig.restart();
+  EXPECT_EQ(rig.opening(5, 1), five);
+  EXPECT_EQ(rig.opening(6, 1), six);
+  rig.put("keys/table", old_table);
+  EXPECT_EQ(rig.open_table().error().code, Code::failed_precondition);
+}
+
 TEST(KeyTable, after_an_erasure_old_copies_open_nowhere_and_no_file_holds_the_old_kek) {
   TableRig rig;
   rig.start();

@@ -82,6 +82,45 @@ Result<FileHeader> decode_header(Bytes bytes) {
   return header;
 }
 
+/// All of a header, around the file's key.
+Buffer encode_header(const FileHeader& header, Bytes key) {
+  Buffer bytes;
+  bytes.reserve(sealed_file_header_size);
+  ByteWriter writer(bytes);
+  writer.bytes(as_bytes(file_magic));
+  writer.u16(format_version);
+  writer.u16(static_cast<std::uint16_t>(header.purpose));
+  writer.zeros(4);
+  writer.id(header.cell);
+  writer.u64(header.file_number);
+  writer.u32(static_cast<std::uint32_t>(header.kek_version));
+  writer.zeros(4);
+  writer.bytes(header.wrapped_key);
+  ASSERT(writer.size() == tagged_size);
+  const crypto::Digest tag = crypto::HmacKey(key).mac(bytes);
+  writer.bytes(tag);
+  writer.zeros(8);
+  ASSERT(bytes.size() == sealed_file_header_size);
+  return bytes;
+}
+
+/// The key of the file that begins with `bytes`, whose header they decode to.
+Result<crypto::Secret> open_file_key(const KeyStore& keys, const FileHeader& header, Bytes bytes) {
+  const auto storage = keys.wrapper(storage_key, header.kek_version);
+  if (!storage && storage.error().code != Code::not_found) return storage.error();
+  if (!storage)
+    return fail(
+        Code::failed_precondition,
+        fmt::format("the file is sealed under storage key {}, which the key store does not "
+                    "hold: {}",
+                    static_cast<std::uint32_t>(header.kek_version), storage.error().message));
+  crypto::Secret key = TRY((*storage)->unwrap(header.wrapped_key));
+  const crypto::Digest tag = crypto::HmacKey(key.bytes()).mac(bytes.first(tagged_size));
+  if (!crypto::equal_constant_time(tag, header.tag))
+    return fail(Code::data_loss, "the file header is damaged: its tag does not match");
+  return key;
+}
+
 }  // namespace
 
 FrameSealer::FrameSealer(io::Entropy& entropy, u128 cell, Purpose purpose,
@@ -102,22 +141,8 @@ Result<FrameSealer> FrameSealer::create(const SealedContext& context, Purpose pu
   crypto::cleanse(fresh);
   const crypto::WrappedKey wrapped = TRY(storage.key->wrap(key.bytes()));
 
-  header.clear();
-  ByteWriter writer(header);
-  writer.bytes(as_bytes(file_magic));
-  writer.u16(format_version);
-  writer.u16(static_cast<std::uint16_t>(purpose));
-  writer.zeros(4);
-  writer.id(context.cell);
-  writer.u64(file_number);
-  writer.u32(static_cast<std::uint32_t>(storage.version));
-  writer.zeros(4);
-  writer.bytes(wrapped);
-  ASSERT(writer.size() == tagged_size);
-  crypto::Digest tag = crypto::HmacKey(key.bytes()).mac(header);
-  writer.bytes(tag);
-  writer.zeros(8);
-  ASSERT(header.size() == sealed_file_header_size);
+  header = encode_header({purpose, context.cell, file_number, storage.version, wrapped, {}},
+                         key.bytes());
   return FrameSealer(context.entropy, context.cell, purpose, file_number, std::move(key));
 }
 
@@ -136,18 +161,23 @@ Result<FrameSealer> FrameSealer::open(const SealedContext& context, Purpose purp
     return fail(Code::data_loss, fmt::format("the file has number {} inside, {} by its place: was "
                                              "it renamed?",
                                              header.file_number, file_number));
-  const auto storage = context.keys.wrapper(storage_key, header.kek_version);
-  if (!storage)
-    return fail(
-        Code::failed_precondition,
-        fmt::format("the file is sealed under storage key {}, which the key store does not "
-                    "hold: {}",
-                    static_cast<std::uint32_t>(header.kek_version), storage.error().message));
-  crypto::Secret key = TRY((*storage)->unwrap(header.wrapped_key));
-  crypto::Digest tag = crypto::HmacKey(key.bytes()).mac(bytes.first(tagged_size));
-  if (!crypto::equal_constant_time(tag, header.tag))
-    return fail(Code::data_loss, "the file header is damaged: its tag does not match");
+  crypto::Secret key = TRY(open_file_key(context.keys, header, bytes));
   return FrameSealer(context.entropy, context.cell, purpose, file_number, std::move(key));
+}
+
+bool is_sealed_file(Bytes header) { return as_text(header).starts_with(file_magic); }
+
+Result<KeyVersion> storage_version_of(Bytes header) {
+  return TRY(decode_header(header)).kek_version;
+}
+
+Result<Buffer> rewrap_header(const KeyStore& keys, Bytes bytes) {
+  FileHeader header = TRY(decode_header(bytes));
+  const crypto::Secret key = TRY(open_file_key(keys, header, bytes));
+  const KeyStore::Wrapper storage = TRY(keys.newest_wrapper(storage_key));
+  header.kek_version = storage.version;
+  header.wrapped_key = TRY(storage.key->wrap(key.bytes()));
+  return encode_header(header, key.bytes());
 }
 
 crypto::Nonce FrameSealer::fresh_nonce() {

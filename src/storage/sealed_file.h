@@ -42,6 +42,14 @@ struct SealedContext {
   u128 cell;
 };
 
+/// Whether the first bytes of a file say that it is a sealed one.
+bool is_sealed_file(Bytes header);
+/// The version of `storage` that a sealed file's key is wrapped under. Errors: data_loss.
+Result<KeyVersion> storage_version_of(Bytes header);
+/// The header of the same file with its key wrapped under the newest `storage`. Errors: those of
+/// FrameSealer::open.
+Result<Buffer> rewrap_header(const KeyStore& keys, Bytes header);
+
 /// Seals and opens the frames of one file; knows the key, does no I/O. One thread each.
 class FrameSealer {
  public:
