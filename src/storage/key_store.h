@@ -3,7 +3,8 @@
 // A resource, changed by one thread; const calls may run in any thread meanwhile.
 // Every change rewrites the file whole before it returns: new file, sync, rename. If that fails
 // half way (an error other than a full disk), every later change is refused: stop the process; what
-// is on disk is the old or the new store. A PKCS#11 store will stand behind the same calls.
+// is on disk is the old or the new store. Keys in a PKCS#11 token
+// stand behind the same calls (token_key_store.h).
 // Cost: a look-up 50 ns; opening is one scrypt (0.4 s), a change two syncs.
 #pragma once
 
@@ -17,6 +18,7 @@
 #include "crypto/ed25519.h"
 #include "crypto/kdf.h"
 #include "crypto/key_wrapper.h"
+#include "crypto/p256.h"
 #include "crypto/secret.h"
 #include "io/clock.h"
 #include "io/disk.h"
@@ -25,9 +27,18 @@
 namespace meridian::storage {
 
 enum class KeyVersion : std::uint32_t {};
+enum class KeyKind : std::uint8_t {
+  symmetric,  ///< 32 bytes: AES-256, HMAC or X25519, as its name has it.
+  ed25519,
+  p256,
+};
 
 class KeyStore {
  public:
+  enum class Opening : std::uint8_t {
+    to_use,   ///< Also destroys what a crash kept from being destroyed.
+    to_look,  ///< Changes nothing: another process may have it open.
+  };
   static constexpr std::size_t keys_max = 65'536;
 
   struct Io {
@@ -41,14 +52,16 @@ class KeyStore {
   static Result<std::unique_ptr<KeyStore>> create(Io io, Bytes passphrase,
                                                   crypto::ScryptCost cost = {17, 8, 1});
   /// Errors: not_found; permission_denied if the passphrase is wrong; data_loss if it is damaged.
-  static Result<std::unique_ptr<KeyStore>> open(Io io, Bytes passphrase);
+  static Result<std::unique_ptr<KeyStore>> open(Io io, Bytes passphrase,
+                                                Opening opening = Opening::to_use);
   virtual ~KeyStore() = default;
 
   struct Key {
     KeyVersion version;
     Bytes secret;  ///< Valid while the store lives and the key is not destroyed.
   };
-  /// The newest version of `name`. Errors: not_found.
+  /// The newest version of `name`. Errors: not_found; failed_precondition if it never leaves a
+  /// token.
   virtual Result<Key> newest(std::string_view name) const = 0;
   virtual Result<Key> get(std::string_view name, KeyVersion version) const = 0;
 
@@ -64,6 +77,8 @@ class KeyStore {
                                                                     KeyVersion version) const = 0;
   /// What signs with the newest version of `name`. Errors: not_found.
   virtual Result<std::unique_ptr<crypto::Ed25519Signer>> signer(std::string_view name) const = 0;
+  /// The newest version of `name`, a key on P-256: only stores with a token have such (`ca`).
+  virtual Result<crypto::P256PrivateKey> p256(std::string_view name) const = 0;
 
   /// Adds a next version of `name` with a fresh secret; durable when it returns. Versions start at
   /// 1 and are never used again. Errors: invalid_argument unless `name` is 1 to 32 of a-z 0-9 - _;
@@ -85,8 +100,12 @@ class KeyStore {
     std::string name;
     KeyVersion version;
     std::uint64_t created_ns;
+    KeyKind kind = KeyKind::symmetric;
+    bool is_in_token = false;  ///< Its secret is nowhere else.
   };
   virtual std::vector<Listing> list() const = 0;
+  /// The token that holds those which are in one; empty if there is none.
+  virtual std::string token_display() const { return {}; }
 };
 
 }  // namespace meridian::storage

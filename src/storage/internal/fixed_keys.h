@@ -31,6 +31,9 @@ class FixedKeys final : public KeyStore {
   Result<std::unique_ptr<crypto::Ed25519Signer>> signer(std::string_view) const override {
     return fail(Code::unimplemented, "fixed keys do not sign");
   }
+  Result<crypto::P256PrivateKey> p256(std::string_view) const override {
+    return fail(Code::unimplemented, "fixed keys are not on P-256");
+  }
   Result<KeyVersion> add(std::string_view) override { return refuse(); }
   Status add_given(const std::vector<Given>&) override { return refuse(); }
   Status destroy(std::string_view, KeyVersion) override { return refuse(); }

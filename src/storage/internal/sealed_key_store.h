@@ -1,0 +1,97 @@
+// A key store over one sealed file, however that is sealed, and a token that may hold some of its
+// keys (docs/formats/keys.md).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+
+#include "storage/internal/key_list.h"
+#include "storage/key_store.h"
+#include "token/token.h"
+
+namespace meridian::storage {
+
+inline constexpr std::string_view key_store_folder = "keys";
+inline constexpr std::string_view key_store_path = "keys/store";
+inline constexpr std::string_view key_store_magic = "MRDNKEYS";
+inline constexpr std::size_t key_store_file_size_max = 256 + sealed_keys_size_max;
+
+/// How the file is sealed: kept while the store is open.
+class StoreLock {
+ public:
+  virtual ~StoreLock() = default;
+  /// The whole file.
+  virtual Result<Buffer> seal(const Keys& keys, io::Entropy& entropy) = 0;
+  /// From here on seal() is such that nothing opens an earlier file once drop_old() is done.
+  virtual Status renew() { return {}; }
+  /// What was sealed since renew() is not there: back to before.
+  virtual void undo_renew() {}
+  /// What was sealed since renew() is durable.
+  virtual Status drop_old() { return {}; }
+};
+
+/// The part of a token that is one store's: keys go by "meridian/<store>/<name>/<version>".
+struct TokenKeys {
+  std::shared_ptr<token::Token> token;
+  std::array<Byte, 16> store{};
+
+  std::string prefix() const;
+  std::string label(std::string_view name, KeyVersion version) const;
+  /// Makes `name` with `version`, or the next one that is free. Errors: of the token.
+  Result<KeyVersion> make(std::string_view name, KeyVersion version, StoredKind kind) const;
+};
+
+class SealedKeyStore final : public KeyStore {
+ public:
+  SealedKeyStore(Io io, std::unique_ptr<StoreLock> lock, Keys keys, TokenKeys inside)
+      : io_(io), lock_(std::move(lock)), inside_(std::move(inside)), keys_(std::move(keys)) {}
+
+  Result<Key> newest(std::string_view name) const override;
+  Result<Key> get(std::string_view name, KeyVersion version) const override;
+  Result<Wrapper> newest_wrapper(std::string_view name) const override;
+  Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(std::string_view name,
+                                                            KeyVersion version) const override;
+  Result<std::unique_ptr<crypto::Ed25519Signer>> signer(std::string_view name) const override;
+  Result<crypto::P256PrivateKey> p256(std::string_view name) const override;
+  Result<KeyVersion> add(std::string_view name) override;
+  Status add_given(const std::vector<Given>& given) override;
+  Status destroy(std::string_view name, KeyVersion version) override;
+  std::vector<Listing> list() const override;
+  std::string token_display() const override;
+
+ private:
+  struct Found {
+    KeyVersion version;
+    StoredKind kind;
+    Bytes secret;
+  };
+  Result<Found> find(std::string_view name) const;
+  Result<Found> find(std::string_view name, KeyVersion version) const;
+  Result<Key> outside(std::string_view name, const Found& found) const;
+  Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper_of(std::string_view name,
+                                                               const Found& found) const;
+  Result<KeyVersion> next_version(std::string_view name) const;
+  Result<KeyVersion> add_inside(std::string_view name, StoredKind kind);
+  Status check_usable() const;
+  Status check_room(std::size_t more) const;
+  Keys::iterator insert(const NameVersion& id, StoredKey key);
+  Keys::node_type take_out(Keys::const_iterator at);
+  Status write();
+
+  Io io_;
+  std::unique_ptr<StoreLock> lock_;
+  TokenKeys inside_;                 // without a token: of a store that has none
+  mutable std::shared_mutex mutex_;  // guards keys_ against its one writer
+  Keys keys_;
+  bool broken_ = false;
+};
+
+/// A crash while the store was rewritten may have left a file that holds keys since destroyed.
+Status remove_store_leftover(io::Disk& disk);
+/// That there is a folder for it, and no store. Errors: already_exists.
+Status make_store_folder(io::Disk& disk);
+
+}  // namespace meridian::storage
