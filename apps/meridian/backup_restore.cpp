@@ -177,7 +177,7 @@ Status Restoration::open_target() {
   TRY(put_keys());
   const crypto::Secret passphrase = TRY(read_passphrase(options_, *node_.disk));
   node_.keys =
-      TRY(storage::KeyStore::open({*node_.disk, *node_.clock, *node_.entropy}, passphrase.bytes()));
+      TRY(open_key_store(options_, {*node_.disk, *node_.clock, *node_.entropy}, passphrase.copy()));
   node_.cell = cell_;
   node_.generation = TRY(read_generation(*node_.disk));
   return {};

@@ -186,9 +186,7 @@ void add_ca_options(CLI::App& command, NodeOptions& options) {
   command.add_option("--dir", options.directory, "Directory of the authority")
       ->required()
       ->type_name("DIR");
-  command
-      .add_option("--passphrase-file", options.passphrase_file, "File whose content opens its keys")
-      ->type_name("FILE");
+  add_key_access(command, options, "File whose content opens its keys");
   command.add_flag("--dev", options.dev, "It was made by `init --dev`");
 }
 
@@ -256,6 +254,11 @@ void add_init(CLI::App& app, Invocation& invocation) {
   init.add_option("--passphrase-file", options->passphrase_file,
                   "File whose content seals the authorities' keys")
       ->type_name("FILE");
+  init.add_option("--key-store", options->key_store,
+                  "The token that the authorities' keys are made in, as pkcs11:token=NAME?"
+                  "module-path=LIBRARY; its PIN takes the place of their passphrase "
+                  "(docs/operations/hsm.md)")
+      ->type_name("URI");
   init.add_option("--root-passphrase-file", options->root_passphrase_file,
                   "File whose content seals the root's key")
       ->type_name("FILE");

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view certificate_path = "ca.pem";
 constexpr std::string_view key_path = "ca.key";
+constexpr std::string_view token_key_name = "ca";
 constexpr std::string_view domain_path = "domain";
 constexpr std::string_view journal_path = "journal";
 constexpr std::uint64_t key_number = 1;
@@ -55,25 +56,40 @@ Result<mesh::DenyList> read_deny_list(io::Disk& disk, const mesh::TrustBundleDoc
   return mesh::verify_deny_list(as_text(note), bundle.trust_domain, bundle.announcers);
 }
 
+Result<crypto::P256PrivateKey> read_ca_key(const Node& node) {
+  if (!node.keys->token_display().empty()) return node.keys->p256(token_key_name);
+  Buffer der = TRY(read_sealed_blob(context_of(node), key_path, key_number, key_tag));
+  Result<crypto::P256PrivateKey> key = crypto::P256PrivateKey::from_pkcs8(der);
+  crypto::cleanse(der);
+  if (!key) return with_context(key.error(), node.disk->display(key_path));
+  return key;
+}
+
 }  // namespace
 
 std::string note_path(std::string_view directory, std::string_view trust_domain) {
   return fmt::format("{}/{}{}", directory, trust_domain, note_suffix);
 }
 
+Result<crypto::P256PrivateKey> make_ca_key(const Node& node) {
+  if (node.keys->token_display().empty()) return crypto::P256PrivateKey::generate();
+  TRY(node.keys->add(token_key_name));
+  return node.keys->p256(token_key_name);
+}
+
 Status write_ca(const Node& node, const mesh::CertificateAndKey& ca) {
-  const crypto::Secret key = ca.key.pkcs8();
-  TRY(write_sealed_blob(context_of(node), key_path, key_number, key_tag, key.bytes()));
+  if (!ca.key.is_elsewhere()) {
+    const crypto::Secret key = ca.key.pkcs8();
+    TRY(write_sealed_blob(context_of(node), key_path, key_number, key_tag, key.bytes()));
+  }
   return io::replace_file(*node.disk, certificate_path, as_bytes(ca.certificate.pem()));
 }
 
 Result<mesh::CertificateAndKey> read_ca(const Node& node) {
   const Buffer pem = TRY(io::read_file(*node.disk, certificate_path, note_size_max));
   const mesh::CertificateChain chain = TRY(mesh::parse_pem_chain(as_text(pem)));
-  Buffer der = TRY(read_sealed_blob(context_of(node), key_path, key_number, key_tag));
-  Result<crypto::P256PrivateKey> key = crypto::P256PrivateKey::from_pkcs8(der);
-  crypto::cleanse(der);
-  if (!key) return with_context(key.error(), node.disk->display(key_path));
+  Result<crypto::P256PrivateKey> key = read_ca_key(node);
+  if (!key) return std::move(key).error();
   if (key->spki_digest() != chain.front().spki_digest())
     return fail(Code::permission_denied,
                 fmt::format("{} and {} do not belong together: one of them is another CA's",

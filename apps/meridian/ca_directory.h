@@ -27,6 +27,9 @@ inline constexpr std::string_view denied_path = "denied";
 inline constexpr std::string_view vkey_path = "announcer.vkey";
 
 /// Writes `key` sealed, then the certificate. `node` has its keys.
+/// A CA's key: in the token of node.keys, if there is one. Once for a directory.
+Result<crypto::P256PrivateKey> make_ca_key(const Node& node);
+/// The key too, unless it is in a token.
 Status write_ca(const Node& node, const mesh::CertificateAndKey& ca);
 /// Errors: not_found, data_loss; permission_denied if they do not belong together.
 Result<mesh::CertificateAndKey> read_ca(const Node& node);

@@ -98,8 +98,9 @@ Status check(const CeremonyOptions& options) {
 }
 
 Result<Node> make_directory(const Ceremony& ceremony, std::string_view name,
-                            const std::string& passphrase_file) {
+                            const std::string& passphrase_file, const std::string& key_store = {}) {
   NodeOptions options;
+  options.key_store = key_store;
   options.directory = fmt::format("{}/{}", ceremony.options.directory, name);
   options.passphrase_file = passphrase_file;
   options.dev = ceremony.options.dev;
@@ -153,8 +154,9 @@ Result<std::string> first_bundle(const Ceremony& ceremony, const std::string& do
 
 Status make_authority(Ceremony& ceremony, const std::string& region) {
   const std::string domain = domain_of(ceremony.options, region);
-  const Node node = TRY(make_directory(ceremony, "ca/" + region, ceremony.options.passphrase_file));
-  const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
+  const Node node = TRY(make_directory(ceremony, "ca/" + region, ceremony.options.passphrase_file,
+                                       ceremony.options.key_store));
+  const crypto::P256PrivateKey key = TRY(make_ca_key(node));
   const mesh::RegionalParameters parameters{domain, fmt::format("CA 1 of {}", domain)};
   const mesh::Certificate certificate =
       TRY(mesh::make_regional(*ceremony.root, mesh::make_csr(key, parameters.common_name),

@@ -15,6 +15,7 @@ struct CeremonyOptions {
   std::vector<std::string> regions;   ///< "eu-west"
   std::vector<std::string> officers;  ///< "ada=FILE": her name, and her passphrase.
   std::string passphrase_file;        ///< Of the regional authorities.
+  std::string key_store;              ///< URI of their token; empty: there is none.
   std::string root_passphrase_file;
   bool dev = false;  ///< Passphrases are made here, beside the keys.
 };

@@ -8,12 +8,14 @@
 #include "files.h"
 #include "io/executor.h"
 #include "node.h"
+#include "storage/storage_rotation.h"
 
 namespace meridian::app {
 
 Result<crypto::Secret> read_passphrase(const KeyAccess& access, io::Disk& disk) {
   if (std::optional<crypto::Secret> given = TRY(given_passphrase(access))) return *std::move(given);
-  if (TRY(disk.exists(dev_passphrase_path))) return read_dev_passphrase(disk);
+  if (access.key_store.empty() && TRY(disk.exists(dev_passphrase_path)))
+    return read_dev_passphrase(disk);
   return fail(Code::failed_precondition,
               "no passphrase to open the keys: " + ways_to_give_passphrase());
 }
@@ -35,6 +37,38 @@ Status write_cell(io::Disk& disk, u128 cell) {
   return io::replace_file(disk, cell_path, as_bytes(to_hex(bytes) + "\n"));
 }
 
+namespace {
+
+Result<std::unique_ptr<io::DiskLock>> take_lock(io::Disk& disk, const std::string& directory) {
+  auto lock = disk.lock(lock_path);
+  if (!lock && lock.error().code == Code::failed_precondition)
+    return fail(
+        Code::failed_precondition,
+        fmt::format("a server runs on {}. stop it, or verify a copy made while it is stopped",
+                    directory));
+  return lock;
+}
+
+Status open_keys(DataDirectory& data, const KeyAccess& access, io::Disk& disk,
+                 storage::KeyStore::Opening opening) {
+  const crypto::Secret passphrase = TRY(read_passphrase(access, disk));
+  data.keys =
+      TRY(open_key_store(access, {disk, *data.clock, *data.entropy}, passphrase.copy(), opening));
+  return {};
+}
+
+Result<DataDirectory> open_with_keys(const std::string& directory) {
+  DataDirectory data;
+  data.writable = TRY(open_existing_directory(directory));
+  data.disk = std::make_unique<audit::ReadOnlyDisk>(*data.writable);
+  if (!TRY(data.disk->exists("keys/store")))
+    return fail(Code::not_found,
+                fmt::format("{} holds no keys: there is no keys/store", directory));
+  return data;
+}
+
+}  // namespace
+
 Result<DataDirectory> open_to_look(const std::string& directory, const KeyAccess& access) {
   DataDirectory data;
   data.writable = TRY(open_existing_directory(directory));
@@ -44,19 +78,27 @@ Result<DataDirectory> open_to_look(const std::string& directory, const KeyAccess
         Code::not_found,
         fmt::format("{} holds no ledger. name the directory that `meridian serve --data` uses",
                     directory));
-  if (TRY(data.disk->exists(lock_path))) {
-    auto lock = data.writable->lock(lock_path);
-    if (!lock && lock.error().code == Code::failed_precondition)
-      return fail(
-          Code::failed_precondition,
-          fmt::format("a server runs on {}. stop it, or verify a copy made while it is stopped",
-                      directory));
-    data.lock = TRY(std::move(lock));
-  }
+  if (TRY(data.disk->exists(lock_path))) data.lock = TRY(take_lock(*data.writable, directory));
+  if (TRY(storage::is_storage_rotating(*data.disk)))
+    return fail(Code::failed_precondition,
+                fmt::format("`keys rotate storage` was interrupted in {}: run it again, or start "
+                            "the server once, so that every file is whole",
+                            directory));
   data.cell = TRY(read_cell(*data.disk));
-  const crypto::Secret passphrase = TRY(read_passphrase(access, *data.disk));
-  data.keys =
-      TRY(storage::KeyStore::open({*data.disk, *data.clock, *data.entropy}, passphrase.bytes()));
+  TRY(open_keys(data, access, *data.disk, storage::KeyStore::Opening::to_look));
+  return data;
+}
+
+Result<DataDirectory> open_keys_to_look(const std::string& directory, const KeyAccess& access) {
+  DataDirectory data = TRY(open_with_keys(directory));
+  TRY(open_keys(data, access, *data.disk, storage::KeyStore::Opening::to_look));
+  return data;
+}
+
+Result<DataDirectory> open_keys_to_change(const std::string& directory, const KeyAccess& access) {
+  DataDirectory data = TRY(open_with_keys(directory));
+  data.lock = TRY(take_lock(*data.writable, directory));
+  TRY(open_keys(data, access, *data.writable, storage::KeyStore::Opening::to_use));
   return data;
 }
 

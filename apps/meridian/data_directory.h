@@ -36,6 +36,12 @@ Status write_cell(io::Disk& disk, u128 cell);
 /// ledger, failed_precondition if it is being served or no passphrase is to be had.
 Result<DataDirectory> open_to_look(const std::string& directory, const KeyAccess& access);
 
+/// The keys of a directory that has some, a ledger's or not, and that may be in use. Errors:
+/// not_found; those of KeyStore::open.
+Result<DataDirectory> open_keys_to_look(const std::string& directory, const KeyAccess& access);
+/// The same, locked, and `keys` may be changed. Errors: also failed_precondition if it is in use.
+Result<DataDirectory> open_keys_to_change(const std::string& directory, const KeyAccess& access);
+
 /// Verifies it with threads of its own.
 Result<audit::Report> verify(DataDirectory& data, const audit::OnFinding& on_finding,
                              const audit::OnProgress& on_progress);

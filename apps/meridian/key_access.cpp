@@ -9,13 +9,15 @@
 
 #include "files.h"
 #include "io/disk.h"
+#include "storage/token_key_store.h"
+#include "token/token.h"
 
 namespace meridian::app {
 
 namespace {
 
 constexpr std::size_t passphrase_size_max = 4'096;
-constexpr std::size_t passphrase_size_min = 8;
+constexpr std::size_t pin_size_min = 4;
 constexpr std::string_view default_credential = "meridian-passphrase";
 constexpr const char* credentials_variable = "CREDENTIALS_DIRECTORY";
 
@@ -30,7 +32,7 @@ std::string credential_path(const char* directory, std::string_view name) {
 
 }  // namespace
 
-Result<crypto::Secret> read_passphrase_file(const std::string& path) {
+Result<crypto::Secret> read_passphrase_file(const std::string& path, std::size_t size_min) {
   const std::unique_ptr<io::Disk> disk = TRY(io::os_disk("/"));
   Result<Buffer> bytes = io::read_file(*disk, below_root(path), passphrase_size_max);
   if (!bytes) return with_context(bytes.error(), "reading the passphrase");
@@ -39,14 +41,14 @@ Result<crypto::Secret> read_passphrase_file(const std::string& path) {
   const std::size_t size = text.size();
   crypto::Secret secret(as_bytes(text));
   crypto::cleanse(*bytes);
-  if (size < passphrase_size_min)
+  if (size < size_min)
     return fail(Code::failed_precondition,
                 fmt::format("the passphrase in {} has {} characters, at least {} are needed", path,
-                            size, passphrase_size_min));
+                            size, size_min));
   return secret;
 }
 
-Result<crypto::Secret> read_passphrase_credential(const std::string& name) {
+Result<crypto::Secret> read_passphrase_credential(const std::string& name, std::size_t size_min) {
   if (!is_credential_name(name))
     return fail(Code::invalid_argument,
                 fmt::format("--passphrase-credential: '{}' is a path, and a credential has a name. "
@@ -59,7 +61,7 @@ Result<crypto::Secret> read_passphrase_credential(const std::string& name) {
                             "set. add LoadCredentialEncrypted={}:FILE to the unit, and start it "
                             "with systemctl",
                             name, credentials_variable, name));
-  Result<crypto::Secret> secret = read_passphrase_file(credential_path(directory, name));
+  Result<crypto::Secret> secret = read_passphrase_file(credential_path(directory, name), size_min);
   if (!secret && secret.error().code == Code::not_found)
     return fail(Code::not_found, fmt::format("systemd handed over no credential {}. add "
                                              "LoadCredentialEncrypted={}:FILE to the unit",
@@ -68,17 +70,39 @@ Result<crypto::Secret> read_passphrase_credential(const std::string& name) {
 }
 
 Result<std::optional<crypto::Secret>> given_passphrase(const KeyAccess& access) {
+  const std::size_t size_min = access.key_store.empty() ? passphrase_size_min : pin_size_min;
   if (!access.passphrase_file.empty())
-    return std::optional(TRY(read_passphrase_file(access.passphrase_file)));
+    return std::optional(TRY(read_passphrase_file(access.passphrase_file, size_min)));
   if (!access.passphrase_credential.empty())
-    return std::optional(TRY(read_passphrase_credential(access.passphrase_credential)));
+    return std::optional(TRY(read_passphrase_credential(access.passphrase_credential, size_min)));
   const char* directory = std::getenv(credentials_variable);
   if (directory == nullptr) return std::optional<crypto::Secret>();
   Result<crypto::Secret> secret =
-      read_passphrase_file(credential_path(directory, default_credential));
+      read_passphrase_file(credential_path(directory, default_credential), size_min);
   if (secret) return std::optional(*std::move(secret));
   if (secret.error().code == Code::not_found) return std::optional<crypto::Secret>();
   return secret.error();
+}
+
+Result<std::unique_ptr<storage::KeyStore>> open_key_store(const KeyAccess& access,
+                                                          const storage::KeyStore::Io& io,
+                                                          crypto::Secret passphrase,
+                                                          storage::KeyStore::Opening opening) {
+  if (access.key_store.empty()) return storage::KeyStore::open(io, passphrase.bytes(), opening);
+  // First, so that a PIN is not tried for nothing.
+  if (!TRY(io.disk.exists("keys/store")))
+    return fail(Code::not_found,
+                fmt::format("{}: there is no key store", io.disk.display("keys/store")));
+  auto token = TRY(token::Token::open({access.key_store}, std::move(passphrase)));
+  return storage::open_token_key_store(io, std::move(token), opening);
+}
+
+Result<std::unique_ptr<storage::KeyStore>> create_key_store(const KeyAccess& access,
+                                                            const storage::KeyStore::Io& io,
+                                                            crypto::Secret passphrase) {
+  if (access.key_store.empty()) return storage::KeyStore::create(io, passphrase.bytes());
+  auto token = TRY(token::Token::open({access.key_store}, std::move(passphrase)));
+  return storage::create_token_key_store(io, std::move(token));
 }
 
 std::string ways_to_give_passphrase() {
@@ -97,6 +121,12 @@ void add_key_access(CLI::App& command, KeyAccess& access, const std::string& fil
                               default_credential))
       ->type_name("NAME")
       ->excludes(file);
+  command
+      .add_option(
+          "--key-store", access.key_store,
+          "The token that holds the keys, as pkcs11:token=NAME?module-path=LIBRARY; its PIN "
+          "takes the place of the passphrase (docs/operations/hsm.md)")
+      ->type_name("URI");
 }
 
 }  // namespace meridian::app

@@ -11,6 +11,7 @@
 #include "files.h"
 #include "storage/key_table.h"
 #include "storage/replica_identity.h"
+#include "storage/storage_rotation.h"
 
 namespace meridian::app {
 namespace {
@@ -39,6 +40,8 @@ Result<crypto::Secret> find_passphrase(const NodeOptions& options, Node& node) {
   if (std::optional<crypto::Secret> given = TRY(given_passphrase(options)))
     return *std::move(given);
   const bool has_dev = TRY(node.disk->exists(dev_passphrase_path));
+  if (!options.key_store.empty())
+    return fail(Code::failed_precondition, "no PIN of the token: " + ways_to_give_passphrase());
   if (options.dev) {
     const bool has_keys = TRY(node.disk->exists("keys/store"));
     if (has_keys && !has_dev) {
@@ -127,6 +130,18 @@ Status repair_key_table(Node& node) {
   return {};
 }
 
+/// A damaged file keeps the old key, and nobody from starting: what is damaged is found and healed
+/// as ever.
+Status finish_rotation(Node& node) {
+  const Result<storage::StorageRotation> done =
+      storage::finish_storage_rotation(*node.disk, *node.keys);
+  if (done) return {};
+  if (done.error().code != Code::data_loss || TRY(storage::is_storage_rotating(*node.disk)))
+    return done.error();
+  node.kept_storage_key = done.error().message;
+  return {};
+}
+
 }  // namespace
 
 Result<Node> open_node(const NodeOptions& options) {
@@ -141,19 +156,20 @@ Result<Node> open_node(const NodeOptions& options) {
                             node.disk->display("")));
   }
   node.lock = TRY(std::move(lock));
-  crypto::Secret passphrase = TRY(find_passphrase(options, node));
-  storage::KeyStore::Io io{*node.disk, *node.clock, *node.entropy};
-  Result<std::unique_ptr<storage::KeyStore>> keys = storage::KeyStore::open(io, passphrase.bytes());
+  const crypto::Secret passphrase = TRY(find_passphrase(options, node));
+  const storage::KeyStore::Io io{*node.disk, *node.clock, *node.entropy};
+  Result<std::unique_ptr<storage::KeyStore>> keys = open_key_store(options, io, passphrase.copy());
   if (!keys && keys.error().code == Code::not_found) {
     if (TRY(node.disk->exists("headers"))) {
       return fail(Code::data_loss,
                   "there are records, but keys/store is missing: nothing can open them without it. "
                   "Restore it from a backup");
     }
-    keys = storage::KeyStore::create(io, passphrase.bytes());
+    keys = create_key_store(options, io, passphrase.copy());
     node.is_new = true;
   }
   node.keys = TRY(std::move(keys));
+  TRY(finish_rotation(node));
   TRY(check_company(options, node));
   node.cell = TRY(open_cell_id(options, node));
   node.generation = TRY(read_generation(*node.disk));

@@ -39,6 +39,8 @@ struct Node {
   Generation generation;
   /// Of the end of the key table, torn or rotten, that was dropped just now; 0 if it was sound.
   std::uint64_t key_table_dropped_bytes = 0;
+  /// Why an older storage key is still there, though a newer one is in use; empty if none is.
+  std::string kept_storage_key{};
   bool is_new = false;    ///< Its keys were made just now.
   bool dev_keys = false;  ///< The passphrase lies beside the keys: no protection at all.
 };

@@ -34,9 +34,9 @@ Result<Node> open_locked(const NodeOptions& options) {
 Status open_keys(const NodeOptions& options, Node& node) {
   const crypto::Secret passphrase = TRY(find_passphrase(options, node));
   const storage::KeyStore::Io io{*node.disk, *node.clock, *node.entropy};
-  Result<std::unique_ptr<storage::KeyStore>> keys = storage::KeyStore::open(io, passphrase.bytes());
+  Result<std::unique_ptr<storage::KeyStore>> keys = open_key_store(options, io, passphrase.copy());
   if (!keys && keys.error().code == Code::not_found)
-    keys = storage::KeyStore::create(io, passphrase.bytes());
+    keys = create_key_store(options, io, passphrase.copy());
   node.keys = TRY(std::move(keys));
   return {};
 }

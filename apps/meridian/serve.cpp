@@ -111,6 +111,9 @@ void log_start(const Node& node, const ServeOptions& options) {
         "payloads of subjects met last cannot be opened any more: `meridian verify` names them",
         node.key_table_dropped_bytes);
   }
+  if (!node.kept_storage_key.empty())
+    spdlog::warn("an older storage key is kept, as not every file could be turned over: {}",
+                 node.kept_storage_key);
   if (options.identity.empty())
     spdlog::warn(
         "no --identity: every program on this machine can read and write, and nobody is told "
