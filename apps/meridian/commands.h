@@ -63,6 +63,7 @@ void add_bench(CLI::App& app, Invocation& invocation);
 
 // Commands that start no call to a server of their own, or start the server themselves.
 void add_verify(CLI::App& app, Invocation& invocation);
+void add_keys(CLI::App& app, Invocation& invocation);  ///< list, rotate
 void add_recovery(CLI::App& app, Invocation& invocation);
 void add_init(CLI::App& app, Invocation& invocation);
 void add_ca(CLI::App& app, Invocation& invocation);       ///< issue, list, deny
