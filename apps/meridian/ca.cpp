@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
+#include "ca_commands.h"
 #include "ca_directory.h"
 #include "ceremony.h"
 #include "commands.h"
@@ -37,6 +38,7 @@ domain, each written to its journal before it leaves. docs/security/identities.m
 struct IssueOptions {
   NodeOptions ca;
   std::string id, output, csr, by;
+  std::vector<std::string> authorities;
   std::int64_t lifetime = mesh::svid_lifetime_default;
   bool json = false;
 };
@@ -87,7 +89,10 @@ Status write_issued(const IssueOptions& options, const CaDirectory& ca,
                     const mesh::CertificateChain& chain,
                     const std::optional<crypto::P256PrivateKey>& key) {
   if (!key) return write_output(options.output, mesh::format_pem_chain(chain));
-  return write_identity(options.output, *key, chain, TRY(read_trust(*ca.node.disk)));
+  const TrustFiles trust = TRY(read_trust(*ca.node.disk));
+  TRY(write_identity(options.output, *key, chain, trust));
+  if (options.authorities.empty()) return {};
+  return write_authority(options.output, options.authorities);
 }
 
 Result<Exit> run_issue(const IssueOptions& options) {
@@ -176,18 +181,11 @@ Result<Exit> run_deny(const DenyOptions& options) {
     print_json({{"denied", subject}, {"number", ca.denied->number()}, {"file", file}});
   else
     print_line(
-        fmt::format("{} is denied by list {} of {}. copy {} into denied/ of every identity: it is "
-                    "effective there within 5 s, on open connections too",
+        fmt::format("{} is denied by list {} of {}. identities that are kept through `ca serve` "
+                    "take it up within 5 s, on open connections too; copy {} into denied/ of the "
+                    "others",
                     subject, ca.denied->number(), ca.trust_domain(), file));
   return Exit::ok;
-}
-
-void add_ca_options(CLI::App& command, NodeOptions& options) {
-  command.add_option("--dir", options.directory, "Directory of the authority")
-      ->required()
-      ->type_name("DIR");
-  add_key_access(command, options, "File whose content opens its keys");
-  command.add_flag("--dev", options.dev, "It was made by `init --dev`");
 }
 
 template <typename Options>
@@ -218,6 +216,13 @@ void add_issue(CLI::App& group, Invocation& invocation) {
       .add_option("--by", options->by,
                   "Who decided it, for the journal; the user of this shell if not given")
       ->type_name("NAME");
+  issue
+      .add_option("--authority", options->authorities,
+                  "Where `meridian ca serve` answers, for the identity to be renewed through; "
+                  "repeatable")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("ADDR");
   issue.footer(
       "Issued again into the same directory, it renews: a process that uses the directory takes it "
       "up within "
@@ -231,6 +236,14 @@ void add_issue(CLI::App& group, Invocation& invocation) {
 }
 
 }  // namespace
+
+void add_ca_options(CLI::App& command, NodeOptions& options) {
+  command.add_option("--dir", options.directory, "Directory of the authority")
+      ->required()
+      ->type_name("DIR");
+  add_key_access(command, options, "File whose content opens its keys");
+  command.add_flag("--dev", options.dev, "It was made by `init --dev`");
+}
 
 void add_init(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<CeremonyOptions>();
@@ -270,9 +283,11 @@ void add_init(CLI::App& app, Invocation& invocation) {
 }
 
 void add_ca(CLI::App& app, Invocation& invocation) {
-  CLI::App& group = *app.add_subcommand("ca", "Issue, list and deny certificates of a region");
+  CLI::App& group =
+      *app.add_subcommand("ca", "Serve, issue, list and deny certificates of a region");
   group.require_subcommand(1);
   group.footer(ca_help);
+  add_ca_serve(group, invocation);
   add_issue(group, invocation);
 
   auto list = std::make_shared<ListOptions>();

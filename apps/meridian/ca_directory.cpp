@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/u128.h"
 #include "files.h"
+#include "io/unix_time.h"
 #include "mesh/signed_deny_list.h"
 #include "sealed_blob.h"
 
@@ -15,38 +19,17 @@ constexpr std::string_view key_path = "ca.key";
 constexpr std::string_view token_key_name = "ca";
 constexpr std::string_view domain_path = "domain";
 constexpr std::string_view journal_path = "journal";
+constexpr std::string_view next_path = "next";
+constexpr std::string_view switched_path = "switched";
 constexpr std::uint64_t key_number = 1;
 constexpr std::uint32_t key_tag = 21;
 constexpr std::uint64_t note_size_max = std::uint64_t{4} << 20;
-
-constexpr std::string_view note_suffix = ".note";
 
 Result<std::string> read_line(io::Disk& disk, std::string_view path) {
   const Buffer bytes = TRY(io::read_file(disk, path, 4'096));
   std::string line(as_text(bytes));
   while (line.ends_with('\n')) line.pop_back();
   return line;
-}
-
-Result<std::vector<std::pair<std::string, std::string>>> read_notes(io::Disk& disk,
-                                                                    std::string_view directory) {
-  std::vector<std::pair<std::string, std::string>> notes;
-  if (!TRY(disk.exists(directory))) return notes;
-  for (std::string name : TRY(disk.list(directory))) {
-    if (!name.ends_with(note_suffix)) continue;  // also of one that is being replaced
-    name.resize(name.size() - note_suffix.size());
-    const Buffer bytes = TRY(io::read_file(disk, note_path(directory, name), note_size_max));
-    notes.emplace_back(std::move(name), as_text(bytes));
-  }
-  return notes;
-}
-
-Status write_notes(io::Disk& disk, std::string_view directory,
-                   const std::vector<std::pair<std::string, std::string>>& notes) {
-  TRY(disk.make_directory(directory));
-  for (const auto& [name, note] : notes)
-    TRY(io::replace_file(disk, note_path(directory, name), as_bytes(note)));
-  return {};
 }
 
 Result<mesh::DenyList> read_deny_list(io::Disk& disk, const mesh::TrustBundleDocument& bundle) {
@@ -56,20 +39,64 @@ Result<mesh::DenyList> read_deny_list(io::Disk& disk, const mesh::TrustBundleDoc
   return mesh::verify_deny_list(as_text(note), bundle.trust_domain, bundle.announcers);
 }
 
-Result<crypto::P256PrivateKey> read_ca_key(const Node& node) {
+/// "ca-0123456789abcdef.key"
+std::string key_path_of(const mesh::Certificate& certificate) {
+  return fmt::format("ca-{}.key", to_hex(certificate.spki_digest()).substr(0, 16));
+}
+
+Result<std::int64_t> parse_seconds(std::string_view text, const std::string& where) {
+  const Result<u128> number = parse_decimal(text);
+  if (!number || *number > std::uint64_t{1} << 40)
+    return fail(Code::data_loss, where + ": it begins with a time in seconds since 1970");
+  return static_cast<std::int64_t>(*number);
+}
+
+/// Where the key of this certificate lies, sealed under that number.
+struct KeyPlace {
+  std::string path;
+  std::uint64_t number;
+};
+Result<KeyPlace> place_of_key(const Node& node, const mesh::Certificate& certificate) {
+  std::string path = key_path_of(certificate);
+  if (!TRY(node.disk->exists(path))) return KeyPlace{std::string(key_path), key_number};
+  return KeyPlace{std::move(path), load_le<std::uint64_t>(certificate.spki_digest().data())};
+}
+
+Result<crypto::P256PrivateKey> read_ca_key(const Node& node, const mesh::Certificate& certificate) {
   if (!node.keys->token_display().empty()) return node.keys->p256(token_key_name);
-  Buffer der = TRY(read_sealed_blob(context_of(node), key_path, key_number, key_tag));
+  const KeyPlace place = TRY(place_of_key(node, certificate));
+  Buffer der = TRY(read_sealed_blob(context_of(node), place.path, place.number, key_tag));
   Result<crypto::P256PrivateKey> key = crypto::P256PrivateKey::from_pkcs8(der);
   crypto::cleanse(der);
-  if (!key) return with_context(key.error(), node.disk->display(key_path));
+  if (!key) return with_context(key.error(), node.disk->display(place.path));
   return key;
 }
 
-}  // namespace
-
-std::string note_path(std::string_view directory, std::string_view trust_domain) {
-  return fmt::format("{}/{}{}", directory, trust_domain, note_suffix);
+/// Whoever has the lock: puts the CA in its place whose time has come.
+Status switch_if_due(const Node& node) {
+  if (!TRY(node.disk->exists(next_path))) return {};
+  const Buffer bytes = TRY(io::read_file(*node.disk, next_path, note_size_max));
+  const std::string_view text = as_text(bytes);
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  const std::int64_t from = TRY(parse_seconds(text.substr(0, end), node.disk->display(next_path)));
+  const std::int64_t now = io::unix_seconds(*node.clock);
+  if (now < from) return {};
+  const mesh::CertificateChain chain = TRY(mesh::parse_pem_chain(text.substr(end)));
+  TRY(io::replace_file(*node.disk, certificate_path, as_bytes(chain.front().pem())));
+  TRY(io::replace_file(*node.disk, switched_path, as_bytes(fmt::format("{}\n", now))));
+  TRY(node.disk->remove(next_path));
+  return node.disk->sync_directory("");
 }
+
+Status read_own_trust(CaDirectory& ca) {
+  const Buffer note =
+      TRY(io::read_file(*ca.node.disk, note_path(bundles_path, ca.trust_domain()), note_size_max));
+  ca.bundle = TRY(mesh::AcceptedBundle::from_kept(as_text(note)));
+  ca.denied = TRY(read_deny_list(*ca.node.disk, ca.bundle->document()));
+  return {};
+}
+
+}  // namespace
 
 Result<crypto::P256PrivateKey> make_ca_key(const Node& node) {
   if (node.keys->token_display().empty()) return crypto::P256PrivateKey::generate();
@@ -85,15 +112,36 @@ Status write_ca(const Node& node, const mesh::CertificateAndKey& ca) {
   return io::replace_file(*node.disk, certificate_path, as_bytes(ca.certificate.pem()));
 }
 
+Status write_ca_key(const Node& node, const mesh::CertificateAndKey& ca) {
+  const crypto::Secret key = ca.key.pkcs8();
+  return write_sealed_blob(context_of(node), key_path_of(ca.certificate),
+                           load_le<std::uint64_t>(ca.certificate.spki_digest().data()), key_tag,
+                           key.bytes());
+}
+
+Status schedule_ca(const Node& node, const mesh::Certificate& certificate, std::int64_t from) {
+  TRY(io::replace_file(*node.disk, next_path,
+                       as_bytes(fmt::format("{}\n{}", from, certificate.pem()))));
+  return switch_if_due(node);
+}
+
+Result<bool> is_ca_scheduled(const Node& node) { return node.disk->exists(next_path); }
+
+Result<std::int64_t> switched_at(const Node& node) {
+  if (!TRY(node.disk->exists(switched_path))) return std::int64_t{0};
+  const std::string line = TRY(read_line(*node.disk, switched_path));
+  return parse_seconds(line, node.disk->display(switched_path));
+}
+
 Result<mesh::CertificateAndKey> read_ca(const Node& node) {
   const Buffer pem = TRY(io::read_file(*node.disk, certificate_path, note_size_max));
   const mesh::CertificateChain chain = TRY(mesh::parse_pem_chain(as_text(pem)));
-  Result<crypto::P256PrivateKey> key = read_ca_key(node);
+  Result<crypto::P256PrivateKey> key = read_ca_key(node, chain.front());
   if (!key) return std::move(key).error();
   if (key->spki_digest() != chain.front().spki_digest())
     return fail(Code::permission_denied,
                 fmt::format("{} and {} do not belong together: one of them is another CA's",
-                            node.disk->display(certificate_path), node.disk->display(key_path)));
+                            node.disk->display(certificate_path), node.disk->display(path)));
   return mesh::CertificateAndKey{chain.front(), *std::move(key)};
 }
 
@@ -101,29 +149,22 @@ Result<proof::Signer> signer_of(const Node& node, const std::string& name) {
   return proof::Signer(name, proof::KeyType::ed25519, TRY(node.keys->signer("log")));
 }
 
-Result<TrustFiles> read_trust(io::Disk& disk) {
-  TrustFiles files;
-  files.bundles = TRY(read_notes(disk, bundles_path));
-  files.denied = TRY(read_notes(disk, denied_path));
-  return files;
-}
-
-Status write_trust(io::Disk& disk, const TrustFiles& files) {
-  TRY(write_notes(disk, bundles_path, files.bundles));
-  return write_notes(disk, denied_path, files.denied);
-}
-
-Result<CaDirectory> open_ca(const NodeOptions& options) {
-  CaDirectory ca{TRY(open_sealed_directory(options)), {}, {}, {}, {}, {}};
+Result<CaDirectory> open_ca(const NodeOptions& options, CaKey key) {
+  CaDirectory ca{TRY(open_sealed_directory(options, ca_patience)), {}, {}, {}, {}, {}, {}};
   io::Disk& disk = *ca.node.disk;
   if (!TRY(disk.exists(domain_path)))
     return fail(Code::not_found,
                 fmt::format("{} holds no regional CA. `meridian init` makes one for each region",
                             options.directory));
   const std::string domain = TRY(read_line(disk, domain_path));
-  mesh::CertificateAndKey held = TRY(read_ca(ca.node));
-  ca.authority = TRY(
-      mesh::Authority::open(held.certificate, held.key, domain, *ca.node.clock, *ca.node.entropy));
+  ca.domain = domain;
+  TRY(switch_if_due(ca.node));
+  Result<mesh::CertificateAndKey> held = read_ca(ca.node);
+  if (!held && key == CaKey::needed)
+    return with_context(held.error(), "`meridian ca rotate` makes another, if this one is lost");
+  if (held)
+    ca.authority = TRY(mesh::Authority::open(held->certificate, held->key, domain, *ca.node.clock,
+                                             *ca.node.entropy));
   ca.journal = TRY(mesh::IssuanceJournal::open(disk, std::string(journal_path), domain));
   const std::string vkey = TRY(read_line(disk, vkey_path));
   const proof::VerifierKey announcer = TRY(proof::parse_vkey(vkey));
@@ -131,15 +172,32 @@ Result<CaDirectory> open_ca(const NodeOptions& options) {
   if (ca.announcer->verifier() != announcer)
     return fail(Code::data_loss, fmt::format("{} is not the public key of the one in keys/store",
                                              disk.display(vkey_path)));
-  const Buffer note = TRY(io::read_file(disk, note_path(bundles_path, domain), note_size_max));
-  ca.bundle = TRY(mesh::AcceptedBundle::from_kept(as_text(note)));
-  ca.denied = TRY(read_deny_list(disk, ca.bundle->document()));
+  TRY(read_own_trust(ca));
   return ca;
+}
+
+Result<bool> has_ca_changed(const CaDirectory& ca) {
+  if (TRY(is_ca_scheduled(ca.node))) return true;
+  const Buffer pem = TRY(io::read_file(*ca.node.disk, certificate_path, note_size_max));
+  return as_text(pem) != ca.authority->certificate().pem();
+}
+
+Status refresh_ca(CaDirectory& ca) {
+  TRY(ca.journal->refresh());
+  TRY(switch_if_due(ca.node));
+  const Buffer pem = TRY(io::read_file(*ca.node.disk, certificate_path, note_size_max));
+  if (as_text(pem) != ca.authority->certificate().pem()) {
+    mesh::CertificateAndKey held = TRY(read_ca(ca.node));
+    ca.authority =
+        TRY(mesh::Authority::open(held.certificate, held.key, std::string(ca.trust_domain()),
+                                  *ca.node.clock, *ca.node.entropy));
+  }
+  return read_own_trust(ca);
 }
 
 Status write_deny_list(CaDirectory& ca, mesh::DenyList list) {
   const std::string note = TRY(mesh::sign_deny_list(list, *ca.announcer));
-  TRY(write_notes(*ca.node.disk, denied_path, {{ca.trust_domain(), note}}));
+  TRY(write_trust(*ca.node.disk, {{}, {{ca.trust_domain(), note}}}));
   ca.denied = std::move(list);
   return {};
 }

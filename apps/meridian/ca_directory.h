@@ -2,10 +2,14 @@
 //
 //   ca.pem ca.key        certificate; its private key, sealed
 //   domain               trust domain it issues for
-//   announcer.vkey       of the key that signs its bundles and deny lists (Ed25519, in the key
-//   store) journal tokens       what it issued (docs/formats/journal.md) bundles/DOMAIN.note  trust
-//   bundles of all regions, as accepted last denied/DOMAIN.note   deny lists, as signed last
-// A root has ca.pem and ca.key alone. Made by `meridian init`.
+//   announcer.vkey       of the key that signs its bundles and deny lists (Ed25519, in keys/store)
+//   journal tokens       what it issued; join tokens (docs/formats/journal.md)
+//   bundles/ denied/     of all regions (trust_directory.h)
+//   ca-*.key             keys of later CAs, sealed
+//   next switched        CA that issues from a time on; when that last happened
+//   address              where `meridian ca serve` answers
+// A root has ca.pem and ca.key alone. Made by `meridian init`. Processes that use it take turns by
+// its lock.
 #pragma once
 
 #include <memory>
@@ -19,12 +23,24 @@
 #include "mesh/trust_bundle.h"
 #include "proof/note.h"
 #include "sealed_directory.h"
+#include "trust_directory.h"
 
 namespace meridian::app {
 
-inline constexpr std::string_view bundles_path = "bundles";
-inline constexpr std::string_view denied_path = "denied";
 inline constexpr std::string_view vkey_path = "announcer.vkey";
+inline constexpr std::string_view tokens_path = "tokens";
+inline constexpr std::string_view address_path = "address";
+/// How long whoever wants the directory waits for who uses it.
+inline constexpr io::Duration ca_patience = io::seconds(5);
+
+// A CA that will issue later: its key is there, named by the certificate; ca.pem says which issues,
+// and is replaced when the time has come, by whoever opens or refreshes the directory then.
+Status write_ca_key(const Node& node, const mesh::CertificateAndKey& ca);
+/// From `from` on (seconds since 1970) `certificate` issues.
+Status schedule_ca(const Node& node, const mesh::Certificate& certificate, std::int64_t from);
+Result<bool> is_ca_scheduled(const Node& node);
+/// When the one that issues began to; 0: it is the first.
+Result<std::int64_t> switched_at(const Node& node);
 
 /// Writes `key` sealed, then the certificate. `node` has its keys.
 /// A CA's key: in the token of node.keys, if there is one. Once for a directory.
@@ -37,15 +53,6 @@ Result<mesh::CertificateAndKey> read_ca(const Node& node);
 /// The Ed25519 key of a sealed directory, under `name`.
 Result<proof::Signer> signer_of(const Node& node, const std::string& name);
 
-/// "bundles/eu-west.bank.example.note"
-std::string note_path(std::string_view directory, std::string_view trust_domain);
-/// All files of bundles/ and denied/: what peers need. Made if missing.
-struct TrustFiles {
-  std::vector<std::pair<std::string, std::string>> bundles, denied;  ///< Trust domain, note.
-};
-Result<TrustFiles> read_trust(io::Disk& disk);
-Status write_trust(io::Disk& disk, const TrustFiles& files);
-
 /// Members in the order in which they depend on each other.
 struct CaDirectory {
   Node node;
@@ -55,9 +62,18 @@ struct CaDirectory {
   std::optional<mesh::AcceptedBundle> bundle;  ///< Of its own domain.
   std::optional<mesh::DenyList> denied;        ///< Of its own domain.
 
-  const std::string& trust_domain() const { return authority->trust_domain(); }
+  std::string domain;
+
+  const std::string& trust_domain() const { return domain; }
 };
-Result<CaDirectory> open_ca(const NodeOptions& options);
+/// Waits a moment for another process that uses it: a server takes its lock for each thing it does.
+/// `optional`: without an authority if its key is lost.
+enum class CaKey : std::uint8_t { needed, optional };
+Result<CaDirectory> open_ca(const NodeOptions& options, CaKey key = CaKey::needed);
+/// Takes up what other processes changed; whoever has the lock. Errors: as open_ca.
+Status refresh_ca(CaDirectory& ca);
+/// Whether the CA that issues is another, or may soon be: then refresh_ca.
+Result<bool> has_ca_changed(const CaDirectory& ca);
 /// Signs it and writes it, durable.
 Status write_deny_list(CaDirectory& ca, mesh::DenyList list);
 

@@ -5,58 +5,14 @@
 
 #include <filesystem>
 
-#include "ceremony.h"
+#include "deployment_rig.h"
 
 namespace meridian::app {
 namespace {
 
 using testing::HasSubstr;
 
-const std::string domain = "eu.dev.invalid";
-
-/// A deployment in a directory of its own, with an authority in one region.
-class Deployment {
- public:
-  explicit Deployment(const std::string& name) : path_(testing::TempDir() + "identity-" + name) {
-    std::filesystem::remove_all(path_);
-    CeremonyOptions options;
-    options.directory = path_;
-    options.deployment = "dev.invalid";
-    options.regions = {"eu"};
-    options.officers = {"ada", "grace"};
-    options.dev = true;
-    const Result<OrderedJson> record = hold_ceremony(options);
-    EXPECT_TRUE(record.has_value()) << (record ? "" : record.error().message);
-    again_ = hold_ceremony(options).error().message;
-  }
-  ~Deployment() { std::filesystem::remove_all(path_); }
-  Deployment(const Deployment&) = delete;
-  Deployment& operator=(const Deployment&) = delete;
-
-  CaDirectory authority() const {
-    NodeOptions options;
-    options.directory = path_ + "/ca/eu";
-    options.dev = true;
-    return std::move(*open_ca(options));
-  }
-  /// As `meridian ca issue` does.
-  void issue(const std::string& name, const std::string& to) const {
-    CaDirectory ca = authority();
-    const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-    const Result<mesh::Certificate> leaf = mesh::issue_on_record(
-        *ca.authority, *ca.journal, mesh::make_csr(key, name), {domain, "/service/" + name}, 3600,
-        {mesh::IssuanceGrounds::Kind::officer, "test"}, *ca.node.clock);
-    ASSERT_TRUE(leaf.has_value());
-    const Result<TrustFiles> trust = read_trust(*ca.node.disk);
-    ASSERT_TRUE(trust.has_value());
-    ASSERT_TRUE(write_identity(to, key, {*leaf, ca.authority->certificate()}, *trust).has_value());
-  }
-  std::string place(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& said_again() const { return again_; }
-
- private:
-  std::string path_, again_;
-};
+const std::string domain = Deployment::domain;
 
 class IdentityDirectoryTest : public testing::Test {
  protected:
@@ -128,6 +84,59 @@ TEST_F(IdentityDirectoryTest, a_deny_list_of_its_authority_is_taken_up_and_no_ot
   copy_note(bank_.place("ca/eu" + note), here_ + note);
   EXPECT_EQ(refusal(), "");
   EXPECT_NE(identity_->credentials().deny_lists().find("1234", {domain, "/service/x"}), nullptr);
+}
+
+/// What an authority sends is believed as little as a file, and written only if it is believed: a
+/// start after that believes what is in the files.
+TEST_F(IdentityDirectoryTest, what_an_authority_sends_is_checked_before_it_is_written) {
+  const auto read_bundle = [&] {
+    const auto disk = io::os_disk(here_);
+    return std::string(as_text(*io::read_file(**disk, note_path(bundles_path, domain), 1 << 20)));
+  };
+  const auto send = [&](const std::string& note) {
+    const auto changes = identity_->trust().take({{{domain, note}}, {}});
+    EXPECT_EQ(changes.size(), 1U);
+    return changes[0].taken ? "" : changes[0].taken.error().message;
+  };
+  const std::string first = read_bundle();
+  const mesh::AcceptedBundle held = *identity_->trust().find(domain);
+  EXPECT_THAT(send(bank_.next_bundle(held, {"ada"})), HasSubstr("officers"));
+  EXPECT_EQ(read_bundle(), first);
+  const std::string next = bank_.next_bundle(held);
+  EXPECT_EQ(send(next), "");
+  EXPECT_EQ(read_bundle(), next);
+  EXPECT_TRUE(identity_->refresh().empty());
+  EXPECT_THAT(send(next), HasSubstr("number 3 comes next"));
+  const auto other = identity_->trust().take({{{"new.dev.invalid", next}}, {}});
+  EXPECT_FALSE(other[0].taken.has_value());
+}
+
+TEST_F(IdentityDirectoryTest, bundles_that_came_faster_than_it_looks_are_followed_one_by_one) {
+  const auto disk = io::os_disk(here_);
+  mesh::AcceptedBundle held = *identity_->trust().find(domain);
+  for (int i = 0; i < 3; ++i) {
+    const auto next = held.next(bank_.next_bundle(held));
+    ASSERT_TRUE(next.has_value());
+    ASSERT_TRUE(write_next_bundle(**disk, held, *next).has_value());
+    held = *next;
+  }
+  EXPECT_EQ(refusal(), "");
+  EXPECT_EQ(identity_->trust().find(domain)->document().sequence, 4U);
+}
+
+TEST_F(IdentityDirectoryTest, a_renewal_by_itself_is_on_at_once_and_in_the_file) {
+  bank_.issue("pay", bank_.place("other"));
+  metrics::Registry metrics;
+  const auto other = IdentityDirectory::open(bank_.place("other"), *clock_, metrics);
+  ASSERT_TRUE(other.has_value());
+  const auto own = (*other)->credentials().own();
+  ASSERT_TRUE(identity_->renew(own->chain, own->key).has_value());
+  EXPECT_EQ(identity_->credentials().own()->chain, own->chain);
+  EXPECT_TRUE(identity_->refresh().empty());
+  metrics::Registry again;
+  const auto opened = IdentityDirectory::open(here_, *clock_, again);
+  ASSERT_TRUE(opened.has_value()) << opened.error().message;
+  EXPECT_EQ((*opened)->credentials().own()->chain, own->chain);
 }
 
 }  // namespace

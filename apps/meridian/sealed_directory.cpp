@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <future>
+
 #include "commands.h"
 #include "files.h"
+#include "io/executor.h"
 
 namespace meridian::app {
 
@@ -13,7 +16,24 @@ constexpr std::string_view store_path = "keys/store";
 
 }  // namespace
 
-Result<Node> open_locked(const NodeOptions& options) {
+Result<std::unique_ptr<io::DiskLock>> take_turn(io::Disk& disk, io::Duration patience) {
+  constexpr io::Duration pause = io::milliseconds(20);
+  Result<std::unique_ptr<io::DiskLock>> lock = disk.lock(lock_path);
+  if (lock || lock.error().code != Code::failed_precondition || patience <= io::seconds(0))
+    return lock;
+  const std::unique_ptr<io::Clock> clock = io::os_clock();
+  const std::unique_ptr<io::Executor> executor = io::os_executor("turn");
+  const io::MonotonicTime end = clock->monotonic() + patience;
+  while (!lock && lock.error().code == Code::failed_precondition && clock->monotonic() < end) {
+    std::promise<void> waited;
+    executor->post_after(pause, [&waited] { waited.set_value(); });
+    waited.get_future().wait();
+    lock = disk.lock(lock_path);
+  }
+  return lock;
+}
+
+Result<Node> open_locked(const NodeOptions& options, io::Duration patience) {
   Node node;
   node.clock = io::os_clock();
   node.entropy = io::os_entropy();
@@ -23,7 +43,7 @@ Result<Node> open_locked(const NodeOptions& options) {
                 fmt::format("{} is the directory of a ledger. name one of its own, which another "
                             "person should keep",
                             options.directory));
-  Result<std::unique_ptr<io::DiskLock>> lock = node.disk->lock(lock_path);
+  Result<std::unique_ptr<io::DiskLock>> lock = take_turn(*node.disk, patience);
   if (!lock && lock.error().code == Code::failed_precondition)
     return fail(Code::failed_precondition,
                 fmt::format("another process uses {}. stop it first", options.directory));
@@ -41,14 +61,14 @@ Status open_keys(const NodeOptions& options, Node& node) {
   return {};
 }
 
-Result<Node> open_sealed_directory(const NodeOptions& options) {
+Result<Node> open_sealed_directory(const NodeOptions& options, io::Duration patience) {
   {
     const std::unique_ptr<io::Disk> disk = TRY(open_existing_directory(options.directory));
     if (!TRY(disk->exists(store_path)))
       return fail(Code::not_found, fmt::format("{} is missing: restore it from a backup",
                                                disk->display(store_path)));
   }
-  Node node = TRY(open_locked(options));
+  Node node = TRY(open_locked(options, patience));
   TRY(open_keys(options, node));
   return node;
 }

@@ -17,6 +17,7 @@
 #include "crypto/core_dumps.h"
 #include "crypto/secret.h"
 #include "files.h"
+#include "identity_keeper.h"
 #include "joined_file.h"
 #include "replica_words.h"
 #include "serving.h"
@@ -193,8 +194,7 @@ Result<std::optional<int>> catch_up(const ServeSetting& setting,
 Result<bool> give_up_if_damaged(const ServeSetting& setting, const Error& why) {
   if (!setting.config.group) return false;
   metrics::Registry metrics;
-  return replica::CatchUp::give_up_if_damaged(setting.replica_io(metrics, nullptr), setting.config,
-                                              why);
+  return replica::CatchUp::give_up_if_damaged(setting.replica_io(metrics), setting.config, why);
 }
 
 /// Of a replica that was closed as it is damaged, or may be: stops the process over what no copy
@@ -202,7 +202,7 @@ Result<bool> give_up_if_damaged(const ServeSetting& setting, const Error& why) {
 Status give_up_or_stop(const ServeSetting& setting, ReplicaWords& words) {
   metrics::Registry metrics;
   if (const std::optional<Error> damage = words.damaged())
-    return replica::CatchUp::give_up(setting.replica_io(metrics, nullptr), *damage);
+    return replica::CatchUp::give_up(setting.replica_io(metrics), *damage);
   const Error why = *words.doubt();
   if (!TRY(give_up_if_damaged(setting, why))) stop_at_once(why);
   return {};
@@ -329,20 +329,18 @@ std::string domain_of(const std::string& region, const std::string& own_domain) 
   return region + own_domain.substr(std::min(own_domain.find('.'), own_domain.size()));
 }
 
-/// That the identity is of this very replica. Gives the trust domains of its peers. Errors:
-/// as IdentityDirectory::open; permission_denied with the id that it needs.
-Result<std::vector<std::string>> check_identity(const ServeOptions& options,
+/// That the identity is of this very replica. Gives the trust domains of its peers.
+/// Errors: permission_denied with the id that it needs.
+Result<std::vector<std::string>> check_identity(const HeldIdentity& identity,
+                                                const ServeOptions& options,
                                                 const replica::ReplicaConfig& config, u128 cell) {
-  const std::unique_ptr<io::Clock> clock = io::os_clock();
-  metrics::Registry metrics;
-  const auto identity = TRY(IdentityDirectory::open(options.identity, *clock, metrics));
-  const std::string& domain = identity->id().trust_domain;
+  const std::string& domain = identity.id().trust_domain;
   const mesh::NodeName name{cell, config.group ? config.group->id : 1};
-  if (mesh::node_of(identity->id()) != name)
+  if (mesh::node_of(identity.id()) != name)
     return fail(Code::permission_denied,
                 fmt::format("--identity: {} is {}, and this replica is {}. issue that: meridian ca "
                             "issue --dir CA --id {} --out {}",
-                            options.identity, mesh::format_spiffe_id(identity->id()),
+                            options.identity, mesh::format_spiffe_id(identity.id()),
                             mesh::format_spiffe_id(mesh::node_id(domain, name)),
                             mesh::format_spiffe_id(mesh::node_id(domain, name)), options.identity));
   std::vector<std::string> domains = options.peer_domains;
@@ -363,6 +361,26 @@ Result<std::shared_ptr<const mesh::Policy>> read_first_policy(const ServeOptions
   if (!policy) return with_context(policy.error(), options.first_policy);
   return policy;
 }
+/// Who this process is, once for its life, and what renews that. Members in the order in which they
+/// depend on each other.
+struct ProcessIdentity {
+  metrics::Registry metrics;
+  std::unique_ptr<HeldIdentity> held;  ///< Null in the clear.
+  std::unique_ptr<IdentityKeeper> keeper;
+
+  Status open(const std::string& directory) {
+    if (directory.empty()) return {};
+    held = TRY(HeldIdentity::open(directory, &metrics, [](const IdentityDirectory::Change& change) {
+      if (change.taken)
+        spdlog::info("{}: taken up", change.file);
+      else
+        spdlog::warn("{} stays as it was: {}", change.file, change.taken.error().message);
+    }));
+    keeper = std::make_unique<IdentityKeeper>(
+        *held, metrics, [](const std::string& line) { spdlog::warn("{}", line); });
+    return {};
+  }
+};
 
 Result<Exit> serve(const ServeOptions& options) {
   keep_freed_memory();
@@ -394,6 +412,8 @@ Result<Exit> serve(const ServeOptions& options) {
   }
   if (group && group->config.joins) TRY(write_joined(*node.disk, flags));
   log_start(node, options);
+  ProcessIdentity identity;
+  TRY(identity.open(options.identity));
   config.cell = node.cell;
   config.generation = node.generation.number;
   config.checkpoint_interval = options.checkpoint_interval;
@@ -402,20 +422,22 @@ Result<Exit> serve(const ServeOptions& options) {
   config.scrub_bytes_per_second = options.scrub_mib << 20;
   config.canary.poison_amount = options.poison_amount;
   config.canary.poison_asserts = true;
-  ServeSetting setting{
-      node,
-      config,
-      group ? group->network : io::OsNetworkOptions(),
-      grpc_address,
-      http_address,
-      options.identity,
-      is_secured ? TRY(check_identity(options, config, node.cell)) : std::vector<std::string>(),
-      [](const std::string& notice) { spdlog::warn("{}", notice); },
-      show_progress,
-      stop_at_once,
-      options.witnesses,
-      TRY(read_first_policy(options)),
-      {}};
+  std::vector<std::string> peer_domains;
+  if (identity.held) peer_domains = TRY(check_identity(*identity.held, options, config, node.cell));
+  ServeSetting setting{node,
+                       config,
+                       group ? group->network : io::OsNetworkOptions(),
+                       grpc_address,
+                       http_address,
+                       identity.held.get(),
+                       &identity.metrics,
+                       std::move(peer_domains),
+                       [](const std::string& notice) { spdlog::warn("{}", notice); },
+                       show_progress,
+                       stop_at_once,
+                       options.witnesses,
+                       TRY(read_first_policy(options)),
+                       {}};
   return serve_until_signal(setting, signals);
 }
 

@@ -60,22 +60,11 @@ replica::ReplicaExecutors Threads::for_replica() {
   return {*log, *apply, *prove, *checkpoint, raft.get(), propose.get(), give.get()};
 }
 
-Result<std::unique_ptr<HeldIdentity>> ServeSetting::hold_identity(
-    metrics::Registry& metrics) const {
-  if (identity.empty()) return std::unique_ptr<HeldIdentity>();
-  return HeldIdentity::open(
-      identity, &metrics, [notice = notice](const IdentityDirectory::Change& change) {
-        notice(change.taken ? change.file + ": taken up"
-                            : change.file + " stays as it was: " + change.taken.error().message);
-      });
-}
-
-replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics,
-                                              const HeldIdentity* held) const {
+replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics) const {
   replica::Replica::Io result{*node.disk, *node.clock, *node.entropy, *node.keys, metrics, notice};
   io::OsNetworkOptions options = network;
-  if (held != nullptr)
-    options.security = mesh::make_link_security(held->credentials(), peer_domains);
+  if (identity != nullptr)
+    options.security = mesh::make_link_security(identity->credentials(), peer_domains);
   result.make_network = [options = std::move(options)] { return io::os_network(options); };
   result.behind = behind;
   result.standing = standing;
@@ -86,17 +75,18 @@ replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics,
 Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {
   std::unique_ptr<Serving> self(new Serving(setting.config.group.has_value()));
   Threads& threads = self->threads_;
-  self->identity_ = TRY(setting.hold_identity(self->metrics_));
-  self->cell_ = TRY(cell::LocalCell::open(
-      setting.replica_io(self->metrics_, self->identity_.get()), setting.config,
-      {threads.for_replica(), *threads.door, *threads.reads}, setting.progress, setting.on_fatal));
+  self->cell_ = TRY(cell::LocalCell::open(setting.replica_io(self->metrics_), setting.config,
+                                          {threads.for_replica(), *threads.door, *threads.reads},
+                                          setting.progress, setting.on_fatal));
   malloc_trim(0);  // what recovery needed goes back: a third of 3.2 GB with ten million accounts
   api::Backend& backend = self->backend_.emplace(*self->cell_, *setting.node.clock, *threads.work,
                                                  self->metrics_, setting.node.cell);
   self->witnessing_ =
       TRY(start_witnessing(setting, self->cell_->replica(), threads, self->metrics_));
   backend.witnessing = self->witnessing_.get();
-  if (self->identity_) backend.callers = &self->callers_.emplace(self->identity_->credentials());
+  backend.process_metrics = setting.process_metrics;
+  if (setting.identity != nullptr)
+    backend.callers = &self->callers_.emplace(setting.identity->credentials());
   backend.access.replace(setting.first_policy);
   self->grpc_ = TRY(api::GrpcServer::start(backend, setting.grpc));
   self->http_ = TRY(api::HttpServer::start(backend, setting.http));
@@ -118,10 +108,9 @@ Result<std::unique_ptr<StateCopying>> StateCopying::start(const ServeSetting& se
                                                           replica::CatchUp::Progress progress,
                                                           std::function<void(Status)> done) {
   std::unique_ptr<StateCopying> self(new StateCopying);
-  self->identity_ = TRY(setting.hold_identity(self->metrics_));
-  self->copy_ = TRY(replica::CatchUp::start(
-      setting.replica_io(self->metrics_, self->identity_.get()), setting.config,
-      self->threads_.for_replica(), std::move(peer), std::move(progress), std::move(done)));
+  self->copy_ = TRY(replica::CatchUp::start(setting.replica_io(self->metrics_), setting.config,
+                                            self->threads_.for_replica(), std::move(peer),
+                                            std::move(progress), std::move(done)));
   return self;
 }
 

@@ -50,7 +50,10 @@ struct ServeSetting {
   replica::ReplicaConfig config;
   io::OsNetworkOptions network;
   api::ListenAddress grpc, http;
-  std::string identity;  ///< Directory; empty: in the clear, on loopback.
+  /// Of the process, and outlives it; null: in the clear, on loopback.
+  const HeldIdentity* identity = nullptr;
+  /// What the process counts whether its cell is open or not; outlives it, null: nothing.
+  const metrics::Registry* process_metrics = nullptr;
   /// Trust domains of the regions that the cell spans, beside the own one.
   std::vector<std::string> peer_domains;
   std::function<void(const std::string&)> notice;
@@ -65,10 +68,7 @@ struct ServeSetting {
   /// What this replica keeps is damaged.
   std::function<void(const Error& what)> damaged{};
 
-  /// Null without one. Errors: as IdentityDirectory::open.
-  Result<std::unique_ptr<HeldIdentity>> hold_identity(metrics::Registry& metrics) const;
-  /// `identity` of hold_identity, outlives what is made.
-  replica::Replica::Io replica_io(metrics::Registry& metrics, const HeldIdentity* identity) const;
+  replica::Replica::Io replica_io(metrics::Registry& metrics) const;
 };
 
 class Serving {
@@ -86,7 +86,6 @@ class Serving {
   explicit Serving(bool is_replica) : threads_(is_replica) {}
 
   metrics::Registry metrics_;
-  std::unique_ptr<HeldIdentity> identity_;
   std::optional<api::Callers> callers_;
   Threads threads_;
   std::unique_ptr<cell::LocalCell> cell_;
@@ -111,7 +110,6 @@ class StateCopying {
   StateCopying() : threads_(true) {}
 
   metrics::Registry metrics_;
-  std::unique_ptr<HeldIdentity> identity_;
   Threads threads_;
   std::unique_ptr<replica::CatchUp> copy_;
 };

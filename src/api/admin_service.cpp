@@ -83,7 +83,7 @@ class AdminService final : public v1::Admin::CallbackService {
 
   Reactor* Metrics(Context* context, const v1::MetricsRequest*, v1::MetricsReply* reply) override {
     UnaryCall call(backend_, context, reply, read_deadline_message);
-    call.answer([this](v1::MetricsReply& out) { out.set_text(backend_.metrics.text()); });
+    call.answer([this](v1::MetricsReply& out) { out.set_text(backend_.metrics_text()); });
     return call.reactor();
   }
 

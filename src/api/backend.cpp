@@ -7,6 +7,12 @@
 
 namespace meridian::api {
 
+std::string Backend::metrics_text() const {
+  std::string text = metrics.text();
+  if (process_metrics != nullptr) text += process_metrics->text();
+  return text;
+}
+
 CallCounts::CallCounts(metrics::Registry& registry, const std::string& interface) {
   auto make = [&](std::string_view code) {
     return &registry.counter("meridian_api_calls_total", "Calls ended, by interface and status.",

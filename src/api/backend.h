@@ -99,6 +99,11 @@ struct Backend {
   io::Clock& clock;
   io::Executor& work;  ///< Reads of history and long conversions: never a stage of the replica.
   metrics::Registry& metrics;
+  /// Of what outlives one opening of the cell; none if null. Set before the servers start; outlives
+  /// them.
+  const metrics::Registry* process_metrics = nullptr;
+  /// Both as one text.
+  std::string metrics_text() const;
   const u128 cell_id;
   /// Who may do what. In the clear nobody is told apart, and everybody is "local".
   Access access;

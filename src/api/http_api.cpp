@@ -20,7 +20,7 @@ void get_health(Backend&, const HttpApi::CallRef& call) {
 
 void get_metrics(Backend& backend, const HttpApi::CallRef& call) {
   call->reply({.content_type = std::string(metrics::Registry::text_content_type),
-               .body = backend.metrics.text()});
+               .body = backend.metrics_text()});
 }
 
 std::vector<std::string_view> split_route(std::string_view path) {
