@@ -284,10 +284,11 @@ void add_init(CLI::App& app, Invocation& invocation) {
 
 void add_ca(CLI::App& app, Invocation& invocation) {
   CLI::App& group =
-      *app.add_subcommand("ca", "Serve, issue, list and deny certificates of a region");
+      *app.add_subcommand("ca", "Serve, issue, list, deny and rotate: certificates of a region");
   group.require_subcommand(1);
   group.footer(ca_help);
   add_ca_serve(group, invocation);
+  add_ca_rotate(group, invocation);
   add_issue(group, invocation);
 
   auto list = std::make_shared<ListOptions>();

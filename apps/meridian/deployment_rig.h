@@ -68,7 +68,7 @@ class Deployment {
     document.sequence += 1;
     document.previous = held.digest();
     const std::string text = *mesh::format_trust_bundle(document);
-    proof::Note note{text, {proof::sign_note(text, *ca.announcer)}};
+    proof::Note note{text, {*proof::sign_note(text, *ca.announcer)}};
     for (const std::string& name : officers) {
       NodeOptions options;
       options.directory = path_ + "/officers/" + name;
@@ -76,7 +76,7 @@ class Deployment {
       const Result<Node> node = open_sealed_directory(options);
       EXPECT_TRUE(node.has_value());
       note.signatures.push_back(
-          proof::sign_note(text, *signer_of(*node, "dev.invalid/officer/" + name)));
+          *proof::sign_note(text, *signer_of(*node, "dev.invalid/officer/" + name)));
     }
     return proof::format_note(note);
   }
