@@ -128,7 +128,7 @@ std::unique_ptr<Connection::Session> Connection::make_session(std::uint64_t vers
                     v1::Proofs::NewStub(channel),   v1::Feed::NewStub(channel),
                     v1::Subjects::NewStub(channel), v1::Schemas::NewStub(channel),
                     v1::Admin::NewStub(channel),    v1::Members::NewStub(channel),
-                    v1::Upgrade::NewStub(channel)};
+                    v1::Upgrade::NewStub(channel),  v1::Policy::NewStub(channel)};
   return session;
 }
 

@@ -73,7 +73,7 @@ class Connection {
     std::uint64_t version;  ///< Of the certificate it shows; 0 in the clear, or for want of one.
     std::shared_ptr<grpc::Channel> channel;
     StubsOf<v1::Accounts, v1::Transfers, v1::Streams, v1::Transactions, v1::Proofs, v1::Feed,
-            v1::Subjects, v1::Schemas, v1::Admin, v1::Members, v1::Upgrade>
+            v1::Subjects, v1::Schemas, v1::Admin, v1::Members, v1::Upgrade, v1::Policy>
         stubs;
   };
   Session& newest();
@@ -188,6 +188,7 @@ class Client {
   const Service<v1::Subjects::Stub> subjects{*this};
   const Service<v1::Schemas::Stub> schemas{*this};
   const Service<v1::Admin::Stub> admin{*this};
+  const Service<v1::Policy::Stub> policy{*this};
 
  private:
   bool has_choice() const;

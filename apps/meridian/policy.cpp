@@ -1,4 +1,4 @@
-// `meridian policy`: what a policy file says, before anybody relies on it.
+// `meridian policy`: what a policy says, before anybody relies on it; changing it: policy_change.h.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,8 @@
 #include "mesh/policy.h"
 #include "on_run.h"
 #include "output.h"
+#include "policy_change.h"
+#include "run_with.h"
 
 namespace meridian::app {
 
@@ -23,6 +25,7 @@ struct CheckOptions {
   bool json = false;
 };
 struct ExplainOptions {
+  ClientOptions client;
   std::string file, id, action, cell, stream;
   std::uint32_t ledger = 0;
   bool json = false;
@@ -99,8 +102,8 @@ Result<mesh::Question> question_of(const ExplainOptions& options) {
     return fail(Code::invalid_argument,
                 fmt::format("there is no action '{}'. `meridian policy actions` lists them",
                             options.action));
-  mesh::Question question{options.id, TRY(parse_cell(options.cell)), *action, std::nullopt,
-                          std::nullopt};
+  mesh::Question question{.id = options.id, .action = *action};
+  if (!options.cell.empty()) question.cell = TRY(parse_cell(options.cell));
   const mesh::Scope scope = mesh::info(*action).scope;
   if (scope == mesh::Scope::ledger && options.ledger == 0)
     return fail(Code::invalid_argument,
@@ -113,9 +116,24 @@ Result<mesh::Question> question_of(const ExplainOptions& options) {
   return question;
 }
 
+/// Of a file, or of the server and its cell.
+Result<mesh::Explanation> explained(const ExplainOptions& options) {
+  mesh::Question question = TRY(question_of(options));
+  if (!options.file.empty()) {
+    if (options.cell.empty())
+      return fail(Code::invalid_argument, "--cell UUID is needed with --file");
+    const std::shared_ptr<const mesh::Policy> policy = TRY(read_policy(options.file));
+    return policy->explain(question);
+  }
+  const std::unique_ptr<Client> client = TRY(Client::connect(options.client));
+  const v1::PolicyReply reply = TRY(ask_policy(*client));
+  if (options.cell.empty()) question.cell = to_u128(reply.cell());
+  const std::shared_ptr<const mesh::Policy> policy = TRY(mesh::Policy::parse(reply.policy()));
+  return policy->explain(question);
+}
+
 Result<Exit> run_explain(const ExplainOptions& options) {
-  const std::shared_ptr<const mesh::Policy> policy = TRY(read_policy(options.file));
-  const mesh::Explanation why = policy->explain(TRY(question_of(options)));
+  const mesh::Explanation why = TRY(explained(options));
   if (options.json) {
     OrderedJson out;
     out["allowed"] = why.is_allowed;
@@ -138,8 +156,8 @@ void on_file(CLI::App& command, Invocation& invocation, std::shared_ptr<Options>
 }  // namespace
 
 void add_policy(CLI::App& app, Invocation& invocation) {
-  CLI::App& policy =
-      *app.add_subcommand("policy", "Who may do what: check a policy, and explain it");
+  CLI::App& policy = *app.add_subcommand(
+      "policy", "Who may do what: check, explain, propose and approve policies");
   policy.require_subcommand(1);
   policy.footer(policy_help);
 
@@ -166,7 +184,13 @@ void add_policy(CLI::App& app, Invocation& invocation) {
   explaining.add_option("--action", explain->action, "What is asked for")
       ->required()
       ->type_name("ACTION");
-  explaining.add_option("--cell", explain->cell, "In which cell")->required()->type_name("UUID");
+  explaining.add_option("--cell", explain->cell, "In which cell (else the server's)")
+      ->type_name("UUID");
+  explaining
+      .add_option("--file", explain->file, "The policy (else the one in force at the server)")
+      ->type_name("FILE");
+  explaining.add_flag("--json", explain->json, "Print JSON");
+  add_client_options(explaining, explain->client);
   explaining.add_option("--ledger", explain->ledger, "About which ledger")->type_name("NUMBER");
   explaining.add_option("--stream", explain->stream, "About which stream")->type_name("NAME");
   explaining.footer(
@@ -175,7 +199,9 @@ void add_policy(CLI::App& app, Invocation& invocation) {
       "5d8f0f5e-91ff-4a46-9c8e-5f3b6f9b1c11\n"
       "           --id spiffe://eu-west.bank.example/service/payments --action transfers.create "
       "--ledger 700");
-  on_file(explaining, invocation, explain, run_explain);
+  on_run(explaining, invocation, explain, run_explain);
+
+  add_policy_changes(policy, invocation);
 }
 
 }  // namespace meridian::app

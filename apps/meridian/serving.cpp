@@ -2,6 +2,10 @@
 
 #include <malloc.h>
 
+#include <chrono>
+#include <future>
+#include <utility>
+
 #include "api/witness_link_http.h"
 #include "mesh/link_security.h"
 
@@ -38,6 +42,24 @@ Result<std::unique_ptr<witness::Witnessing>> start_witnessing(const ServeSetting
   return witness::Witnessing::start(
       {*threads.witnessing, *setting.node.clock, metrics, setting.notice},
       witness::witnessed_log(replica), std::move(peers));
+}
+
+/// Waits a moment for the policy that is in force, so that callers are not sent away for nothing.
+std::unique_ptr<cell::PolicyKeeper> start_policies(const ServeSetting& setting,
+                                                   api::Backend& backend, io::Executor& executor) {
+  auto known = std::make_shared<std::promise<void>>();
+  std::future<void> is_known = known->get_future();
+  auto keeper =
+      cell::PolicyKeeper::start({backend.cell, setting.node.cell, *setting.node.clock,
+                                 *setting.node.entropy, executor, setting.first_policy,
+                                 [&backend, known = std::move(known), is_first = true](
+                                     const std::shared_ptr<const mesh::Policy>& policy) mutable {
+                                   backend.access.replace(policy);
+                                   if (std::exchange(is_first, false)) known->set_value();
+                                 },
+                                 setting.notice});
+  is_known.wait_for(std::chrono::seconds(1));
+  return keeper;
 }
 
 }  // namespace
@@ -85,9 +107,11 @@ Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {
       TRY(start_witnessing(setting, self->cell_->replica(), threads, self->metrics_));
   backend.witnessing = self->witnessing_.get();
   backend.process_metrics = setting.process_metrics;
-  if (setting.identity != nullptr)
+  if (setting.identity != nullptr) {
     backend.callers = &self->callers_.emplace(setting.identity->credentials());
-  backend.access.replace(setting.first_policy);
+    self->policies_ = start_policies(setting, backend, *threads.policy);
+    backend.policies = self->policies_.get();
+  }
   self->grpc_ = TRY(api::GrpcServer::start(backend, setting.grpc));
   self->http_ = TRY(api::HttpServer::start(backend, setting.http));
   return self;
@@ -99,6 +123,7 @@ Serving::~Serving() {
   if (grpc_) grpc_->stop(stop_patience);
   threads_.work->drain();  // late conversions borrow the backend
   witnessing_.reset();
+  policies_.reset();
   cell_.reset();
   threads_.work->drain();  // reads that waited for the cell learn that nobody waits for them
 }

@@ -35,6 +35,7 @@ struct Threads {
   std::unique_ptr<io::Executor> reads = io::os_executor("reads");
   std::unique_ptr<io::Executor> work = io::os_executor("api");
   std::unique_ptr<io::Executor> witnessing = io::os_executor("witnessing");
+  std::unique_ptr<io::Executor> policy = io::os_executor("policy");
   std::unique_ptr<io::Executor> raft, propose, give;  ///< Of one of several replicas.
 
   explicit Threads(bool is_replica);
@@ -60,7 +61,8 @@ struct ServeSetting {
   replica::Replica::Progress progress;
   std::function<void(Error)> on_fatal;
   std::vector<std::string> witnesses{};  ///< URL=VKEY
-  /// In force from the start; null: callers who are known learn the status and no more.
+  /// In force until a policy is on record; null: callers who are known learn the status and no
+  /// more.
   std::shared_ptr<const mesh::Policy> first_policy{};
   /// This replica must copy the state of `peer`; on an internal thread, as the next.
   std::function<void(const replica::MemberInfo& peer)> behind;
@@ -91,6 +93,7 @@ class Serving {
   std::unique_ptr<cell::LocalCell> cell_;
   std::unique_ptr<witness::Witnessing> witnessing_;  ///< None without witnesses.
   std::optional<api::Backend> backend_;
+  std::unique_ptr<cell::PolicyKeeper> policies_;  ///< None in the clear.
   std::unique_ptr<api::GrpcServer> grpc_;
   std::unique_ptr<api::HttpServer> http_;
 };

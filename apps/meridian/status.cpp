@@ -96,6 +96,13 @@ Result<Exit> run_status(Client& client, const StatusOptions& options) {
   out["debt_bytes"] = reply.debt_bytes();
   out["at_capacity"] = reply.at_capacity();
   out["term"] = reply.term();
+  if (reply.has_policy()) {
+    const v1::PolicyState& policy = reply.policy();
+    out["policy"] = policy.digest().empty() ? "none: nothing but the status is answered"
+                                            : to_hex(as_bytes(policy.digest()));
+    out["policy_version"] = policy.version();
+    out["policy_bootstrap"] = policy.bootstrap();
+  }
   if (!reply.signed_root().empty()) {
     out["signed_records"] = reply.signed_records();
     out["signed_root"] = to_hex(as_bytes(reply.signed_root()));

@@ -98,11 +98,12 @@ Access::Access(u128 cell, door::Door& door, metrics::Registry& metrics) : cell_(
 }
 
 void Access::replace(std::shared_ptr<const mesh::Policy> policy) {
-  InForce now{std::move(policy), true};
+  InForce now{std::move(policy), true, true};
   now.is_bootstrap = now.policy == nullptr || now.policy->approvers(cell_) < 2;
   const std::lock_guard lock(mutex_);
   in_force_.policy.swap(now.policy);
   in_force_.is_bootstrap = now.is_bootstrap;
+  in_force_.is_known = true;
 }
 
 Access::InForce Access::in_force() const {
@@ -128,10 +129,12 @@ Asker Access::asker(const CallerRef& caller) const {
 
 std::shared_ptr<const Standing> Access::standing_of(const Caller& caller,
                                                     const InForce& now) const {
-  if (std::shared_ptr<const Standing> kept = caller.standing(); kept && kept->policy == now.policy)
+  if (std::shared_ptr<const Standing> kept = caller.standing();
+      kept && kept->policy == now.policy && kept->is_known == now.is_known)
     return kept;
   auto made = std::make_shared<Standing>();
   made->policy = now.policy;
+  made->is_known = now.is_known;
   if (now.policy) made->rights = now.policy->rights_of(caller.id, cell_);
   made->is_person = is_person(caller);
   made->is_bootstrap = now.is_bootstrap;
@@ -144,6 +147,9 @@ std::shared_ptr<const Standing> Access::standing_of(const Caller& caller,
 }
 
 Error Access::deny(const Asker& asker, const mesh::Question& question) const {
+  if (!asker.standing_->is_known)
+    return fail(Code::unavailable,
+                "this replica does not know the cell's policy yet: ask again, or another one");
   denials_[mesh::index_of(question.action)]->increment();
   if (asker.actor_ != 0) door_.count_denial(asker.actor_, question.action);
   std::string what(mesh::info(question.action).name);

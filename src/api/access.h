@@ -4,7 +4,8 @@
 // What one caller may do is put together once for each policy and kept with the caller; a call then
 // costs a comparison, and one more for each ledger or stream that it names, unless all are allowed.
 // In the clear, where nobody is told apart, everything is allowed. Fails closed: a cell without a
-// policy answers what its status is and no more. Denials say what is missing, are counted by action
+// policy answers what its status is and no more, and so does a replica that does not know the
+// policy yet (unavailable: ask again). Denials say what is missing, are counted by action
 // (meridian_policy_denials_total) and, by actor, in the door's refusals, which become records.
 // Thread-safe. Cost: 0.1 us for each call.
 #pragma once
@@ -52,7 +53,8 @@ class Asker {
   /// Null in the clear.
   const CallerRef& caller() const { return caller_; }
 
-  // Errors: permission_denied saying what is missing; each is counted.
+  // Errors: permission_denied saying what is missing; each is counted. unavailable while this
+  // replica does not know the policy.
   Status check(const Needs& needs) const;
   Status check(mesh::Action action, std::uint32_t ledger) const;
   Status check(mesh::Action action, std::string_view stream) const;
@@ -80,7 +82,8 @@ class Access {
   /// What is given outlives it.
   Access(u128 cell, door::Door& door, metrics::Registry& metrics);
 
-  /// In force from the next call on. Null: this cell has none.
+  /// In force from the next call on. Null: this cell has none. Before the first one nothing is
+  /// known.
   void replace(std::shared_ptr<const mesh::Policy> policy);
   std::shared_ptr<const mesh::Policy> policy() const;
   /// Fewer than two people may approve (or there is no policy): dangerous acts are blocked.
@@ -94,6 +97,7 @@ class Access {
   struct InForce {
     std::shared_ptr<const mesh::Policy> policy;
     bool is_bootstrap = true;
+    bool is_known = false;
   };
   InForce in_force() const;
   std::shared_ptr<const Standing> standing_of(const Caller& caller, const InForce& now) const;

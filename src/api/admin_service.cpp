@@ -1,4 +1,5 @@
 #include "api/convert.h"
+#include "api/convert_policy.h"
 #include "api/group_status.h"
 #include "api/internal/unary_call.h"
 #include "api/services.h"
@@ -52,10 +53,11 @@ class AdminService final : public v1::Admin::CallbackService {
   Reactor* Status(Context* context, const v1::StatusRequest*, v1::StatusReply* reply) override {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     backend_.cell.replica().report(
-        [call, cell = backend_.cell_id](const replica::Replica::Report& report) {
+        [call, &backend = backend_](const replica::Replica::Report& report) {
           call.answer([&](v1::StatusReply& out) {
+            if (backend.callers != nullptr) fill_state(backend, *out.mutable_policy());
             out.set_version(std::string(version));
-            out.set_cell(format_u128(cell));
+            out.set_cell(format_u128(backend.cell_id));
             out.set_records(report.counts.records);
             out.set_accounts(report.counts.accounts);
             out.set_streams(report.counts.streams);

@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "base/u128.h"
 #include "cell/local_cell.h"
+#include "cell/policy_keeper.h"
 #include "io/clock.h"
 #include "io/executor.h"
 #include "metrics/registry.h"
@@ -107,6 +108,8 @@ struct Backend {
   const u128 cell_id;
   /// Who may do what. In the clear nobody is told apart, and everybody is "local".
   Access access;
+  /// Of a cell whose callers are known. Set before the servers start; outlives them.
+  cell::PolicyKeeper* policies = nullptr;
   /// Set before the servers start, and they speak TLS to callers who are known; outlives them.
   Callers* callers = nullptr;
   CallCounts grpc_calls;

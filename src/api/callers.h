@@ -27,6 +27,7 @@ struct Standing {
   std::shared_ptr<const mesh::Policy> policy;  ///< Null: there is none.
   mesh::Rights rights;
   mesh::Actions blocked;  ///< Whatever the rights say: what people do, of whom is none; and others.
+  bool is_known = false;  ///< The policy is.
   bool is_person = false;
   bool is_bootstrap = false;
 };

@@ -61,7 +61,9 @@ class Judge {
                   caller.error().message.c_str());
     const Status may = judge.ask(*caller, method_of({metadata, count}));
     if (!may)
-      return done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_PERMISSION_DENIED,
+      return done(call, nullptr, 0, nullptr, 0,
+                  may.error().code == Code::unavailable ? GRPC_STATUS_UNAVAILABLE
+                                                        : GRPC_STATUS_PERMISSION_DENIED,
                   may.error().message.c_str());
     done(call, nullptr, 0, nullptr, 0, GRPC_STATUS_OK, nullptr);
   }
@@ -82,7 +84,7 @@ class Judge {
     Status may = needs != nullptr
                      ? backend_->access.asker(caller).check(*needs)
                      : fail(Code::permission_denied, "there is no such method for anybody");
-    if (!may) backend_->grpc_calls.failed(Code::permission_denied);
+    if (!may) backend_->grpc_calls.failed(may.error().code);
     return may;
   }
 

@@ -33,6 +33,7 @@ class Server final : public GrpcServer {
     services_.push_back(make_admin_service(backend));
     services_.push_back(make_members_service(backend));
     services_.push_back(make_upgrade_service(backend));
+    services_.push_back(make_policy_service(backend));
   }
   ~Server() override { stop(io::seconds(0)); }
 

@@ -119,6 +119,7 @@ HttpApi::HttpApi(Backend& backend) : backend_(backend) {
   internal::add_proof_routes(routes_);
   internal::add_member_routes(routes_);
   internal::add_upgrade_routes(routes_);
+  internal::add_policy_routes(routes_);
 }
 
 Error HttpApi::deadline_passed(const Asked& asked) const {

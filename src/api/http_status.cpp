@@ -1,5 +1,6 @@
 // The state of this node by GET: never waits for others.
 #include "api/convert_json.h"
+#include "api/convert_policy.h"
 #include "api/group_status.h"
 #include "api/internal/http_routes.h"
 #include "ledger/describe.h"
@@ -47,7 +48,7 @@ Json group_json(const replica::GroupReport& group) {
 
 void get_status(Backend& backend, const HttpApi::CallRef& call) {
   backend.cell.replica().report(
-      [call, cell = backend.cell_id](const replica::Replica::Report& report) {
+      [call, &backend, cell = backend.cell_id](const replica::Replica::Report& report) {
         Json json{{"version", version},
                   {"cell", ledger::opaque_hex(cell)},
                   {"records", std::to_string(report.counts.records)},
@@ -63,6 +64,7 @@ void get_status(Backend& backend, const HttpApi::CallRef& call) {
           json["signed_records"] = std::to_string(raw(report.signed_head->size));
           json["signed_root"] = to_hex(report.signed_head->root);
         }
+        if (backend.callers != nullptr) json["policy"] = policy_state_json(backend);
         if (report.group) json["group"] = group_json(*report.group);
         call->reply_json(json.dump());
       });

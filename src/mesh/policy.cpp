@@ -213,7 +213,7 @@ std::size_t Policy::approvers(u128 cell) const {
     for (const IdentityPattern& who : grant.who) {
       if (!who.is_about_persons()) continue;
       if (who.is_about_several()) return 2;
-      if (rights_of(who.text(), cell).allow(Action::policy_approve)) persons.insert(who.text());
+      if (rights_of(who.text(), cell).allow(Action::policy_approve)) persons.insert(who.path());
     }
   }
   return std::min<std::size_t>(persons.size(), 2);

@@ -44,9 +44,10 @@ class IdentityPattern {
   /// Errors: invalid_argument saying what is wrong.
   static Result<IdentityPattern> parse(std::string_view text);
   bool matches(std::string_view id) const;
-  /// Whether it is about people, and about more than one.
+  /// Whether it is about people, and about more than one name.
   bool is_about_persons() const;
-  bool is_about_several() const { return any_label_ || any_ending_; }
+  bool is_about_several() const { return any_ending_; }
+  const std::string& path() const { return path_; }
   const std::string& text() const { return text_; }
 
  private:
@@ -140,8 +141,8 @@ class Policy {
 
   Rights rights_of(std::string_view id, u128 cell) const;
   Explanation explain(const Question& question) const;
-  /// How many people may approve in `cell`, as far as that matters: 0, 1, or 2 for more. A pattern
-  /// of persons with `*` counts as two: it is meant for several.
+  /// How many people may approve in `cell`, as far as that matters: 0, 1, or 2 for more. One name in
+  /// several regions is one person. A pattern that ends in `*` counts as two: it is meant for several.
   std::size_t approvers(u128 cell) const;
 
   const std::string& text() const { return text_; }  ///< As parsed.

@@ -312,6 +312,8 @@ TEST(Policy, approvers_are_people_who_are_here_and_not_denied) {
   EXPECT_EQ(count("spiffe://bank.example/service/*"), 0U);
   EXPECT_EQ(count(ada), 1U);
   EXPECT_EQ(count("[" + ada + ", " + ada + "]"), 1U);
+  EXPECT_EQ(count("'spiffe://*.bank.example/person/ada'"), 1U) << "one person in several regions";
+  EXPECT_EQ(count("[" + ada + ", spiffe://eu.bank.example/person/ada]"), 1U);
   EXPECT_EQ(count("[" + ada + ", spiffe://bank.example/person/grace]"), 2U);
   EXPECT_EQ(count("spiffe://bank.example/person/*"), 2U);
   EXPECT_EQ(count("spiffe://bank.example/*"), 2U);
