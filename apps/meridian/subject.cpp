@@ -1,8 +1,12 @@
 #include <fmt/format.h>
 
+#include "api/convert.h"
+#include "files.h"
 #include "ledger/describe.h"
+#include "on_run.h"
 #include "output.h"
 #include "run_with.h"
+#include "subject_words.h"
 
 namespace meridian::app {
 
@@ -10,15 +14,51 @@ namespace {
 
 struct Options {
   ClientOptions client;
-  std::string subject;
+  std::string subject, certificate;
+  bool json = false;
+};
+struct ExportOptions {
+  ClientOptions client;
+  std::string subject, out;
+  bool json = false;
+};
+struct VerifyOptions {
+  std::string file, policy;
   bool json = false;
 };
 
-template <typename Numbers>
-std::string list(const Numbers& numbers) {
-  std::string out;
-  for (const auto number : numbers) out += (out.empty() ? "" : ", ") + std::to_string(number);
-  return out.empty() ? "none" : out;
+/// The receipts of the records that say what was done, with what they do not say.
+Status write_certificate(Client& client, const v1::ForgetReply& reply, const std::string& path) {
+  door::ErasureCertificate certificate = certificate_of(reply);
+  for (std::uint32_t i = 0; i < reply.records(); ++i) {
+    v1::ReceiptRequest request;
+    request.set_record_index(reply.record_index() + i);
+    certificate.receipts.push_back(
+        TRY(client.call(*client.proofs, &v1::Proofs::Stub::Receipt, request)).receipt());
+  }
+  return write_output(path, door::encode_certificate(certificate));
+}
+
+void show(const v1::ForgetReply& reply, const std::string& id) {
+  print_line(
+      fmt::format("{}: {} keys of subject {} destroyed, with the key of epoch {}; "
+                  "retention classes erased: {}; record {} says so",
+                  reply.kept().empty() ? "forgotten" : "to be forgotten", reply.keys_destroyed(),
+                  id, reply.epoch(), numbers(reply.classes_erased()), reply.record_index()));
+  if (!reply.kept().empty()) {
+    print_line("erased now:");
+    for (const v1::SubjectKey& key : reply.erased()) print_line("  " + words(key));
+    if (reply.erased().empty()) print_line("  nothing");
+    print_line("kept:");
+    for (const v1::SubjectKey& key : reply.kept()) print_line("  " + words(key));
+  }
+  if (reply.destroyed_on_size() > 0)
+    print_line(fmt::format("destroyed on replicas {}; not yet on: {}{}",
+                           numbers(reply.destroyed_on()), numbers(reply.not_yet_on()),
+                           reply.not_yet_on_size() > 0
+                               ? " (before anything else once they run again; of one that "
+                                 "never will, destroy the disk)"
+                               : ""));
 }
 
 Result<Exit> run_forget(Client& client, const Options& options) {
@@ -34,25 +74,25 @@ Result<Exit> run_forget(Client& client, const Options& options) {
     out["epoch"] = reply.epoch();
     out["classes_erased"] = reply.classes_erased();
     out["record_index"] = std::to_string(reply.record_index());
+    out["records"] = reply.records();
+    out["erased"] = OrderedJson::array();
+    for (const v1::SubjectKey& key : reply.erased()) out["erased"].push_back(json_of(key));
+    out["kept"] = OrderedJson::array();
+    for (const v1::SubjectKey& key : reply.kept()) out["kept"].push_back(json_of(key));
     if (reply.destroyed_on_size() > 0) {
       out["destroyed_on"] = reply.destroyed_on();
       out["not_yet_on"] = reply.not_yet_on();
     }
     print_json(out);
-    return Exit::ok;
+  } else {
+    show(reply, id);
   }
-  print_line(
-      fmt::format("forgotten: {} keys of subject {} destroyed, with the key of epoch {}; "
-                  "retention classes erased: {}; record {} says so",
-                  reply.keys_destroyed(), id, reply.epoch(), list(reply.classes_erased()),
-                  reply.record_index()));
-  if (reply.destroyed_on_size() > 0)
-    print_line(fmt::format("destroyed on replicas {}; not yet on: {}{}", list(reply.destroyed_on()),
-                           list(reply.not_yet_on()),
-                           reply.not_yet_on_size() > 0
-                               ? " (before anything else once they run again; of one that never "
-                                 "will, destroy the disk)"
-                               : ""));
+  if (options.certificate.empty()) return Exit::ok;
+  if (Status written = write_certificate(client, reply, options.certificate); !written)
+    return with_context(written.error(),
+                        "the subject is forgotten, but the certificate is not written; forget it "
+                        "again with --certificate for one that says so, or take the receipts");
+  if (!options.json) print_line("certificate: " + options.certificate);
   return Exit::ok;
 }
 
@@ -68,41 +108,172 @@ Result<Exit> run_status(Client& client, const Options& options) {
     out["known"] = reply.known();
     out["forgotten"] = reply.forgotten();
     out["classes"] = reply.classes();
+    if (!reply.forget_since().empty()) out["forget_since"] = reply.forget_since();
+    out["keys"] = OrderedJson::array();
+    for (const v1::SubjectKey& key : reply.keys()) out["keys"].push_back(json_of(key));
+    out["holds"] = OrderedJson::array();
+    for (const v1::Hold& hold : reply.holds()) out["holds"].push_back(json_of(hold));
     print_json(out);
     return Exit::ok;
   }
-  const std::string_view state = reply.forgotten() ? "forgotten"
-                                 : reply.known()   ? "known"
-                                                   : "not known";
+  std::string state = "not known";
+  if (reply.known()) state = "known";
+  if (!reply.forget_since().empty()) state = "to be forgotten since " + reply.forget_since();
+  if (reply.forgotten()) state = "forgotten";
   print_line(fmt::format("subject {}: {}; keys for retention classes: {}", id, state,
-                         list(reply.classes())));
+                         numbers(reply.classes())));
+  for (const v1::SubjectKey& key : reply.keys()) print_line("  " + words(key));
+  for (const v1::Hold& hold : reply.holds())
+    print_line(
+        fmt::format("  hold {} on {}: {}", ledger::opaque_hex(to_u128(hold.hold_id())),
+                    hold.classes().empty() ? "all classes" : "classes " + numbers(hold.classes()),
+                    hold.reference()));
+  return Exit::ok;
+}
+
+Result<Exit> run_export(Client& client, const ExportOptions& options) {
+  std::string lines;
+  std::uint64_t events = 0;
+  v1::ExportRequest request;
+  request.set_subject(options.subject);
+  const io::MonotonicTime begin = client.clock().monotonic();
+  io::MonotonicTime told = begin;
+  v1::ExportReply reply;
+  do {
+    reply = TRY(client.call(*client.subjects, &v1::Subjects::Stub::Export, request));
+    for (const v1::RecordedEvent& event : reply.events()) lines += json_of(event).dump() + "\n";
+    events += static_cast<std::uint64_t>(reply.events_size());
+    if (!reply.end() && reply.next() <= request.position())
+      return fail(Code::internal, "the server does not go on");
+    request.set_position(reply.next());
+    const io::MonotonicTime now = client.clock().monotonic();
+    if (now - told < io::seconds(5)) continue;
+    told = now;
+    fmt::print(stderr, "{} of {} records, {} events\n", reply.next(), reply.records(), events);
+  } while (!reply.end());
+  TRY(write_output(options.out, lines));
+  if (options.json)
+    print_json({{"file", options.out},
+                {"events", std::to_string(events)},
+                {"records", std::to_string(reply.records())}});
+  else
+    print_line(fmt::format("{}: {} events about the subject, of {} records", options.out, events,
+                           reply.records()));
+  return Exit::ok;
+}
+
+Result<Exit> run_verify(const VerifyOptions& options) {
+  const std::string text = TRY(read_input(options.file, door::certificate_size_max));
+  const std::string policy_text = TRY(read_input(options.policy, proof::policy_size_max));
+  const Result<proof::Policy> policy = proof::parse_policy(policy_text);
+  if (!policy) return with_context(policy.error(), options.policy);
+  const Result<door::ErasureCertificate> certificate = door::decode_certificate(text);
+  if (!certificate) {
+    report(with_context(certificate.error(), options.file));
+    return Exit::damaged;
+  }
+  const Result<door::ProvenErasure> proven = door::verify_certificate(*certificate, *policy);
+  if (!proven) {
+    report(with_context(proven.error(), options.file));
+    return proven.error().code == Code::permission_denied ? Exit::refused : Exit::damaged;
+  }
+  const std::string id = ledger::opaque_hex(certificate->subject);
+  if (options.json) {
+    OrderedJson out{{"valid", true}, {"subject_id", id}};
+    out["keys_destroyed"] = certificate->keys_destroyed;
+    out["epoch"] = certificate->epoch;
+    out["is_all"] = proven->is_all;
+    out["kept"] = certificate->kept.size();
+    out["records"] = proven->records;
+    out["level"] = proof::level_name(proven->evidence);
+    out["origin"] = proven->evidence.checkpoint.origin;
+    out["not_yet_on"] = certificate->unconfirmed;
+    print_json(out);
+    return Exit::ok;
+  }
+  print_line("valid");
+  print_line(fmt::format(
+      "Records {} prove: {} keys of subject {} are destroyed{}; {}.", numbers(proven->records),
+      certificate->keys_destroyed, id,
+      certificate->epoch == 0 ? std::string()
+                              : fmt::format(", with the key of epoch {}", certificate->epoch),
+      proven->is_all ? std::string("nothing of it is kept")
+                     : fmt::format("{} are kept yet", certificate->kept.size())));
+  for (const auto& one : certificate->erased)
+    print_line(fmt::format("  erased: class {}, {}", one.retention, one.period));
+  if (!certificate->kept.empty()) print_line("The server says, and no record proves, why:");
+  for (const auto& one : certificate->kept)
+    print_line(fmt::format(
+        "  kept: class {}, {}{}{}", one.retention, one.period,
+        one.until.empty() ? std::string()
+                          : fmt::format(", until {}: {}, {}", one.until, one.class_name, one.basis),
+        one.hold.empty() ? std::string() : ", held: " + one.reference));
+  if (!certificate->unconfirmed.empty())
+    print_line(
+        fmt::format("Replicas {} had not destroyed the epoch's key when this was written. "
+                    "They do before anything else once they run; what they hold meanwhile "
+                    "is sealed, and nobody can ask them.",
+                    numbers(certificate->unconfirmed)));
+  print_line(proof::describe(proven->evidence));
   return Exit::ok;
 }
 
 }  // namespace
 
 void add_subject(CLI::App& app, Invocation& invocation) {
-  CLI::App& subject = *app.add_subcommand("subject", "Forget a person; ask what is kept of one");
+  CLI::App& subject = *app.add_subcommand(
+      "subject", "Forget a person; ask what is kept of one, and take it all out");
   subject.require_subcommand(1);
 
   auto forget = std::make_shared<Options>();
-  CLI::App& forgetting =
-      *subject.add_subcommand("forget", "Destroy every key of a person, for ever");
+  CLI::App& forgetting = *subject.add_subcommand(
+      "forget", "Destroy every key of a person that need not be kept, for ever");
   forgetting.add_option("NAME", forget->subject, "As it was given with the events")->required();
+  forgetting.add_option("--certificate", forget->certificate,
+                        "Write what was done, with proofs and without names, to this file");
   forgetting.add_flag("--json", forget->json, "Print JSON");
   forgetting.footer(
       "Cannot be undone. What was sealed for the subject is unreadable at once, in every copy and\n"
-      "backup too; balances, the log and all receipts stay valid. The payee of an imported "
-      "journal\n"
-      "transaction is the subject of its text.\n\n"
-      "Example: meridian subject forget 'Dr. Example'");
+      "backup too; balances, the log and all receipts stay valid. What a retention class or a "
+      "hold\n"
+      "keeps goes by itself as soon as it may, and nothing new is sealed. The payee of an "
+      "imported\n"
+      "journal transaction is the subject of its text.\n\n"
+      "Example: meridian subject forget 'Dr. Example' --certificate example.certificate");
   on_call(forgetting, invocation, forget, run_forget);
 
   auto status = std::make_shared<Options>();
-  CLI::App& asking = *subject.add_subcommand("status", "Tell whether keys of a person exist");
+  CLI::App& asking =
+      *subject.add_subcommand("status", "Tell which keys of a person exist, and why");
   asking.add_option("NAME", status->subject, "As it was given with the events")->required();
   asking.add_flag("--json", status->json, "Print JSON");
   on_call(asking, invocation, status, run_status);
+
+  auto exported = std::make_shared<ExportOptions>();
+  CLI::App& exporting =
+      *subject.add_subcommand("export", "Write every event about a person to a file");
+  exporting.add_option("NAME", exported->subject, "As it was given with the events")->required();
+  exporting.add_option("-o,--out", exported->out, "File to write: one JSON object a line")
+      ->required();
+  exporting.add_flag("--json", exported->json, "Print the counts as JSON");
+  exporting.footer(
+      "Looks at every record, so it takes its time; writes go on. An event is about a person if\n"
+      "one of its compartments is sealed for it: the others of the same event stand there too.\n\n"
+      "Example: meridian subject export 'Dr. Example' --out example.jsonl");
+  on_call(exporting, invocation, exported, run_export);
+
+  auto verify = std::make_shared<VerifyOptions>();
+  CLI::App& verifying =
+      *subject.add_subcommand("verify-certificate", "Check a certificate of erasure, offline");
+  verifying.add_option("FILE", verify->file, "The certificate")->required();
+  verifying.add_option("--policy", verify->policy, "Whom you trust (C2SP tlog-policy)")->required();
+  verifying.add_flag("--json", verify->json, "Print JSON");
+  verifying.footer(
+      "Needs no server. Exit code 1: not enough trusted signatures; 4: the certificate was "
+      "changed\n"
+      "or says something else than its records.\n\n"
+      "Example: meridian subject verify-certificate example.certificate --policy ledger.policy");
+  on_run(verifying, invocation, verify, run_verify);
 }
 
 }  // namespace meridian::app

@@ -1,0 +1,138 @@
+"""Keeping and forgetting in a cell of several replicas: a class keeps one half of what is known of a
+person, a hold keeps another person, and all replicas know the same of it: also one that was down
+meanwhile, one that was started again and one that joins later. What is released goes. The
+certificate verifies offline, and not once it was changed.
+"""
+
+import json
+import time
+
+import cluster
+import history
+import members
+import meridian
+from cluster import check
+
+PATIENCE = 60
+
+
+class Commands:
+    def __init__(self, binary, cell):
+        self.binary, self.cell = binary, cell
+
+    def run(self, *words, **more):
+        return meridian.run(self.binary, *words, "--server", self.cell.servers(), **more)
+
+    def json(self, *words):
+        return json.loads(self.run(*words, "--json"))
+
+    def append(self, person, retention, number):
+        self.run("append", f"about-{number}", "noted", json.dumps({"number": number}), "--subject", person,
+                 "--retention", retention, "--id", number)
+
+
+def forgotten_on(node, number):
+    page = history.get(node, f"/v1/streams/about-{number}?limit=10", timeout=30.0)
+    check(page is not None and len(page["events"]) == 1, f"node {node.number}, event {number}: {page}")
+    return page["events"][0].get("forgotten", False)
+
+
+def wait_all(cell, wanted):
+    """Until every replica opens exactly those that are not forgotten: {event: forgotten}."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        found = {node.number: {number: forgotten_on(node, number) for number in wanted} for node in cell.nodes}
+        if all(one == wanted for one in found.values()):
+            return
+        check(time.monotonic() < end, f"{found}, not {wanted}")
+        time.sleep(0.2)
+
+
+def test(binary, work):
+    with cluster.Cluster(binary, work) as cell:
+        cell.start()
+        say = Commands(binary, cell)
+        say.run("retention", "set", 3, "--name", "tax_documents", "--basis", "AO 147", "--keep-at-least", "10y")
+        say.run("retention", "set", 4, "--name", "x", "--basis", "y", "--keep-at-least", "10y",
+                "--erase-at-latest", "10y", expect=1)
+        classes = say.json("retention", "list")["classes"]
+        check(len(classes) == 1 and classes[0]["basis"] == "AO 147", classes)
+        say.append("Ada", 3, 1)
+        say.append("Ada", 1, 2)
+        say.append("Bert", 1, 3)
+        say.append("Cleo", 1, 4)
+        hold = say.json("hold", "place", "Bert", "--reference", "case-2026-114")["hold_id"]
+
+        down = cell.nodes[2]
+        down.kill()
+        policy, paper = work / "policy", work / "ada.certificate"
+        ada = json.loads(say.run("subject", "forget", "Ada", "--certificate", paper, "--json"))
+        check(ada["keys_destroyed"] == 1 and [key["retention"] for key in ada["erased"]] == [1], ada)
+        check(len(ada["kept"]) == 1 and ada["kept"][0]["class"] == "tax_documents", ada)
+        kept_until = ada["kept"][0]["kept_until"]
+        check(kept_until.endswith("-01-01") and ada["not_yet_on"] == [down.number], ada)
+        bert = say.json("subject", "forget", "Bert")
+        check(bert["keys_destroyed"] == 0 and bert["kept"][0]["reference"] == "case-2026-114", bert)
+        down.start()
+        cell.wait_even()
+        wait_all(cell, {1: False, 2: True, 3: False, 4: False})
+        said = say.run("append", "about-9", "noted", "{}", "--subject", "Ada", expect=1)
+        print(f"Ada: {ada['erased']} erased, kept until {kept_until}; {said}", flush=True)
+
+        joined, name = members.joiner(binary, work, cell, 4, "africa", {1, 2, 3})
+        joined.begin()
+        members.wait_said(joined, "waiting to be added")
+        members.node_command(binary, cell, "add", name)
+        joined.wait_ready()
+        cell.nodes.append(joined)
+        members.node_command(binary, cell, "promote", "4", "--wait")
+        wait_all(cell, {1: False, 2: True, 3: False, 4: False})
+
+        say.run("hold", "release", hold)
+        check(say.json("hold", "list")["holds"] == [], "a hold is left")
+        bert = say.json("subject", "forget", "Bert")
+        check(not bert["kept"], bert)  # a new leader may have looked before
+        check(say.json("subject", "status", "Bert")["forgotten"], "Bert is not forgotten")
+        wait_all(cell, {1: False, 2: True, 3: True, 4: False})
+        status = say.json("subject", "status", "Ada")
+        check(not status["forgotten"] and status["keys"][0]["kept_until"] == kept_until, status)
+
+        out = work / "ada.jsonl"
+        counts = say.json("subject", "export", "Ada", "--out", out)
+        lines = [json.loads(line) for line in out.read_text().splitlines()]
+        check(counts["events"] == "2" and len(lines) == 2, counts)
+        check(lines[0]["data"]["number"] == 1 and lines[1].get("forgotten"), lines)
+
+        meridian.run(binary, "log", "policy", "-o", policy, "--server", cell.servers())
+        verified = json.loads(meridian.run(binary, "subject", "verify-certificate", paper, "--policy", policy,
+                                           "--json"))
+        check(verified["valid"] and verified["kept"] == 1 and not verified["is_all"], verified)
+        text = paper.read_text()
+        check("Ada" not in text and "tax_documents" in text, "what stands in the certificate")
+        for old, new in (("destroyed\t1\t", "destroyed\t2\t"), ("erased\t1\t", "erased\t2\t")):
+            paper.write_text(text.replace(old, new, 1))
+            meridian.run(binary, "subject", "verify-certificate", paper, "--policy", policy, expect=4)
+
+        cell.wait_even()
+        cell.stop()
+        records = cell.verify()
+        for node in cell.nodes:
+            report = meridian.verify(binary, node.data)
+            check(report["payloads_opened"] == 2 and report["payloads_forgotten"] == 2 and
+                  report["payloads_locked"] == 0, report)
+        for node in cell.nodes[:3]:
+            node.start()
+        wait_all(cluster_of(cell, 3), {1: False, 2: True, 3: True, 4: False})
+    print(f"a class and a hold kept what they must on 4 replicas, one of which was down and one not yet "
+          f"there; {records} records with one root")
+
+
+def cluster_of(cell, count):
+    """The first ones of its nodes."""
+    class Part:
+        nodes = cell.nodes[:count]
+    return Part
+
+
+if __name__ == "__main__":
+    cluster.main(test)
