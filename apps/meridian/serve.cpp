@@ -17,8 +17,8 @@
 #include "crypto/core_dumps.h"
 #include "crypto/secret.h"
 #include "files.h"
-#include "identity_keeper.h"
 #include "joined_file.h"
+#include "process_identity.h"
 #include "replica_words.h"
 #include "serving.h"
 #include "stop_signals.h"
@@ -361,26 +361,6 @@ Result<std::shared_ptr<const mesh::Policy>> read_first_policy(const ServeOptions
   if (!policy) return with_context(policy.error(), options.first_policy);
   return policy;
 }
-/// Who this process is, once for its life, and what renews that. Members in the order in which they
-/// depend on each other.
-struct ProcessIdentity {
-  metrics::Registry metrics;
-  std::unique_ptr<HeldIdentity> held;  ///< Null in the clear.
-  std::unique_ptr<IdentityKeeper> keeper;
-
-  Status open(const std::string& directory) {
-    if (directory.empty()) return {};
-    held = TRY(HeldIdentity::open(directory, &metrics, [](const IdentityDirectory::Change& change) {
-      if (change.taken)
-        spdlog::info("{}: taken up", change.file);
-      else
-        spdlog::warn("{} stays as it was: {}", change.file, change.taken.error().message);
-    }));
-    keeper = std::make_unique<IdentityKeeper>(
-        *held, metrics, [](const std::string& line) { spdlog::warn("{}", line); });
-    return {};
-  }
-};
 
 Result<Exit> serve(const ServeOptions& options) {
   keep_freed_memory();
