@@ -140,8 +140,9 @@ Result<mesh::CertificateAndKey> read_ca(const Node& node) {
   if (!key) return std::move(key).error();
   if (key->spki_digest() != chain.front().spki_digest())
     return fail(Code::permission_denied,
-                fmt::format("{} and {} do not belong together: one of them is another CA's",
-                            node.disk->display(certificate_path), node.disk->display(path)));
+                fmt::format("{} and the key beside it do not belong together: one of them is "
+                            "another CA's",
+                            node.disk->display(certificate_path)));
   return mesh::CertificateAndKey{chain.front(), *std::move(key)};
 }
 
