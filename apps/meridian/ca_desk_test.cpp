@@ -94,10 +94,11 @@ TEST_F(CaDeskTest, what_commands_change_is_handed_on_and_what_was_before_too) {
   EXPECT_TRUE(desk_->newer({first}).is_empty());
   bank_.deny("spiffe://eu.dev.invalid/service/x");
   for (int i = 0; i < 2; ++i) {  // faster than it looks
-    const CaDirectory ca = bank_.authority();
-    const auto next = ca.bundle->next(bank_.next_bundle(*ca.bundle));
+    const mesh::AcceptedBundle held = *bank_.authority().bundle;
+    const auto next = held.next(bank_.next_bundle(held));
     ASSERT_TRUE(next.has_value()) << next.error().message;
-    ASSERT_TRUE(write_next_bundle(*ca.node.disk, *ca.bundle, *next).has_value());
+    const CaDirectory ca = bank_.authority();
+    ASSERT_TRUE(write_next_bundle(*ca.node.disk, held, *next).has_value());
   }
   desk_.reset();
   open();

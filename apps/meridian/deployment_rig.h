@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/assert.h"
 #include "ca_directory.h"
 #include "ceremony.h"
 #include "identity_directory.h"
@@ -40,7 +41,12 @@ class Deployment {
     options.dev = true;
     return options;
   }
-  CaDirectory authority() const { return std::move(*open_ca(authority_options())); }
+  /// Nobody else may hold its directory.
+  CaDirectory authority() const {
+    Result<CaDirectory> ca = open_ca(authority_options());
+    ASSERT(ca.has_value());
+    return std::move(*ca);
+  }
   /// As `meridian ca issue` does.
   void issue(const std::string& name, const std::string& to) const {
     CaDirectory ca = authority();

@@ -1,6 +1,7 @@
 #include "identity_directory.h"
 
 #include <fmt/format.h>
+#include "io/end_executor.h"
 
 #include <sstream>
 
@@ -141,7 +142,9 @@ Result<std::unique_ptr<HeldIdentity>> HeldIdentity::open(const std::string& dire
   return held;
 }
 
-HeldIdentity::~HeldIdentity() { executor_.reset(); }  // finishes a refresh, drops the next
+HeldIdentity::~HeldIdentity() {
+  io::end_executor(executor_);
+}  // finishes a refresh, drops the next
 
 void HeldIdentity::run(const std::function<void(IdentityDirectory&)>& body) {
   executor_->post([this, &body] { body(*directory_); });

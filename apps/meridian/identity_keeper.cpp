@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "crypto/p256.h"
+#include "io/end_executor.h"
 #include "mesh/authority.h"
 
 namespace meridian::app {
@@ -36,7 +37,7 @@ IdentityKeeper::IdentityKeeper(HeldIdentity& held, metrics::Registry& metrics,
 
 IdentityKeeper::~IdentityKeeper() {
   line_.stop();
-  renewer_.reset();
+  io::end_executor(renewer_);
   follower_.reset();
 }
 

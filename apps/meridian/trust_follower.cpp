@@ -1,6 +1,7 @@
 #include "trust_follower.h"
 
 #include <fmt/format.h>
+#include "io/end_executor.h"
 
 #include <utility>
 
@@ -26,7 +27,7 @@ TrustFollower::TrustFollower(Setting setting) : setting_(std::move(setting)) {
 
 TrustFollower::~TrustFollower() {
   line_.stop();
-  executor_.reset();
+  io::end_executor(executor_);
 }
 
 /// True if it may be asked again at once.

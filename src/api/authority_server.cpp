@@ -14,6 +14,7 @@
 
 #include "api/internal/grpc_credentials.h"
 #include "api/internal/unary_call.h"
+#include "io/end_executor.h"
 #include "meridian/v1/authority.grpc.pb.h"
 
 namespace meridian::api {
@@ -121,7 +122,7 @@ class Server final : public AuthorityServer, private v1::Authority::CallbackServ
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                      gpr_time_from_nanos(static_cast<std::int64_t>(patience), GPR_TIMESPAN)));
     server_->Wait();
-    executor_.reset();
+    io::end_executor(executor_);
     server_.reset();
   }
 

@@ -23,7 +23,20 @@ class Keeper final : public PolicyKeeper, public std::enable_shared_from_this<Ke
  public:
   explicit Keeper(Parts parts) : parts_(std::move(parts)), history_(parts_.cell_id) { publish(); }
 
-  void begin() { look_later(io::Duration{0}); }
+  /// After a restart a replica does not know yet what of its log is committed: by what it has it
+  /// would go by a policy that others replaced.
+  void begin() {
+    if (parts_.cell.replica().is_alone()) return look_later(io::Duration{0});
+    parts_.cell.replica().catch_up([weak = weak_from_this()](const Status& current) {
+      const auto self = weak.lock();
+      if (!self) return;
+      if (current) return self->look_later(io::Duration{0});
+      self->parts_.executor.post_after(look_every, [weak] {
+        const auto again = weak.lock();
+        if (again && !again->stopped_) again->begin();
+      });
+    });
+  }
 
   void stop() override {
     stopped_ = true;

@@ -38,7 +38,7 @@ class PolicyKeeper {
     /// Null: none.
     std::shared_ptr<const mesh::Policy> first_policy;
     /// Called with each policy that comes into force, once the records of it were read: not before
-    /// this replica can open them.
+    /// this replica can open them, nor before it has all that was answered when it started.
     std::function<void(std::shared_ptr<const mesh::Policy>)> in_force;
     /// For people: what a record could not do.
     std::function<void(const std::string&)> notice;

@@ -182,10 +182,13 @@ def test(binary, work):
             cluster.Cluster(binary, work, "--cell", cell_id) as cell:
         eu = all_of.of["eu"]
         check_tokens(binary, eu, work)
+        policy = work / "policy.yaml"
+        policy.write_text(cluster.SERVICES_MAY)
         for node in cell.nodes:
             region = cluster.REGIONS[node.number - 1]
             path = f"/node/{cell_id}/{node.number}"
-            node.arguments += ["--identity", str(all_of.of[region].join(path, work / f"id-{node.number}"))]
+            node.arguments += ["--identity", str(all_of.of[region].join(path, work / f"id-{node.number}")),
+                               "--first-policy", str(policy)]
         client = eu.join("/service/pay", work / "pay")
         cell.start()
         with Keeper(binary, client):

@@ -20,6 +20,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import meridian  # noqa: E402
 from meridian import check, main, run, verify  # noqa: E402,F401
 
+# Of tests that are about who is who, and not about who may do what.
+SERVICES_MAY = """meridian-policy: 1
+grants:
+  - who: "spiffe://*.dev.invalid/service/*"
+    roles: [writer, reader, auditor]
+    cells: all
+    ledgers: all
+    streams: all
+"""
 REGIONS = ["eu", "us", "asia"]
 START_PATIENCE = 120  # seconds; the machine may have other things to do
 

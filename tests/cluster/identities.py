@@ -25,16 +25,6 @@ DENIAL_SECONDS_MAX = 5
 RENEWALS = 20
 
 
-POLICY = f"""meridian-policy: 1
-grants:
-  - who: "spiffe://*.{DEPLOYMENT}/service/*"
-    roles: [writer, reader, auditor]
-    cells: all
-    ledgers: all
-    streams: all
-"""
-
-
 class Authorities:
     """What `meridian init` made, and everybody's identity."""
 
@@ -174,7 +164,7 @@ def test(binary, work):
     client = ids.issue("eu", "/service/pay")
     with cluster.Cluster(binary, work, "--cell", CELL) as cell:
         policy = work / "policy.yaml"
-        policy.write_text(POLICY)
+        policy.write_text(cluster.SERVICES_MAY)
         for node in cell.nodes:
             node.arguments += ["--identity", str(ids.issue_node(node.number)), "--first-policy", str(policy)]
         cell.start()

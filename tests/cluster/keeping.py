@@ -67,6 +67,7 @@ def test(binary, work):
         down.kill()
         policy, paper = work / "policy", work / "ada.certificate"
         ada = json.loads(say.run("subject", "forget", "Ada", "--certificate", paper, "--json"))
+        meridian.run(binary, "log", "policy", "-o", policy, "--server", cell.servers())  # of who signed
         check(ada["keys_destroyed"] == 1 and [key["retention"] for key in ada["erased"]] == [1], ada)
         check(len(ada["kept"]) == 1 and ada["kept"][0]["class"] == "tax_documents", ada)
         kept_until = ada["kept"][0]["kept_until"]
@@ -103,7 +104,6 @@ def test(binary, work):
         check(counts["events"] == "2" and len(lines) == 2, counts)
         check(lines[0]["data"]["number"] == 1 and lines[1].get("forgotten"), lines)
 
-        meridian.run(binary, "log", "policy", "-o", policy, "--server", cell.servers())
         verified = json.loads(meridian.run(binary, "subject", "verify-certificate", paper, "--policy", policy,
                                            "--json"))
         check(verified["valid"] and verified["kept"] == 1 and not verified["is_all"], verified)

@@ -146,10 +146,12 @@ def test(binary, work):
         cell_id = str(uuid.uuid4())
         with cluster.Cluster(binary, work, "--cell", cell_id) as cell:
             cell.id = cell_id
+            policy = work / "policy.yaml"
+            policy.write_text(cluster.SERVICES_MAY)
             for node in cell.nodes:
                 one = ids.of[cluster.REGIONS[node.number - 1]]
                 node.identity = one.join(f"/node/{cell_id}/{node.number}", work / f"id-{node.number}")
-                node.arguments += ["--identity", str(node.identity)]
+                node.arguments += ["--identity", str(node.identity), "--first-policy", str(policy)]
             client = ids.of["eu"].join("/service/pay", work / "pay")
             cell.start()
             with Keeper(binary, client):

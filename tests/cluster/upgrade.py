@@ -1,4 +1,4 @@
-"""A rolling upgrade under load: three replicas of a version that runs feature level 1 become, one by
+"""A rolling upgrade under load: three replicas of a version that runs feature level 2 become, one by
 one, ones that run level 3; one goes back and forth again; then the level is activated.
 
 Activation is refused, naming who, as long as one member does not run the level. After it the version
@@ -14,7 +14,7 @@ from cluster import check
 from history import call, get
 from load import Load
 
-OLD = ["--feature-level", "1"]
+OLD = ["--feature-level", "2"]
 
 
 def upgrade(binary, cell, *arguments, code=0):
@@ -75,25 +75,25 @@ def test(binary, work):
     with Load(binary, work, "upgrade", *OLD) as load:
         cell = load.cell
         load.log.wait_for(50)
-        seen = wait_heard(binary, load, {1: 1, 2: 1, 3: 1})
-        check(seen["active_level"] == 1 and seen["activatable_level"] == 0, seen)
+        seen = wait_heard(binary, load, {1: 2, 2: 2, 3: 2})
+        check(seen["active_level"] == 2 and seen["activatable_level"] == 0, seen)
         _, why = upgrade(binary, cell, "activate", code=1)
-        check("replica 2 (us) runs level 1 only" in why, why)
+        check("replica 2 (us) runs level" in why, why)
 
         install(load, cell.node(1), old=False)
         install(load, cell.node(2), old=False)
-        wait_heard(binary, load, {1: 3, 2: 3, 3: 1})
+        wait_heard(binary, load, {1: 3, 2: 3, 3: 2})
         _, why = upgrade(binary, cell, "activate", code=1)
         check("replica 3 (asia)" in why and "nothing was done" in why, why)
         code, said = call(cell.node(1), "POST", "/v1/upgrade", {"activate": 3})
         check(code in (409, 503), f"POST /v1/upgrade: {code} {said}")
 
         install(load, cell.node(2), old=True)  # the way back
-        wait_heard(binary, load, {1: 3, 2: 1, 3: 1})
+        wait_heard(binary, load, {1: 3, 2: 2, 3: 2})
         install(load, cell.node(3), old=False)
         install(load, cell.node(2), old=False)
         seen = wait_heard(binary, load, {1: 3, 2: 3, 3: 3})
-        check(seen["active_level"] == 1 and seen["activatable_level"] == 3, seen)
+        check(seen["active_level"] == 2 and seen["activatable_level"] == 3, seen)
         by_http = get(cell.node(int(seen["answered_by"])), "/v1/upgrade")
         check(by_http == seen, f"HTTP says {by_http}, the command {seen}")
 
@@ -113,7 +113,7 @@ def test(binary, work):
         check(status(binary, cell)["active_level"] == 3, "level 3 is not shown as active")
         _, why = upgrade(binary, cell, "activate", "--level", "3", code=1)
         check("active already" in why, why)
-        _, why = upgrade(binary, cell, "activate", "--level", "1", code=1)
+        _, why = upgrade(binary, cell, "activate", "--level", "2", code=1)
         check("never taken back" in why, why)
         refused_start(cell.node(2), "a version of meridian that runs level 3")
         load.log.wait_for(50)

@@ -92,7 +92,7 @@ def test(binary, work):
     place = Place(binary, work)
     with place.serve() as server:
         for person, text in zip(("Ada", "Bob"), SAID):
-            server.run("append", "visits", "visit", text, "--subject", person)
+            server.run("append", "visits", "visit", json.dumps(text), "--subject", person)
         policy, receipt = work / "policy", work / "receipt"
         server.run("log", "policy", "-o", policy)
         server.run("receipt", "get", "--record", 0, "-o", receipt)
@@ -111,7 +111,7 @@ def test(binary, work):
         erased = server.json("subject", "forget", "Ada")
         check(erased["keys_destroyed"] >= 1, str(erased))
         check(SAID[0] not in read(server) and SAID[1] in read(server), "Ada is forgotten")
-        server.run("append", "visits", "visit", "came at eleven", "--subject", "Bob")
+        server.run("append", "visits", "visit", json.dumps("came at eleven"), "--subject", "Bob")
         server.kill()
     with place.serve() as server:
         check(SAID[0] not in read(server) and "came at eleven" in read(server), "after kill -9")

@@ -13,7 +13,7 @@ SAID = ("came at nine", "came at ten")
 def records(server):
     server.run("account", "create", "--id", 1, "--ledger", 978, "--code", 1)
     for person, text in zip(("Ada", "Bob"), SAID):
-        server.run("append", "visits", "visit", text, "--subject", person)
+        server.run("append", "visits", "visit", json.dumps(text), "--subject", person)
     server.run("log", "checkpoint")
 
 
