@@ -1,8 +1,8 @@
 // Whether a caller may do what a request asks, ledger by ledger and stream by stream.
 //
-// Pure but for the counting of denials. Of packed commands and rows nothing is looked at for who may
-// do it everywhere; else a comparison for each, and a look-up whenever its ledger is another than
-// the one before. No allocation.
+// Pure but for the counting of denials. Of packed commands and rows nothing is looked at for who
+// may do it everywhere; else a comparison for each, and a look-up whenever its ledger is another
+// than the one before. No allocation.
 #pragma once
 
 #include <functional>

@@ -141,8 +141,9 @@ class Policy {
 
   Rights rights_of(std::string_view id, u128 cell) const;
   Explanation explain(const Question& question) const;
-  /// How many people may approve in `cell`, as far as that matters: 0, 1, or 2 for more. One name in
-  /// several regions is one person. A pattern that ends in `*` counts as two: it is meant for several.
+  /// How many people may approve in `cell`, as far as that matters: 0, 1, or 2 for more. One name
+  /// in several regions is one person. A pattern that ends in `*` counts as two: it is meant for
+  /// several.
   std::size_t approvers(u128 cell) const;
 
   const std::string& text() const { return text_; }  ///< As parsed.

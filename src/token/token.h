@@ -7,7 +7,8 @@
 // thread may call, one call at a time reaches the token. A session that the token dropped is opened
 // anew once per call; the PIN stays in locked memory for that. A PIN that was refused is never
 // tried again: a token locks itself after a few.
-// Cost: the token's; SoftHSM 40 us to wrap or unwrap a key, 0.2 ms to sign (and check) with Ed25519.
+// Cost: the token's; SoftHSM 40 us to wrap or unwrap a key, 0.2 ms to sign (and check) with
+// Ed25519.
 #pragma once
 
 #include <functional>
