@@ -301,7 +301,7 @@ class CheckedSchema final : public EventSchema {
 
   std::vector<Field> fields() const override {
     std::vector<Field> all;
-    list(*root_, "", all);
+    list(*root_, "", nullptr, all);
     return all;
   }
   const std::string& text() const override { return text_; }
@@ -330,20 +330,22 @@ class CheckedSchema final : public EventSchema {
     return {};
   }
 
-  static void list(const FieldNode& node, const std::string& place, std::vector<Field>& out) {
-    const internal::FieldRule& rule = node.rule;
+  /// `owner`: the field that it is sealed with, if that is a person's.
+  static void list(const FieldNode& node, const std::string& place,
+                   const internal::FieldRule* owner, std::vector<Field>& out) {
+    if (node.rule.is_personal) owner = &node.rule;
     std::string subject;
-    if (rule.is_personal)
-      for (const std::string& name : rule.subject) internal::append_escaped(subject, name);
-    out.push_back({place, rule.classification, rule.tags, subject,
-                   rule.is_personal ? rule.retention : std::uint8_t{0},
-                   std::string(internal::name(rule.fact))});
+    if (owner != nullptr)
+      for (const std::string& name : owner->subject) internal::append_escaped(subject, name);
+    out.push_back({place, node.rule.classification, node.rule.tags, subject,
+                   owner != nullptr ? owner->retention : std::uint8_t{0},
+                   std::string(internal::name(node.rule.fact))});
     for (const std::string& name : node.order) {
       std::string inner = place;
       internal::append_escaped(inner, name);
-      list(*node.members.find(name)->second, inner, out);
+      list(*node.members.find(name)->second, inner, owner, out);
     }
-    if (node.items != nullptr) list(*node.items, place + "/*", out);
+    if (node.items != nullptr) list(*node.items, place + "/*", owner, out);
   }
 
   std::string text_;

@@ -244,6 +244,9 @@ TEST(event_schema, fields_are_listed_in_their_order) {
   EXPECT_EQ(patient.subject, "/patient/number");
   EXPECT_EQ(patient.retention, 7);
   EXPECT_THAT(patient.tags, ElementsAre("PII", "PHI"));
+  const EventSchema::Field weight = schema()->fields()[7];  // sealed with what it stands in
+  EXPECT_EQ(weight.subject, "/patient/number");
+  EXPECT_EQ(weight.retention, 7);
 }
 
 TEST(event_schema, parts_that_do_not_belong_to_the_rest_are_damage) {
