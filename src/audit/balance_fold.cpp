@@ -120,7 +120,7 @@ void BalanceFold::erasure(CommandKind kind, const Byte* command) {
 bool BalanceFold::is_erased(u128 subject, const storage::KeyName& key) const {
   const std::uint8_t retention = key.retention;
   for (const auto& [erased, classes] : erased_)
-    if (erased == subject && (classes[retention / 8] >> (retention % 8) & 1) != 0) return true;
+    if (erased == subject && has_bit(classes, retention)) return true;
   return erased_keys_.contains({subject, key}) || keeping_.is_expired(retention, key.version);
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/bits.h"
 #include "ledger/describe.h"
 #include "ledger/header.h"
 #include "proof/receipt.h"
@@ -204,7 +205,7 @@ Status tell(const ledger::Header& header, u128 subject, Told& told) {
     told.keys_destroyed += all.keys_destroyed;
     if (all.epoch != 0) told.epochs.insert(all.epoch);
     for (std::uint32_t retention = 0; retention < 256; ++retention)
-      if ((all.classes[retention / 8] >> (retention % 8) & 1) != 0)
+      if (has_bit(all.classes, retention))
         told.classes.insert(static_cast<std::uint8_t>(retention));
   } else if (header.kind == ledger::CommandKind::forget_subject) {
     const auto wish = ledger::load_command<ledger::ForgetSubject>(command);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/bits.h"
 #include "door/personal_text.h"
 
 namespace meridian::door {
@@ -71,8 +72,7 @@ Result<KeepingCommand> make(const storage::SubjectKeyring& table, const HoldDraf
   command.hold = fresh;
   command.reference = storage::text_field<storage::hold_reference_size>(draft.reference);
   if (draft.classes.empty()) command.classes.fill(0xFF);
-  for (const std::uint8_t retention : draft.classes)
-    command.classes[retention / 8] |= static_cast<Byte>(1 << (retention % 8));
+  for (const std::uint8_t retention : draft.classes) add_bit(command.classes, retention);
   command.classes[31] &= 0x3F;  // 254 and 255 are no classes
   return keeping_command(CommandKind::place_hold, command);
 }
@@ -179,8 +179,7 @@ Forgetting forget(const storage::SubjectKeyring& table, u128 subject, std::uint3
     command.subject = subject;
     command.keys_destroyed = made.keys_destroyed;
     command.epoch = made.epoch;
-    for (const storage::KeyName& key : plan.now)
-      command.classes[key.retention / 8] |= static_cast<Byte>(1 << (key.retention % 8));
+    for (const storage::KeyName& key : plan.now) add_bit(command.classes, key.retention);
     made.commands.push_back(keeping_command(CommandKind::erase_subject, command));
     return made;
   }

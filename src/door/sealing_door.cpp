@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/assert.h"
+#include "base/bits.h"
 #include "door/door.h"
 #include "door/owed_records.h"
 #include "door/payload_sealer.h"
@@ -255,7 +256,7 @@ void describe(const KeepingCommand& command, Erased& erased) {
     erased.keys_destroyed += all.keys_destroyed;
     erased.epoch = all.epoch;
     for (std::size_t retention = 0; retention < 8 * all.classes.size(); ++retention)
-      if ((all.classes[retention / 8] >> (retention % 8) & 1) != 0)
+      if (has_bit(all.classes, retention))
         erased.classes.push_back(static_cast<std::uint8_t>(retention));
   } else if (command.kind == ledger::CommandKind::erase_key) {
     const auto one = ledger::load_command<ledger::EraseKey>(bytes);

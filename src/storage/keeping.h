@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bits.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/u128.h"
@@ -77,9 +78,7 @@ struct Hold {
   u128 subject = 0;
   std::array<Byte, 32> classes{};  ///< Bit n: class n.
   std::array<char, hold_reference_size> reference{};
-  bool covers(std::uint8_t retention) const {
-    return (classes[retention / 8] >> (retention % 8) & 1) != 0;
-  }
+  bool covers(std::uint8_t retention) const { return has_bit(classes, retention); }
   bool operator==(const Hold&) const = default;
 };
 
