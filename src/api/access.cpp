@@ -28,6 +28,12 @@ const mesh::Rights* Asker::rights_for(mesh::Action action) const {
   return &standing_->rights;
 }
 
+Error Asker::deny(mesh::Question question) const {
+  if (access_ == nullptr) return fail(Code::permission_denied, "nobody may do anything");
+  question.cell = access_->cell_;
+  return access_->deny(*this, question);
+}
+
 Status Asker::check(const Needs& needs) const {
   ASSERT(!needs.any.empty());
   if (may_everything()) return {};
@@ -36,33 +42,27 @@ Status Asker::check(const Needs& needs) const {
     if (rights != nullptr && rights->allow(action)) return {};
     if (standing_ != nullptr && standing_->policy == nullptr && is_for_all(action)) return {};
   }
-  if (access_ == nullptr) return fail(Code::permission_denied, "nobody may do anything");
-  return access_->deny(*this, {.id = id(), .cell = access_->cell_, .action = needs.any.front()});
+  return deny({.id = id(), .action = needs.any.front()});
 }
 
 Status Asker::check(mesh::Action action, std::uint32_t ledger) const {
   if (may_everything()) return {};
   const mesh::Rights* rights = rights_for(action);
   if (rights != nullptr && rights->allow(action, ledger)) return {};
-  if (access_ == nullptr) return fail(Code::permission_denied, "nobody may do anything");
-  return access_->deny(*this,
-                       {.id = id(), .cell = access_->cell_, .action = action, .ledger = ledger});
+  return deny({.id = id(), .action = action, .ledger = ledger});
 }
 
 Status Asker::check(mesh::Action action, std::string_view stream) const {
   if (may_everything()) return {};
   const mesh::Rights* rights = rights_for(action);
   if (rights != nullptr && rights->allow(action, stream)) return {};
-  if (access_ == nullptr) return fail(Code::permission_denied, "nobody may do anything");
-  return access_->deny(*this,
-                       {.id = id(), .cell = access_->cell_, .action = action, .stream = stream});
+  return deny({.id = id(), .action = action, .stream = stream});
 }
 
 Status Asker::check_all_streams(mesh::Action action) const {
   if (may_everything() || allows_all_streams(action)) return {};
   TRY(check(action));
-  return access_->deny(
-      *this, {.id = id(), .cell = access_->cell_, .action = action, .stream = no_stream_name});
+  return deny({.id = id(), .action = action, .stream = no_stream_name});
 }
 
 Status Asker::check_category(mesh::Action action, std::string_view category) const {
@@ -71,9 +71,7 @@ Status Asker::check_category(mesh::Action action, std::string_view category) con
   const mesh::Rights* rights = rights_for(action);
   if (rights != nullptr && rights->allow(action, category) && rights->allow_prefix(action, prefix))
     return {};
-  if (access_ == nullptr) return fail(Code::permission_denied, "nobody may do anything");
-  Error error = access_->deny(
-      *this, {.id = id(), .cell = access_->cell_, .action = action, .stream = prefix});
+  Error error = deny({.id = id(), .action = action, .stream = prefix});
   error.message += " (a category is its streams `NAME` and `NAME-*`)";
   return error;
 }

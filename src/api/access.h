@@ -70,6 +70,8 @@ class Asker {
   friend class Access;
   bool may_everything() const { return access_ != nullptr && !caller_; }
   const mesh::Rights* rights_for(mesh::Action action) const;
+  /// `question` but for the cell.
+  Error deny(mesh::Question question) const;
 
   const Access* access_ = nullptr;
   CallerRef caller_;

@@ -13,6 +13,14 @@ void fill_state(const Backend& backend, const cell::PolicyKeeper::View& view,
   out.set_version(view.version);
 }
 
+nlohmann::ordered_json state_json(const Backend& backend, const cell::PolicyKeeper::View& view,
+                                  const mesh::Policy* policy) {
+  return {{"digest", policy != nullptr ? to_hex(policy->digest()) : ""},
+          {"on_record", view.is_on_record},
+          {"version", std::to_string(view.version)},
+          {"bootstrap", backend.access.is_bootstrap()}};
+}
+
 cell::PolicyKeeper::View view_of(const Backend& backend) {
   return backend.policies != nullptr ? backend.policies->view() : cell::PolicyKeeper::View();
 }
@@ -39,20 +47,16 @@ void fill_policy(const Backend& backend, v1::PolicyReply& out) {
 }
 
 nlohmann::ordered_json policy_state_json(const Backend& backend) {
-  const std::shared_ptr<const mesh::Policy> policy = backend.access.policy();
-  const cell::PolicyKeeper::View view = view_of(backend);
-  return {{"digest", policy ? to_hex(policy->digest()) : ""},
-          {"on_record", view.is_on_record},
-          {"version", std::to_string(view.version)},
-          {"bootstrap", backend.access.is_bootstrap()}};
+  return state_json(backend, view_of(backend), backend.access.policy().get());
 }
 
 nlohmann::ordered_json policy_json(const Backend& backend) {
-  nlohmann::ordered_json out = policy_state_json(backend);
+  const cell::PolicyKeeper::View view = view_of(backend);
   const std::shared_ptr<const mesh::Policy> policy = backend.access.policy();
+  nlohmann::ordered_json out = state_json(backend, view, policy.get());
   out["policy"] = policy ? policy->text() : "";
   out["open"] = nlohmann::ordered_json::array();
-  for (const mesh::PolicyHistory::Proposal& one : view_of(backend).open)
+  for (const mesh::PolicyHistory::Proposal& one : view.open)
     out["open"].push_back({{"hash", to_hex(one.hash)},
                            {"statement", mesh::format_statement(one.statement)},
                            {"policy", one.policy->text()},
