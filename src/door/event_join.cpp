@@ -1,7 +1,4 @@
 // Puts together again what EventSchema::split() took apart.
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
-
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -20,20 +17,12 @@ using rapidjson::SizeType;
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 /// Takes a part apart: place -> text of its value.
-class PartReader : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, PartReader> {
+class PartReader : public internal::CopyingHandler<PartReader> {
  public:
   explicit PartReader(std::map<std::string, std::string>& values) : values_(values) {}
-  bool Null() {
-    return scalar([](Writer& out) { return out.Null(); });
-  }
-  bool Bool(bool value) {
-    return scalar([&](Writer& out) { return out.Bool(value); });
-  }
-  bool RawNumber(const char* text, SizeType size, bool) {
-    return scalar([&](Writer& out) { return out.RawValue(text, size, rapidjson::kNumberType); });
-  }
-  bool String(const char* text, SizeType size, bool) {
-    return scalar([&](Writer& out) { return out.String(text, size); });
+  template <typename Write>
+  bool scalar(Write write) {
+    return depth_ > 0 && write(*out_) && keep();
   }
   bool Key(const char* text, SizeType size, bool) {
     if (depth_ > 1) return out_->Key(text, size);
@@ -48,10 +37,6 @@ class PartReader : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, PartRe
   bool EndArray(SizeType size) { return --depth_ > 0 && out_->EndArray(size) && keep(); }
 
  private:
-  template <typename Write>
-  bool scalar(Write write) {
-    return depth_ > 0 && write(*out_) && keep();
-  }
   bool keep() {
     if (depth_ != 1) return true;
     return values_.emplace(key_, std::string(text_.GetString(), text_.GetSize())).second;
@@ -64,7 +49,7 @@ class PartReader : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, PartRe
 };
 
 /// Writes what is left, and the values of parts where they were.
-class Joiner : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Joiner>, FieldWalk {
+class Joiner : public internal::CopyingHandler<Joiner>, FieldWalk {
  public:
   explicit Joiner(const std::map<std::string, std::string>& values) : FieldWalk(nullptr) {
     for (const auto& [place, text] : values) {
@@ -81,14 +66,12 @@ class Joiner : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Joiner>, F
     leave();
     return written;
   }
-  bool Bool(bool value) {
-    return scalar([&] { return out_.Bool(value); });
-  }
-  bool RawNumber(const char* text, SizeType size, bool) {
-    return scalar([&] { return out_.RawValue(text, size, rapidjson::kNumberType); });
-  }
-  bool String(const char* text, SizeType size, bool) {
-    return scalar([&] { return out_.String(text, size); });
+  template <typename Write>
+  bool scalar(Write write) {
+    begin();
+    const bool written = write(out_);
+    leave();
+    return written;
   }
   bool Key(const char* text, SizeType size, bool) {
     take_key({text, size});
@@ -130,13 +113,6 @@ class Joiner : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Joiner>, F
     const bool was_in_object = is_in_object();
     enter();
     if (was_in_object) out_.Key(key().data(), static_cast<SizeType>(key().size()));
-  }
-  template <typename Write>
-  bool scalar(Write write) {
-    begin();
-    const bool written = write();
-    leave();
-    return written;
   }
   bool open(bool is_array) {
     begin();

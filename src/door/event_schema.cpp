@@ -8,8 +8,6 @@
 #define RAPIDJSON_SCHEMA_USE_INTERNALREGEX 0
 #define RAPIDJSON_SCHEMA_USE_STDREGEX 0
 #include <rapidjson/schema.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 
 #include <algorithm>
 #include <map>
@@ -151,21 +149,16 @@ class Survey : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Survey>, F
 using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
 
 /// Writes each value where it belongs.
-class Router : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Router>, FieldWalk {
+class Router : public internal::CopyingHandler<Router>, FieldWalk {
  public:
   Router(const FieldNode& root, const Survey& survey) : FieldWalk(&root), survey_(survey) {}
 
-  bool Null() {
-    return scalar([](Writer& out) { return out.Null(); });
-  }
-  bool Bool(bool value) {
-    return scalar([&](Writer& out) { return out.Bool(value); });
-  }
-  bool RawNumber(const char* text, SizeType size, bool) {
-    return scalar([&](Writer& out) { return out.RawValue(text, size, rapidjson::kNumberType); });
-  }
-  bool String(const char* text, SizeType size, bool) {
-    return scalar([&](Writer& out) { return out.String(text, size); });
+  template <typename Write>
+  bool scalar(Write write) {
+    if (!begin() || !write(*out_)) return false;
+    end_value();
+    leave();
+    return true;
   }
   bool Key(const char* text, SizeType size, bool) {
     take_key({text, size});
@@ -235,13 +228,6 @@ class Router : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Router>, F
       part->out.StartObject();
     }
     out_ = &part->out;
-    return true;
-  }
-  template <typename Write>
-  bool scalar(Write write) {
-    if (!begin() || !write(*out_)) return false;
-    end_value();
-    leave();
     return true;
   }
   bool open(bool is_array) {

@@ -218,14 +218,15 @@ Status RequestMaker::add_event(ledger::Request& request, const EventDraft& draft
   if (draft.content_type != json_type && draft.content_type != bytes_type)
     return fail(Code::invalid_argument, fmt::format("content_type of command {} must be {} or {}",
                                                     position, json_type, bytes_type));
+  const auto schema = schemas_.find(draft.type);
+  if (schema != schemas_.end())  // which reads the data itself
+    return seal_event(request, TRY(fitted(draft, *schema->second, position)), linked, position);
   if (draft.content_type == json_type &&
       !nlohmann::json::accept(draft.data.begin(), draft.data.end()))
     return fail(
         Code::invalid_argument,
         fmt::format("data of command {} is not JSON although content_type says so", position));
-  const auto schema = schemas_.find(draft.type);
-  if (schema == schemas_.end()) return seal_event(request, draft, linked, position);
-  return seal_event(request, TRY(fitted(draft, *schema->second, position)), linked, position);
+  return seal_event(request, draft, linked, position);
 }
 
 Status RequestMaker::seal_event(ledger::Request& request, const EventDraft& draft, bool linked,

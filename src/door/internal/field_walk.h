@@ -5,6 +5,8 @@
 #include <rapidjson/error/error.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
 
 #include <cstddef>
 #include <string>
@@ -62,6 +64,31 @@ class FieldWalk {
   std::string key_;
   std::size_t begin_of_name_ = 0;
   Place place_;
+};
+
+/// For handlers that write what they read, each value somewhere: `Handler` has scalar(write), which
+/// calls write(out) with where that is.
+template <typename Handler>
+class CopyingHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Handler> {
+ public:
+  using Writer = rapidjson::Writer<rapidjson::StringBuffer>;
+
+  bool Null() {
+    return self().scalar([](Writer& out) { return out.Null(); });
+  }
+  bool Bool(bool value) {
+    return self().scalar([&](Writer& out) { return out.Bool(value); });
+  }
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
+    return self().scalar(
+        [&](Writer& out) { return out.RawValue(text, size, rapidjson::kNumberType); });
+  }
+  bool String(const char* text, rapidjson::SizeType size, bool) {
+    return self().scalar([&](Writer& out) { return out.String(text, size); });
+  }
+
+ private:
+  Handler& self() { return static_cast<Handler&>(*this); }
 };
 
 /// Numbers come as they are written (RawNumber), so that none loses a digit.
