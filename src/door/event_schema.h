@@ -14,7 +14,7 @@
 // with what else is about the same one and of the same retention class; who reads gets the data put
 // together again, those fields last, without what was forgotten. What is left must hold nothing
 // that names a person. Numbers keep every digit. Words and rules: docs/design/schemas.md. Pure
-// values; const calls from any thread. Cost: 3 us and 15 ns per byte of an event.
+// values; const calls from any thread. Cost: 2 us and 7 ns per byte, half to join (door_bench).
 #pragma once
 
 #include <cstdint>
