@@ -27,7 +27,7 @@ grants:
 class PolicyServiceTest : public ::testing::Test {
  protected:
   PolicyServiceTest() { start(**mesh::Policy::parse(policy_text())); }
-  ~PolicyServiceTest() override { rig_.cell.grpc->stop(io::seconds(1)); }
+  void TearDown() override { rig_.cell.grpc->stop(io::seconds(1)); }
 
   void start(const mesh::Policy& first) {
     keeper_.reset();

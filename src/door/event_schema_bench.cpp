@@ -42,7 +42,7 @@ void join_event(benchmark::State& state) {
       admission()->split(as_bytes(event_of(static_cast<std::size_t>(state.range(0)))));
   ASSERT(split.has_value());
   std::vector<Bytes> parts;
-  for (const EventSchema::Part& part : split->parts) parts.push_back(part.content);
+  for (const EventSchema::Part& part : split->parts) parts.emplace_back(part.content);
   for (auto _ : state) {
     auto whole = join_split(split->rest, parts);
     ASSERT(whole.has_value());

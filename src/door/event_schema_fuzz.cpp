@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto split = (*schema)->split(as_bytes(second));
   if (!split) return 0;
   std::vector<Bytes> parts;
-  for (const EventSchema::Part& part : split->parts) parts.push_back(part.content);
+  for (const EventSchema::Part& part : split->parts) parts.emplace_back(part.content);
   const Result<Buffer> whole =
       split->parts.empty() ? Result<Buffer>(split->rest) : join_split(split->rest, parts);
   ASSERT(whole.has_value());

@@ -54,7 +54,7 @@ std::string text_of(const Buffer& bytes) { return std::string(as_text(bytes)); }
 std::string joined(const EventSchema::Split& parts, const std::set<std::string>& forgotten = {}) {
   std::vector<Bytes> opened;
   for (const EventSchema::Part& part : parts.parts)
-    if (!forgotten.contains(part.subject)) opened.push_back(part.content);
+    if (!forgotten.contains(part.subject)) opened.emplace_back(part.content);
   const Result<Buffer> whole = join_split(parts.rest, opened);
   return whole ? text_of(*whole) : whole.error().message;
 }

@@ -172,7 +172,7 @@ Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes byte
     if (opened.compartments[i].forgotten)
       ++opened.parts_forgotten;
     else
-      parts.push_back(opened.compartments[i].content);
+      parts.emplace_back(opened.compartments[i].content);
   }
   Result<Buffer> whole = join_split(envelope->data, parts);
   if (!whole) return damaged("is taken apart: " + whole.error().message);
