@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <sstream>
 
 namespace meridian::client {
 
@@ -22,6 +24,14 @@ void fill_from_system(std::span<std::byte> out) {
     if (getentropy(out.data(), size) != 0) std::abort();
     out = out.subspan(size);
   }
+}
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 }  // namespace meridian::client

@@ -1,10 +1,13 @@
-// What the client takes from the machine: time and random bytes. The only door of clients/cpp.
+// What the client takes from the machine: time, random bytes, its identity. The only door of
+// clients/cpp.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 
 namespace meridian::client {
 
@@ -17,5 +20,7 @@ Time now();
 std::uint64_t wall_ms();
 /// The kernel's. Stops the process if it has none.
 void fill_from_system(std::span<std::byte> out);
+/// Nothing if it cannot be read.
+std::optional<std::string> read_file(const std::string& path);
 
 }  // namespace meridian::client

@@ -5,8 +5,12 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "io/clock.h"
 #include "io/entropy.h"
+#include "meridian/identity.h"
 #include "mesh/authority.h"
 
 namespace meridian::client {
@@ -122,6 +126,42 @@ TEST(ClientTls, ids_that_only_look_like_a_server_of_the_domain_are_none) {
   EXPECT_FALSE(is_server_of("spiffe://bank.example/nodes/x", "bank.example"));
   EXPECT_FALSE(is_server_of("https://bank.example/gateway/edge", "bank.example"));
   EXPECT_FALSE(is_server_of("", ""));
+}
+
+std::string identity_file(const std::string& content) {
+  const std::string directory = testing::TempDir() + "client-identity";
+  std::filesystem::create_directories(directory);
+  std::ofstream(directory + "/identity.pem", std::ios::binary) << content;
+  return directory;
+}
+
+TEST(ClientTls, an_identity_is_read_from_its_directory) {
+  Region region;
+  const TlsOptions shown = region.tls("/service/payments");
+  const std::string whole = shown.private_key + shown.certificate_chain + shown.authorities;
+  const Result<TlsOptions> read = read_identity(identity_file(whole));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->trust_domain, domain);
+  Server server(region.issue("/gateway/edge"), region.authorities());
+  EXPECT_EQ(outcome(*client_of(server, *read)), Code::unimplemented);
+}
+
+TEST(ClientTls, an_identity_that_is_not_whole_is_refused_by_name) {
+  Region region;
+  const TlsOptions shown = region.tls("/service/payments");
+  const std::string no_san = region.authorities();
+  for (const auto& [content, lacks] :
+       {std::pair{std::string(), "private key"},
+        {shown.certificate_chain, "private key"},
+        {shown.private_key, "no certificate"},
+        {shown.private_key + shown.certificate_chain, "its authority"},
+        {shown.private_key + no_san + shown.certificate_chain, "SPIFFE id"}}) {
+    const Result<TlsOptions> read = read_identity(identity_file(content));
+    ASSERT_FALSE(read) << lacks;
+    EXPECT_EQ(read.error().code, Code::invalid_argument);
+    EXPECT_NE(read.error().message.find(lacks), std::string::npos) << read.error().message;
+  }
+  EXPECT_EQ(read_identity("/nowhere").error().code, Code::not_found);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ import time
 
 import cluster
 import history
+import meridian
 from cluster import check
 
 SECONDS = cluster.environment("MERIDIAN_CLIENT_SECONDS", 20)
@@ -47,7 +48,7 @@ def test(binary, work, client_load):
     with cluster.Cluster(binary, work) as cell:
         cell.start()
         with open(work / "client.out", "w+") as out:
-            process = subprocess.Popen([client_load, str(SECONDS), *[node.grpc for node in cell.nodes]], stdout=out)
+            process = subprocess.Popen([client_load, str(SECONDS), meridian.dev_caller(), *[node.grpc for node in cell.nodes]], stdout=out)
             try:
                 done = disturb(cell, time.monotonic() + SECONDS - 3, random.Random(7))
                 code = process.wait(timeout=120)

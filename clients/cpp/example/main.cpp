@@ -1,10 +1,13 @@
 // Two accounts, a batch of transfers, an event, and what the cell says of them afterwards.
-//   example HOST:PORT [HOST:PORT...]      the replicas of one cell, nearest first
+//   example IDENTITY HOST:PORT [HOST:PORT...]      the replicas of one cell, nearest first
+// IDENTITY: the directory of who this is; `meridian serve --dev` makes
+// ~/.local/state/meridian/dev/caller.
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "meridian/client.h"
+#include "meridian/identity.h"
 
 namespace {
 
@@ -76,8 +79,18 @@ bool run(client::Client& cell) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count < 3) {
+    std::fprintf(stderr, "usage: example IDENTITY HOST:PORT [HOST:PORT...]\n");
+    return 2;
+  }
+  client::Result<client::TlsOptions> identity = client::read_identity(arguments[1]);
+  if (!identity) {
+    std::fprintf(stderr, "%s\n", identity.error().message.c_str());
+    return 2;
+  }
   client::ClientOptions options;
-  options.endpoints.assign(arguments + 1, arguments + count);
+  options.tls = *identity;
+  options.endpoints.assign(arguments + 2, arguments + count);
   client::Result<std::unique_ptr<client::Client>> cell = client::Client::create(options);
   if (!cell) {
     std::fprintf(stderr, "%s\n", cell.error().message.c_str());

@@ -1,5 +1,5 @@
 // Drives a cell through the library, for tests/cluster/client.py.
-//   client_load SECONDS HOST:PORT [HOST:PORT...]
+//   client_load SECONDS IDENTITY HOST:PORT [HOST:PORT...]
 // Four chains of calls move 1 from account 1 to account 2, ten transfers a call, with a deadline
 // short enough that some end unknown, and then ask until it is known. One line per transfer: "ID
 // STATE". Between them account 2 is read, whose balance must never go back. The last line: "asked
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "meridian/client.h"
+#include "meridian/identity.h"
 
 namespace {
 
@@ -121,10 +122,16 @@ class Load {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 3) return 2;
+  if (count < 4) return 2;
   const auto end = Clock::now() + std::chrono::seconds(std::atoi(arguments[1]));
   client::ClientOptions options;
-  for (int i = 2; i < count; ++i) options.endpoints.emplace_back(arguments[i]);
+  for (int i = 3; i < count; ++i) options.endpoints.emplace_back(arguments[i]);
+  client::Result<client::TlsOptions> identity = client::read_identity(arguments[2]);
+  if (!identity) {
+    std::fprintf(stderr, "%s\n", identity.error().message.c_str());
+    return 1;
+  }
+  options.tls = *identity;
   auto made = client::Client::create(options);
   if (!made) {
     std::fprintf(stderr, "%s\n", made.error().message.c_str());

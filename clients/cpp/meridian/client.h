@@ -25,8 +25,8 @@ namespace meridian::client {
 
 class Calls;  // what is behind a Client: endpoints and what is under way
 
-/// Who this program is, and whom it takes for the cell. All in PEM, none of it read from files
-/// here.
+/// Who this program is, and whom it takes for the cell. All in PEM; read_identity
+/// (meridian/identity.h) has it from a directory.
 struct TlsOptions {
   std::string certificate_chain;  ///< An X.509-SVID, leaf first.
   std::string private_key;
@@ -48,7 +48,7 @@ struct ClientOptions {
   std::chrono::milliseconds settle{2000};
   /// Fills with random bytes, from any thread; empty: the system's. For ids and jitter.
   std::function<void(std::span<std::byte>)> random{};
-  /// None: in the clear, to servers of this machine that speak so.
+  /// Servers speak nothing else; none: in the clear, to what ends TLS on this machine.
   std::optional<TlsOptions> tls{};
 };
 
