@@ -12,6 +12,7 @@
 #include "api/grpc_channel.h"
 #include "api/grpc_code.h"
 #include "base/assert.h"
+#include "dev_deployment.h"
 
 namespace meridian::app {
 
@@ -44,7 +45,8 @@ void add_client_options(CLI::App& command, ClientOptions& options) {
       ->type_name("SECONDS");
   command
       .add_option("--identity", options.identity,
-                  "Directory of who this is (`meridian ca issue`): TLS with a server that has one")
+                  "Directory of who this is (`meridian join --help`); if none is named, what a "
+                  "server with --dev made for this user")
       ->envname("MERIDIAN_IDENTITY")
       ->type_name("DIR");
 }
@@ -114,12 +116,9 @@ std::unique_ptr<Connection::Session> Connection::make_session(std::uint64_t vers
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // the server is on this machine
-  std::shared_ptr<grpc::Channel> channel;
-  if (credentials_ == nullptr) {
-    channel = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
-  } else {
-    channel = api::make_mesh_channel(*credentials_, address_, arguments);
-  }
+  ASSERT(credentials_ != nullptr);
+  const std::shared_ptr<grpc::Channel> channel =
+      api::make_mesh_channel(*credentials_, address_, arguments);
   auto session = std::make_unique<Session>();
   session->version = version;
   session->channel = channel;
@@ -143,7 +142,7 @@ Client::Client(const ClientOptions& options) : options_(options), clock_(io::os_
 }
 
 Status open_identity(ClientOptions& options) {
-  if (options.identity.empty()) return {};
+  if (options.identity.empty()) options.identity = TRY(dev_caller());
   Result<std::unique_ptr<HeldIdentity>> held =
       HeldIdentity::open(options.identity, nullptr, [](const IdentityDirectory::Change& change) {
         if (!change.taken)
@@ -162,11 +161,10 @@ Result<std::unique_ptr<Client>> Client::connect(const ClientOptions& options) {
   if (!client->wait_connected(connect_patience))
     return fail(
         Code::unavailable,
-        fmt::format("no server answers at {}{}. start one with `meridian serve --data DIR "
-                    "--dev`, or name another with --server ADDR",
-                    fmt::join(options.servers, ", "),
-                    options.identity.empty() ? " in the clear (with an identity: --identity DIR)"
-                                             : " to this identity"));
+        fmt::format("no server answers at {} to {} (the identity in {}). start one with `meridian "
+                    "serve --data DIR --dev`, or name another with --server ADDR",
+                    fmt::join(options.servers, ", "), mesh::format_spiffe_id(known.held->id()),
+                    known.identity));
   return client;
 }
 

@@ -31,15 +31,16 @@ namespace meridian::app {
 struct ClientOptions {
   std::vector<std::string> servers{std::string(default_grpc)};
   std::uint32_t timeout_s = 30;
-  std::string identity{};  ///< Directory; empty: in the clear.
+  std::string identity{};  ///< Directory; empty: what --dev made for this user.
   /// Of it, once it is open.
   std::shared_ptr<HeldIdentity> held{};
-  /// What this process shows, and judges servers by. Null: in the clear. Outlives the clients.
+  /// What this process shows, and judges servers by. Outlives the clients.
   const mesh::Credentials* credentials = nullptr;
 };
 /// --server, once or for each replica, --timeout and --identity.
 void add_client_options(CLI::App& command, ClientOptions& options);
-/// Opens the identity, if one is named. Errors: as IdentityDirectory::open.
+/// Opens the identity, and then `held` and `credentials` are set. Errors: as dev_caller and
+/// IdentityDirectory::open.
 Status open_identity(ClientOptions& options);
 
 /// The same code and words; `is OK` statuses have no Error (asserted).
@@ -53,7 +54,7 @@ std::string check_id(const std::string& text);
 /// Thread-safe.
 class Connection {
  public:
-  /// `credentials` as in ClientOptions.
+  /// `credentials` as in ClientOptions; null: it is never connected (tests).
   explicit Connection(const std::string& address, const mesh::Credentials* credentials = nullptr);
 
   /// On the newest connection; good as long as this object.
@@ -70,7 +71,7 @@ class Connection {
   using StubsOf = std::tuple<std::unique_ptr<typename Service::Stub>...>;
 
   struct Session {
-    std::uint64_t version;  ///< Of the certificate it shows; 0 in the clear, or for want of one.
+    std::uint64_t version;  ///< Of the certificate it shows; 0 for want of one.
     std::shared_ptr<grpc::Channel> channel;
     StubsOf<v1::Accounts, v1::Transfers, v1::Streams, v1::Transactions, v1::Proofs, v1::Feed,
             v1::Subjects, v1::Schemas, v1::Admin, v1::Members, v1::Upgrade, v1::Policy>

@@ -67,9 +67,7 @@ Result<std::vector<std::string>> free_addresses(std::size_t count) {
 DemoCell::DemoCell(const Stage& stage, std::vector<std::string> addresses, std::string witness)
     : stage_(stage), addresses_(std::move(addresses)), witness_(std::move(witness)) {
   ASSERT(addresses_.size() == address_count);
-  ClientOptions options;
-  options.servers = servers();
-  watch_ = std::make_unique<CellWatch>(options);
+  watching_.servers = servers();
 }
 
 std::string DemoCell::data(std::size_t region) const { return stage_.at(regions[region]); }
@@ -111,6 +109,8 @@ Result<ChildServer> DemoCell::begin(std::size_t region) const {
 Status DemoCell::start_all() {
   for (std::size_t i = 0; i < region_count; ++i) processes_[i].emplace(TRY(begin(i)));
   for (auto& process : processes_) TRY(process->wait_ready());
+  TRY(open_identity(watching_));  // the regions made it
+  watch_ = std::make_unique<CellWatch>(watching_);
   return {};
 }
 

@@ -68,6 +68,7 @@ class DemoCell {
   std::vector<std::string> addresses_;
   std::string witness_;
   std::array<std::optional<ChildServer>, region_count> processes_;
+  ClientOptions watching_;
   std::unique_ptr<CellWatch> watch_;
   CellObserver observer_;
 };

@@ -136,11 +136,11 @@ Result<std::string> client_address(const std::string& advertised, const std::str
   return api::format_listen_address(address);
 }
 
-/// Where peers are listened to, as api/ decides it for clients: loopback without identities.
-Status check_peer_listen(const std::string& text, bool is_secured) {
+/// Where peers are listened to, as api/ decides it for clients: loopback with --dev.
+Status check_peer_listen(const std::string& text, bool is_dev) {
   const Result<api::ListenAddress> address = api::parse_listen_address(text);
   if (!address) return with_context(address.error(), "--peer-listen");
-  if (Status may = api::check_may_listen(*address, is_secured); !may)
+  if (Status may = api::check_may_listen(*address, is_dev); !may)
     return with_context(may.error(), "--peer-listen");
   if (address->port == 0)
     return bad_flag("--peer-listen", "its peers must know the port: 0 cannot be used");
@@ -275,7 +275,7 @@ u128 derive_cell(std::string_view deployment, std::vector<replica::MemberInfo> f
 
 Result<std::optional<GroupSettings>> parse_group(const GroupFlags& flags,
                                                  std::string_view deployment,
-                                                 const std::string& grpc, bool is_secured) {
+                                                 const std::string& grpc, bool is_dev) {
   if (flags.replica_id == 0) {
     TRY(refuse_without_id(flags));
     return std::optional<GroupSettings>();
@@ -292,7 +292,7 @@ Result<std::optional<GroupSettings>> parse_group(const GroupFlags& flags,
       !is_region_of(config.founders, flags.home))
     return bad_flag("--home", fmt::format("no replica given is in region '{}'", flags.home));
   config.home = flags.home;
-  TRY(check_peer_listen(config.listen, is_secured));
+  TRY(check_peer_listen(config.listen, is_dev));
   config.client_address = TRY(client_address(flags.advertise, grpc));
   if (!config.joins) settings.derived_cell = derive_cell(deployment, config.founders);
 

@@ -52,9 +52,9 @@ Result<u128> parse_cell(std::string_view text);
 u128 derive_cell(std::string_view deployment, std::vector<replica::MemberInfo> founders);
 /// None: the node is alone. `grpc`: where it listens for clients. Errors: invalid_argument naming
 /// the flag and what it lacks; permission_denied if peers would be listened to beyond loopback
-/// without `is_secured`.
+/// though it `is_dev`.
 Result<std::optional<GroupSettings>> parse_group(const GroupFlags& flags,
                                                  std::string_view deployment,
-                                                 const std::string& grpc, bool is_secured);
+                                                 const std::string& grpc, bool is_dev);
 
 }  // namespace meridian::app

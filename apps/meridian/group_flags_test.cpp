@@ -17,7 +17,7 @@ GroupFlags three() {
 
 Result<std::optional<GroupSettings>> parse(const GroupFlags& flags,
                                            const std::string& grpc = "127.0.0.1:7402") {
-  return parse_group(flags, "meridian", grpc, false);
+  return parse_group(flags, "meridian", grpc, true);
 }
 
 TEST(GroupFlags, without_a_replica_id_the_node_is_alone_and_other_flags_are_refused) {

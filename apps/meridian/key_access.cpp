@@ -99,7 +99,10 @@ Result<std::unique_ptr<storage::KeyStore>> open_key_store(const KeyAccess& acces
 
 Result<std::unique_ptr<storage::KeyStore>> create_key_store(const KeyAccess& access,
                                                             const storage::KeyStore::Io& io,
-                                                            crypto::Secret passphrase) {
+                                                            crypto::Secret passphrase,
+                                                            bool is_dev) {
+  if (access.key_store.empty() && is_dev)
+    return storage::KeyStore::create(io, passphrase.bytes(), dev_cost);
   if (access.key_store.empty()) return storage::KeyStore::create(io, passphrase.bytes());
   auto token = TRY(token::Token::open({access.key_store}, std::move(passphrase)));
   return storage::create_token_key_store(io, std::move(token));

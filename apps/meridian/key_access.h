@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "crypto/kdf.h"
 #include "crypto/secret.h"
 #include "storage/key_store.h"
 
@@ -18,6 +19,8 @@ class App;
 namespace meridian::app {
 
 inline constexpr std::size_t passphrase_size_min = 8;
+/// Of a passphrase that lies beside the keys (--dev): slowness would protect nothing. 15 ms.
+inline constexpr crypto::ScryptCost dev_cost{12, 8, 1};
 
 struct KeyAccess {
   std::string key_store{};  ///< URI of the token that holds the keys; empty: there is none.
@@ -45,10 +48,12 @@ Result<std::optional<crypto::Secret>> given_passphrase(const KeyAccess& access);
 Result<std::unique_ptr<storage::KeyStore>> open_key_store(
     const KeyAccess& access, const storage::KeyStore::Io& io, crypto::Secret passphrase,
     storage::KeyStore::Opening opening = storage::KeyStore::Opening::to_use);
-/// A new one. Errors: those of KeyStore::create, or of the token.
+/// A new one; `is_dev`: opened at dev_cost from then on. Errors: those of KeyStore::create, or of
+/// the token.
 Result<std::unique_ptr<storage::KeyStore>> create_key_store(const KeyAccess& access,
                                                             const storage::KeyStore::Io& io,
-                                                            crypto::Secret passphrase);
+                                                            crypto::Secret passphrase,
+                                                            bool is_dev = false);
 
 /// "Give --passphrase-file FILE, ...": the ways to name one.
 std::string ways_to_give_passphrase();

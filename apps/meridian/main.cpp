@@ -36,6 +36,7 @@ std::string unknown_command(const CLI::App& app) {
 int main(int argc, char** argv) {
   using namespace meridian::app;
   meridian::api::require_tls13();
+  meridian::api::quiet_grpc_log();
   // Debian builds absl to look for lock cycles at every lock, and gRPC takes many per call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CLI::App app(help, "meridian");

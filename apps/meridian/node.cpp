@@ -165,7 +165,7 @@ Result<Node> open_node(const NodeOptions& options) {
                   "there are records, but keys/store is missing: nothing can open them without it. "
                   "Restore it from a backup");
     }
-    keys = create_key_store(options, io, passphrase.copy());
+    keys = create_key_store(options, io, passphrase.copy(), node.dev_keys);
     node.is_new = true;
   }
   node.keys = TRY(std::move(keys));

@@ -17,17 +17,17 @@ namespace meridian::app {
 /// depend on each other.
 struct ProcessIdentity {
   metrics::Registry metrics;
-  std::unique_ptr<HeldIdentity> held;  ///< Null in the clear.
-  std::unique_ptr<IdentityKeeper> keeper;
+  std::unique_ptr<HeldIdentity> held;
+  std::unique_ptr<IdentityKeeper> keeper;  ///< Null if another renews it.
 
-  Status open(const std::string& directory) {
-    if (directory.empty()) return {};
+  Status open(const std::string& directory, bool is_kept_here) {
     held = TRY(HeldIdentity::open(directory, &metrics, [](const IdentityDirectory::Change& change) {
       if (change.taken)
         spdlog::info("{}: taken up", change.file);
       else
         spdlog::warn("{} stays as it was: {}", change.file, change.taken.error().message);
     }));
+    if (!is_kept_here) return {};
     keeper = std::make_unique<IdentityKeeper>(
         *held, metrics, [](const std::string& line) { spdlog::warn("{}", line); });
     return {};

@@ -56,7 +56,7 @@ Status open_keys(const NodeOptions& options, Node& node) {
   const storage::KeyStore::Io io{*node.disk, *node.clock, *node.entropy};
   Result<std::unique_ptr<storage::KeyStore>> keys = open_key_store(options, io, passphrase.copy());
   if (!keys && keys.error().code == Code::not_found)
-    keys = create_key_store(options, io, passphrase.copy());
+    keys = create_key_store(options, io, passphrase.copy(), node.dev_keys);
   node.keys = TRY(std::move(keys));
   return {};
 }

@@ -18,8 +18,8 @@
 #include "crypto/secret.h"
 #include "files.h"
 #include "joined_file.h"
-#include "process_identity.h"
 #include "replica_words.h"
+#include "serve_identity.h"
 #include "serving.h"
 #include "stop_signals.h"
 
@@ -32,13 +32,16 @@ recover what was acknowledged, kill -9 or not, and go on. A replica that was awa
 others keep their log copies the state of one of them, and goes on. One line on stdout says when it is ready;
 everything else goes to stderr. SIGTERM and SIGINT finish what is under way and stop.
 
-With --identity it speaks TLS 1.3 only, to callers and replicas whose certificates are good, and each may do
-what the policy says (--first-policy); without, it listens on loopback only (docs/security/identities.md).
+It speaks TLS 1.3 only, to callers and replicas whose certificates are good, and each may do what the
+policy says (--first-policy). Who it is, is in --identity DIR (meridian join --help); --dev makes an identity
+for it and one for the commands of this user, listens on loopback only, and lets them do everything
+(docs/security/identities.md).
 
 Examples:
   meridian serve --data ./ledger --dev
-      try it: the passphrase lies beside the keys, which protects nothing
-  meridian serve --data /var/lib/meridian --passphrase-file /run/secrets/meridian
+      try it: passphrases lie beside the keys, which protects nothing
+  meridian serve --data /var/lib/meridian --passphrase-file /run/secrets/meridian --identity ./node
+    --first-policy policy.yaml
   meridian serve --data ./ledger --dev --witness http://127.0.0.1:7470=VKEY
       has its checkpoints cosigned by a witness, which another organisation should run
       (meridian witness --help); while it is down the ledger goes on
@@ -54,7 +57,7 @@ Examples:
       --http 127.0.0.1:7484
       a new replica of a cell that runs: it waits until `meridian node add` or `node replace` names
       it, copies the state and is ready. Later starts need only --data, --dev, --grpc and --http
-  curl http://127.0.0.1:7480/v1/status
+  curl --insecure --cert ~/.local/state/meridian/dev/caller/identity.pem https://127.0.0.1:7480/v1/status
       the HTTP interface is described in docs/api.md)";
 
 struct ServeOptions {
@@ -69,14 +72,12 @@ struct ServeOptions {
   std::string grpc{default_grpc};
   std::string http{default_http};
   std::vector<std::string> witnesses;  ///< URL=VKEY
-  std::string identity;                ///< Directory; empty: in the clear.
-  std::vector<std::string> peer_domains;
-  std::string first_policy;  ///< File; empty: none.
+  IdentityFlags identity;
 };
 
-Result<api::ListenAddress> listen_address(const std::string& text, bool is_secured) {
+Result<api::ListenAddress> listen_address(const std::string& text, bool is_dev) {
   api::ListenAddress address = TRY(api::parse_listen_address(text));
-  TRY(api::check_may_listen(address, is_secured));
+  TRY(api::check_may_listen(address, is_dev));
   return address;
 }
 
@@ -115,10 +116,11 @@ void log_start(const Node& node, const ServeOptions& options) {
   if (!node.kept_storage_key.empty())
     spdlog::warn("an older storage key is kept, as not every file could be turned over: {}",
                  node.kept_storage_key);
-  if (options.identity.empty())
+  if (options.identity.directory.empty())
     spdlog::warn(
-        "no --identity: every program on this machine can read and write, and nobody is told "
-        "apart");
+        "--dev: this is {}, which no production believes, and whoever is of it may do everything. "
+        "commands of this user take its identity by themselves",
+        dev_trust_domain);
   if (std::size_t unlocked = crypto::secret_memory().unlocked; unlocked > 0) {
     spdlog::warn("{} bytes of key memory are not locked against swap: raise RLIMIT_MEMLOCK",
                  unlocked);
@@ -324,44 +326,6 @@ Status check_cell_is_named(const GroupFlags& flags, io::Disk& disk) {
               "shows it");
 }
 
-/// The trust domain of a region of the same deployment: "us.bank.example" beside "eu.bank.example".
-std::string domain_of(const std::string& region, const std::string& own_domain) {
-  return region + own_domain.substr(std::min(own_domain.find('.'), own_domain.size()));
-}
-
-/// That the identity is of this very replica. Gives the trust domains of its peers.
-/// Errors: permission_denied with the id that it needs.
-Result<std::vector<std::string>> check_identity(const HeldIdentity& identity,
-                                                const ServeOptions& options,
-                                                const replica::ReplicaConfig& config, u128 cell) {
-  const std::string& domain = identity.id().trust_domain;
-  const mesh::NodeName name{cell, config.group ? config.group->id : 1};
-  if (mesh::node_of(identity.id()) != name)
-    return fail(Code::permission_denied,
-                fmt::format("--identity: {} is {}, and this replica is {}. issue that: meridian ca "
-                            "issue --dir CA --id {} --out {}",
-                            options.identity, mesh::format_spiffe_id(identity.id()),
-                            mesh::format_spiffe_id(mesh::node_id(domain, name)),
-                            mesh::format_spiffe_id(mesh::node_id(domain, name)), options.identity));
-  std::vector<std::string> domains = options.peer_domains;
-  if (config.group)
-    for (const replica::MemberInfo& one : config.group->founders)
-      domains.push_back(domain_of(one.region, domain));
-  return domains;
-}
-
-/// Null without one.
-Result<std::shared_ptr<const mesh::Policy>> read_first_policy(const ServeOptions& options) {
-  if (options.first_policy.empty()) return std::shared_ptr<const mesh::Policy>();
-  if (options.identity.empty())
-    return fail(Code::invalid_argument,
-                "--first-policy: needs --identity; in the clear nobody is told apart");
-  const std::string text = TRY(read_input(options.first_policy, mesh::policy_size_max));
-  Result<std::shared_ptr<const mesh::Policy>> policy = mesh::Policy::parse(text);
-  if (!policy) return with_context(policy.error(), options.first_policy);
-  return policy;
-}
-
 Result<Exit> serve(const ServeOptions& options) {
   keep_freed_memory();
   if (!crypto::leave_no_core())
@@ -369,12 +333,13 @@ Result<Exit> serve(const ServeOptions& options) {
   replica::ReplicaConfig config;
   const std::unique_ptr<io::Disk> directory = TRY(open_directory(options.node.directory));
   const GroupFlags flags = TRY(with_joined(options.group, *directory));
-  const bool is_secured = !options.identity.empty();
+  TRY(check_identity_flags(options.identity, options.node.dev));
+  const bool is_dev = options.identity.directory.empty();
   const std::optional<GroupSettings> group =
-      TRY(parse_group(flags, config.deployment, options.grpc, is_secured));
+      TRY(parse_group(flags, config.deployment, options.grpc, is_dev));
   TRY(check_cell_is_named(flags, *directory));
-  const api::ListenAddress grpc_address = TRY(listen_address(options.grpc, is_secured));
-  const api::ListenAddress http_address = TRY(listen_address(options.http, is_secured));
+  const api::ListenAddress grpc_address = TRY(listen_address(options.grpc, is_dev));
+  const api::ListenAddress http_address = TRY(listen_address(options.http, is_dev));
   NodeOptions node_options = options.node;
   if (!flags.cell.empty()) node_options.cell = TRY(parse_cell(flags.cell));
   if (group) {
@@ -392,8 +357,9 @@ Result<Exit> serve(const ServeOptions& options) {
   }
   if (group && group->config.joins) TRY(write_joined(*node.disk, flags));
   log_start(node, options);
-  ProcessIdentity identity;
-  TRY(identity.open(options.identity));
+  ServeIdentity identity;
+  TRY(identity.open(options.identity, options.node.directory, node,
+                    group ? std::optional(group->config) : std::nullopt));
   config.cell = node.cell;
   config.generation = node.generation.number;
   config.checkpoint_interval = options.checkpoint_interval;
@@ -402,21 +368,19 @@ Result<Exit> serve(const ServeOptions& options) {
   config.scrub_bytes_per_second = options.scrub_mib << 20;
   config.canary.poison_amount = options.poison_amount;
   config.canary.poison_asserts = true;
-  std::vector<std::string> peer_domains;
-  if (identity.held) peer_domains = TRY(check_identity(*identity.held, options, config, node.cell));
   ServeSetting setting{node,
                        config,
                        group ? group->network : io::OsNetworkOptions(),
                        grpc_address,
                        http_address,
-                       identity.held.get(),
-                       &identity.metrics,
-                       std::move(peer_domains),
+                       *identity.process.held,
+                       identity.process.metrics,
+                       identity.peer_domains,
                        [](const std::string& notice) { spdlog::warn("{}", notice); },
                        show_progress,
                        stop_at_once,
                        options.witnesses,
-                       TRY(read_first_policy(options)),
+                       identity.first_policy,
                        {}};
   return serve_until_signal(setting, signals);
 }
@@ -431,7 +395,7 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   command->add_option("--data", options->node.directory, "Directory of the ledger; made if missing")
       ->required();
   command->add_flag("--dev", options->node.dev,
-                    "Make a passphrase beside the keys: for trying out only");
+                    "Make a passphrase beside the keys, and identities: for trying out only");
   add_key_access(*command, options->node, "File whose content seals the keys");
   command->add_option("--grpc", options->grpc, "Address of the gRPC interface")
       ->capture_default_str();
@@ -446,23 +410,7 @@ void add_serve(CLI::App& app, Invocation& invocation) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20))
       ->type_name("N");
-  command
-      ->add_option(
-          "--identity", options->identity,
-          "Directory of who this replica is (`meridian ca issue`), taken up again within a "
-          "second when it is renewed")
-      ->type_name("DIR");
-  command
-      ->add_option(
-          "--first-policy", options->first_policy,
-          "Who may do what, until the cell has a policy of its own; without one it says how "
-          "it is and no more (docs/security/policy.md)")
-      ->type_name("FILE");
-  command
-      ->add_option("--peer-domain", options->peer_domains,
-                   "Trust domain of another region that replicas of this cell are in; those of the "
-                   "regions of --founder and --join need not be named; repeatable")
-      ->type_name("DOMAIN");
+  add_identity_flags(*command, options->identity);
   command
       ->add_option("--feature-level", options->feature_level,
                    "Newest feature level to run; 1: as the version before does, so that an upgrade "

@@ -85,8 +85,7 @@ replica::ReplicaExecutors Threads::for_replica() {
 replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics) const {
   replica::Replica::Io result{*node.disk, *node.clock, *node.entropy, *node.keys, metrics, notice};
   io::OsNetworkOptions options = network;
-  if (identity != nullptr)
-    options.security = mesh::make_link_security(identity->credentials(), peer_domains);
+  options.security = mesh::make_link_security(identity.credentials(), peer_domains);
   result.make_network = [options = std::move(options)] { return io::os_network(options); };
   result.behind = behind;
   result.standing = standing;
@@ -106,12 +105,10 @@ Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {
   self->witnessing_ =
       TRY(start_witnessing(setting, self->cell_->replica(), threads, self->metrics_));
   backend.witnessing = self->witnessing_.get();
-  backend.process_metrics = setting.process_metrics;
-  if (setting.identity != nullptr) {
-    backend.callers = &self->callers_.emplace(setting.identity->credentials());
-    self->policies_ = start_policies(setting, backend, *threads.policy);
-    backend.policies = self->policies_.get();
-  }
+  backend.process_metrics = &setting.process_metrics;
+  backend.callers = &self->callers_.emplace(setting.identity.credentials());
+  self->policies_ = start_policies(setting, backend, *threads.policy);
+  backend.policies = self->policies_.get();
   self->grpc_ = TRY(api::GrpcServer::start(backend, setting.grpc));
   self->http_ = TRY(api::HttpServer::start(backend, setting.http));
   return self;

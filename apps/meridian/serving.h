@@ -51,10 +51,10 @@ struct ServeSetting {
   replica::ReplicaConfig config;
   io::OsNetworkOptions network;
   api::ListenAddress grpc, http;
-  /// Of the process, and outlives it; null: in the clear, on loopback.
-  const HeldIdentity* identity = nullptr;
-  /// What the process counts whether its cell is open or not; outlives it, null: nothing.
-  const metrics::Registry* process_metrics = nullptr;
+  /// Of the process, and outlives it.
+  const HeldIdentity& identity;
+  /// What the process counts whether its cell is open or not; outlives it.
+  const metrics::Registry& process_metrics;
   /// Trust domains of the regions that the cell spans, beside the own one.
   std::vector<std::string> peer_domains;
   std::function<void(const std::string&)> notice;
@@ -93,7 +93,7 @@ class Serving {
   std::unique_ptr<cell::LocalCell> cell_;
   std::unique_ptr<witness::Witnessing> witnessing_;  ///< None without witnesses.
   std::optional<api::Backend> backend_;
-  std::unique_ptr<cell::PolicyKeeper> policies_;  ///< None in the clear.
+  std::unique_ptr<cell::PolicyKeeper> policies_;
   std::unique_ptr<api::GrpcServer> grpc_;
   std::unique_ptr<api::HttpServer> http_;
 };

@@ -70,11 +70,11 @@ std::string format_listen_address(const ListenAddress& address) {
   return fmt::format("{}:{}", address.ip, address.port);
 }
 
-Status check_may_listen(const ListenAddress& address, bool is_secured) {
-  if (address.is_loopback || is_secured) return {};
+Status check_may_listen(const ListenAddress& address, bool is_dev) {
+  if (address.is_loopback || !is_dev) return {};
   return fail(Code::permission_denied,
-              fmt::format("{} is not a loopback address: without identities anyone who reaches it "
-                          "could write. Give this process one with --identity DIR, or listen on "
+              fmt::format("{} is not a loopback address, and what --dev makes protects nothing. "
+                          "Give this process an identity with --identity DIR, or listen on "
                           "127.0.0.1 or [::1]",
                           format_listen_address(address)));
 }

@@ -25,7 +25,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text);
 /// The same text form: "127.0.0.1:7400", "[::1]:7400".
 std::string format_listen_address(const ListenAddress& address);
 
-/// Errors: permission_denied unless the address is loopback, or callers have to say who they are.
-Status check_may_listen(const ListenAddress& address, bool is_secured);
+/// Errors: permission_denied if others could reach a server whose identity --dev made.
+Status check_may_listen(const ListenAddress& address, bool is_dev);
 
 }  // namespace meridian::api

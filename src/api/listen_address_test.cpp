@@ -23,21 +23,21 @@ TEST(ListenAddress, nothing_hides_behind_a_zero_byte) {
   }
 }
 
-TEST(ListenAddress, only_loopback_is_listened_to_in_the_clear) {
+TEST(ListenAddress, with_identities_of_dev_only_loopback_is_listened_to) {
   for (const char* text :
        {"127.0.0.1:7400", "127.9.9.9:1", "[::1]:0", "localhost:80", "[::ffff:127.0.0.1]:7"}) {
     Result<ListenAddress> address = parse_listen_address(text);
     ASSERT_TRUE(address.has_value()) << text;
-    EXPECT_TRUE(check_may_listen(*address, false).has_value()) << text;
+    EXPECT_TRUE(check_may_listen(*address, true).has_value()) << text;
   }
   for (const char* text : {"0.0.0.0:7400", "10.0.0.1:1", "[::]:0", "[fe80::1]:80", "128.0.0.1:1",
                            "[::ffff:10.0.0.1]:7"}) {
     Result<ListenAddress> address = parse_listen_address(text);
     ASSERT_TRUE(address.has_value()) << text;
-    Status status = check_may_listen(*address, false);
+    Status status = check_may_listen(*address, true);
     ASSERT_FALSE(status.has_value()) << text;
     EXPECT_EQ(status.error().code, Code::permission_denied);
-    EXPECT_TRUE(check_may_listen(*address, true).has_value()) << text;
+    EXPECT_TRUE(check_may_listen(*address, false).has_value()) << text;
   }
 }
 

@@ -1,4 +1,5 @@
-// That gRPC speaks TLS 1.3 and nothing older, in this process.
+// What a process settles about gRPC before it uses it: that it speaks TLS 1.3 and nothing older,
+// and what it tells the operator.
 #pragma once
 
 namespace meridian::api {
@@ -7,5 +8,9 @@ namespace meridian::api {
 /// the cipher suites of TLS 1.2 from the environment, once. This names one that no handshake of TLS
 /// 1.2 can use. Not thread-safe.
 void require_tls13();
+
+/// gRPC's errors go to stderr, without the one it has at every handshake: that a certificate names
+/// no host, which in a mesh none does. Not thread-safe.
+void quiet_grpc_log();
 
 }  // namespace meridian::api

@@ -6,9 +6,9 @@ client reads what is damaged before it was found. Nothing else is told from a so
 """
 
 import time
-import urllib.request
 
 import cluster
+import meridian
 from cluster import check, run
 
 FLAGS = ("--test-checkpoint-interval", "20000", "--test-wal-file-size", str(1 << 20), "--scrub-rate", "64")
@@ -30,10 +30,9 @@ def flip(path, *places):
 
 
 def metric(node, name):
-    with urllib.request.urlopen(f"http://127.0.0.1:{node.http_port}/metrics", timeout=10) as reply:
-        for line in reply.read().decode().splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[1])
+    for line in meridian.get(f"127.0.0.1:{node.http_port}", "/metrics").splitlines():
+        if line.startswith(name + " "):
+            return float(line.split()[1])
     raise AssertionError(f"node {node.number} has no metric {name}")
 
 

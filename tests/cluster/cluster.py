@@ -117,6 +117,7 @@ class Cluster:
     """`within(number)`: the beginning of the command line that starts a replica; empty if None."""
 
     def __init__(self, binary, work, *flags, count=3, within=None):
+        os.environ["MERIDIAN_DEV_DIR"] = str(work / "dev")
         ports = free_ports(3 * count)
         founders = [f"{i + 1}={REGIONS[i % len(REGIONS)]}@127.0.0.1:{ports[3 * i]}" for i in range(count)]
         self.binary = binary

@@ -5,18 +5,26 @@ transfer up while it runs: what got no answer, or one that leaves the outcome op
 with the same id, to the next replica.
 """
 
+import functools
 import http.client
 import json
 import socket
 import threading
 import time
 
+import meridian
+
 ATTEMPT_TIMEOUT = 2.0  # seconds for one request; a stopped replica answers none
+
+
+@functools.cache
+def tls_of(caller):
+    return meridian.tls(caller)
 
 
 def call(node, method, path, body=None, timeout=ATTEMPT_TIMEOUT):
     """(HTTP status, decoded body); status 0 if no answer came."""
-    connection = http.client.HTTPConnection("127.0.0.1", node.http_port, timeout=timeout)
+    connection = http.client.HTTPSConnection("127.0.0.1", node.http_port, timeout=timeout, context=tls_of(meridian.dev_caller()))
     try:
         headers = {"Content-Type": "application/json",
                    "Meridian-Timeout-Ms": str(int(timeout * 900))}

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Three replicas in three trust domains, known by certificates: who is let in, who is not, and why.
 
-Plain callers, strangers, expired and denied ones are refused with a reason; certificates of everybody are
+Callers in the clear, strangers, expired and denied ones are refused with a reason; certificates of everybody are
 renewed under load without a failed command; a denied subscriber is cut off within 5 s.
 """
 
 import json
 import pathlib
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -60,12 +61,13 @@ def refused(binary, cell, identity, reason):
 
 def check_strangers(binary, cell, ids, work):
     code, words = failed(binary, "status", "--server", cell.servers(), "--timeout", "3")
-    check(code == 3 and "--identity" in words, f"in the clear: {code} {words}")
+    check(code == 1 and "who are you?" in words, f"nobody: {code} {words}")
     other = Authorities(binary, work / "other")
     stranger = other.issue("eu", "/service/pay")  # the same name, of another root
     code, words = failed(binary, "status", "--server", cell.servers(), "--identity", stranger, "--timeout", "3")
     check(code == 3, f"a stranger got an answer: {code} {words}")
     check_no_http(cell, stranger)
+    check_no_plaintext(cell)
     short = ids.issue("eu", "/service/short", "--lifetime", "2")
     time.sleep(3)
     code, words = failed(binary, "status", "--server", cell.servers(), "--identity", short)
@@ -88,6 +90,21 @@ def check_no_http(cell, identity):
     except OSError:
         return
     raise AssertionError(f"HTTP answered {identity}: {seen}")
+
+
+def check_no_plaintext(cell):
+    """Who speaks HTTP/1.1, or HTTP/2 as gRPC does, without TLS is told nothing of the ledger."""
+    node = cell.nodes[0]
+    for port in (node.http_port, int(node.grpc.split(":")[1]), node.peer_port):
+        for words in (b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+                plain.sendall(words)
+                try:
+                    answer = plain.recv(4096)
+                except OSError:
+                    answer = b""
+            check(not answer.startswith(b"HTTP/") and b"records" not in answer and b"\x04\x00\x00" not in answer[3:6],
+                  f"port {port} answered in the clear: {answer}")
 
 
 def check_http(cell, identity):

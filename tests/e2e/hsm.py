@@ -43,7 +43,7 @@ class Place:
         self.keys = ("--key-store", uri("ledger"), "--passphrase-file", str(self.pin))
 
     def serve(self):
-        return meridian.Server(self.binary, self.data, keys=self.keys, environment=self.environment)
+        return meridian.Server(self.binary, self.data, keys=("--dev", *self.keys), environment=self.environment)
 
     def run(self, *arguments, expect=0):
         return meridian.run(self.binary, *arguments, "--data", self.data, expect=expect,

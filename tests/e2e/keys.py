@@ -82,7 +82,7 @@ def credentials(binary, work):
     (handed / "other").write_text("another passphrase\n")
     systemd = {"CREDENTIALS_DIRECTORY": str(handed)}
     by_name = ("--passphrase-credential", "ledger")
-    with meridian.Server(binary, data, keys=by_name, environment=systemd) as server:
+    with meridian.Server(binary, data, keys=("--dev", *by_name), environment=systemd) as server:
         server.run("account", "create", "--id", 1, "--ledger", 978, "--code", 1)
         server.run("log", "checkpoint")
         server.stop()

@@ -10,8 +10,10 @@ import pathlib
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
+import urllib.request
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 SAMPLES = SOURCE / "samples" / "books"
@@ -28,6 +30,25 @@ def shared_journals():
 def check(condition, message):
     if not condition:
         raise AssertionError(message)
+
+
+def dev_caller():
+    """The directory of who a server with --dev takes the user's commands for."""
+    return os.environ["MERIDIAN_DEV_DIR"] + "/caller"
+
+
+def tls(caller=None):
+    """What a server with --dev takes an HTTP client of this user by. Its certificate names no host."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(f"{caller or dev_caller()}/identity.pem")
+    return context
+
+
+def get(address, path, timeout=10):
+    """The body of an answer to GET."""
+    with urllib.request.urlopen(f"https://{address}{path}", timeout=timeout, context=tls()) as reply:
+        return reply.read().decode()
 
 
 class Server:
@@ -92,5 +113,6 @@ def main(test):
     binary, work = sys.argv[1], pathlib.Path(sys.argv[2])
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
+    os.environ["MERIDIAN_DEV_DIR"] = str(work / "dev")
     test(binary, work)
     shutil.rmtree(work, ignore_errors=True)

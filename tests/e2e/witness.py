@@ -70,8 +70,7 @@ def write(server, name, count=3):
 
 
 def metric(server, name):
-    with urllib.request.urlopen(f"http://{server.http}/metrics") as reply:
-        found = re.search(rf"^{name}(?:{{[^}}]*}})? (\S+)$", reply.read().decode(), re.M)
+    found = re.search(rf"^{name}(?:{{[^}}]*}})? (\S+)$", meridian.get(server.http, "/metrics"), re.M)
     check(found, f"no metric {name}")
     return float(found[1])
 
@@ -113,8 +112,7 @@ def witnessed_receipts(binary, work, server, vkey):
     check(witness_row(server)["state"] == "cosigning", str(witness_row(server)))
     server.run("receipt", "get", "--record", 1, "-o", receipt)
     check(level(binary, receipt, trusted) == "witnessed", "from then on plain receipts too")
-    with urllib.request.urlopen(f"http://{server.http}/v1/receipts?record=1&witnesses=1") as reply:
-        receipt.write_bytes(reply.read())
+    receipt.write_text(meridian.get(server.http, "/v1/receipts?record=1&witnesses=1"))
     check(level(binary, receipt, trusted) == "witnessed", "over HTTP")
     server.run("receipt", "get", "--record", 1, "--witnesses", 2, expect=1)
     return trusted
