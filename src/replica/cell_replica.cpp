@@ -185,6 +185,7 @@ Status CellReplica::start_alone(const Progress& progress) {
   prover_->start_signing();
   leadership_ = {LocalLog::only_term, true, 1};
   proposer_->lead(LocalLog::only_term, ledger_->last_time(), first_requests());
+  drain_all();  // who asks next finds a ledger that is begun, and at its level
   applier_->start_watching();
   return {};
 }

@@ -156,6 +156,7 @@ def judge_export(server, work, target):
 def test(binary, work):
     data = work / "ledger"
     with meridian.Server(binary, data) as server:
+        check(server.records_at_start == 1, "a new ledger is begun before it is served")
         accounts_and_transfers(server)
         events(server)
         bulk(server, work)

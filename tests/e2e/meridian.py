@@ -62,9 +62,10 @@ class Server:
             stdout=subprocess.PIPE, stderr=self.log, text=True,
             env={**os.environ, **(environment or {})})
         line = self.process.stdout.readline()
-        found = re.match(r"meridian: serving grpc (\S+) http (\S+) ", line)
+        found = re.match(r"meridian: serving grpc (\S+) http (\S+) \((\d+) records\)", line)
         check(found, f"the server did not start: {line!r}, see {data}.log")
-        self.grpc, self.http = found.groups()
+        self.grpc, self.http = found[1], found[2]
+        self.records_at_start = int(found[3])
 
     def run(self, *arguments, expect=0, text=None):
         return run(self.binary, *arguments, "--server", self.grpc, expect=expect)
