@@ -103,6 +103,7 @@ Result<Exit> restore(const BackupOptions& options) {
   if (options.json) {
     OrderedJson out{{"records", made.records},
                     {"erased_subjects", made.erased_subjects},
+                    {"owed_records", made.owed_records},
                     {"generation", made.generation},
                     {"origin", made.origin},
                     {"new_generation", made.loss.has_value()}};
@@ -122,6 +123,11 @@ Result<Exit> restore(const BackupOptions& options) {
         fmt::format("{} subjects were forgotten after these keys were kept: their keys were "
                     "destroyed again",
                     made.erased_subjects));
+  if (made.owed_records > 0)
+    print_line(
+        fmt::format("the backup is older than the keys, which know {} changes more of what is kept "
+                    "and forgotten: they hold, and the first start records them",
+                    made.owed_records));
   if (!made.loss) {
     print_line("nothing that was signed is lost: the log goes on as " + made.origin);
   } else if (made.loss->is_none()) {

@@ -56,6 +56,7 @@ struct RestoredBackup {
   std::uint64_t records = 0;          ///< Of the backup, all of them there.
   std::uint64_t records_before = 0;   ///< That an interrupted restore had copied.
   std::uint64_t erased_subjects = 0;  ///< Forgotten after the keys were kept: destroyed again.
+  std::uint64_t owed_records = 0;     ///< Of what the keys know and the backup is too old for.
   std::uint64_t generation = 0;
   std::optional<Loss> loss;  ///< Set if a new generation was opened.
   std::uint64_t opened_by = 0;

@@ -8,6 +8,7 @@
 #include "backup_store.h"
 #include "commands.h"
 #include "data_directory.h"
+#include "door/owed_records.h"
 #include "files.h"
 #include "ledger/entry.h"
 #include "ledger/ledger.h"
@@ -54,6 +55,7 @@ class Creation {
   Status copy_state();
   Status describe();
   Status sign();
+  Result<Buffer> read_key_records();
   Status keep_keys();
   Status commit();
 
@@ -288,12 +290,28 @@ Status Creation::describe() {
   return sign();
 }
 
+Result<Buffer> Creation::read_key_records() {
+  std::vector<door::OwedRecords::Owed> said;
+  Status decoded;
+  TRY(records_->scan(0, raw(info_.head.size), [&](std::uint64_t, Bytes bytes) {
+    const Result<ledger::Header> header = ledger::Header::decode(bytes);
+    if (!header) decoded = header.error();
+    const auto record = header ? replica::key_record_of(*header) : std::nullopt;
+    if (record && door::change_of(record->kind, record->command.data()))
+      said.push_back({header->actor, {record->kind, record->command}});
+    return decoded.has_value();
+  }));
+  TRY(std::move(decoded));
+  return door::OwedRecords::encode(said);
+}
+
 Status Creation::keep_keys() {
   KeyBundle bundle;
   bundle.cell = data_.cell;
   bundle.created_ns = info_.created_ns;
   bundle.expires_ns = info_.created_ns + options_.keys_valid_days * ns_per_day;
   bundle.files = TRY(collect_key_files(*data_.disk));
+  bundle.files.push_back({std::string(key_records_path), TRY(read_key_records())});
   done_.expires_ns = bundle.expires_ns;
   return write_bundle(bundle_context(*bundle_.disk), bundle);
 }

@@ -15,6 +15,7 @@
 #include "commands.h"
 #include "data_directory.h"
 #include "door/keeping_commands.h"
+#include "door/owed_records.h"
 #include "door/subject_key.h"
 #include "files.h"
 #include "new_generation.h"
@@ -67,6 +68,7 @@ class Restoration {
   Status install();
   Status put_log();
   Status fold_keys();
+  Status owe(storage::KeyTable& table, const std::vector<door::KeepingCommand>& recorded);
   Status erase_again();
   Status put_heads();
   Status finish();
@@ -191,7 +193,7 @@ Status Restoration::put_keys() {
   // The store last: with it the others are there.
   for (const bool is_store : {false, true})
     for (const KeyBundle::File& file : keys_.files)
-      if ((file.path == "keys/store") == is_store)
+      if (file.path != key_records_path && (file.path == "keys/store") == is_store)
         TRY(io::replace_file(*node_.disk, file.path, file.bytes));
   return {};
 }
@@ -278,10 +280,36 @@ Status Restoration::fold_keys() {
   return table->folded(end);
 }
 
-/// Whom the records say is forgotten stays forgotten, even if the keys are older.
+/// What the keys know and the records do not, because they are older: the table is told once more,
+/// and the first start records it.
+Status Restoration::owe(storage::KeyTable& table,
+                        const std::vector<door::KeepingCommand>& recorded) {
+  const auto known =
+      std::ranges::find(keys_.files, key_records_path, [](const auto& file) { return file.path; });
+  if (known == keys_.files.end()) return {};  // of a version before
+  std::vector<door::OwedRecords::Owed> missing;
+  std::size_t at = 0;  // both in the order of the records
+  for (const door::OwedRecords::Owed& one : TRY(door::OwedRecords::decode(known->bytes))) {
+    if (at < recorded.size() && recorded[at] == one.command) {
+      ++at;
+      continue;
+    }
+    TRY(table.change({*door::change_of(one.command.kind, one.command.bytes.data())}));
+    missing.push_back(one);
+  }
+  if (missing.empty()) return {};
+  done_.owed_records = missing.size();
+  auto owed = TRY(door::OwedRecords::open(*node_.disk));
+  TRY(owed.remove(missing));  // of a restore that was stopped here
+  return owed.add(missing);
+}
+
+/// Whom the records say is forgotten stays forgotten, even if the keys are older; and whom the keys
+/// know to be forgotten, even if the records are.
 Status Restoration::erase_again() {
   TRY(fold_keys());
   const auto table = TRY(storage::KeyTable::open(to(), *node_.keys, *node_.clock));
+  std::vector<door::KeepingCommand> recorded;
   Status erased;
   const auto erase = [&](Bytes bytes) -> Status {
     const ledger::Header header = TRY(ledger::Header::decode(bytes));
@@ -289,6 +317,7 @@ Status Restoration::erase_again() {
     if (!record) return {};
     const auto change = door::change_of(record->kind, record->command.data());
     if (!change) return {};
+    recorded.push_back({record->kind, record->command});
     const bool was_forgotten = table->is_forgotten(change->subject);
     TRY(table->change({*change}));
     if (!was_forgotten && table->is_forgotten(change->subject)) ++done_.erased_subjects;
@@ -298,7 +327,8 @@ Status Restoration::erase_again() {
     erased = erase(header);
     return erased.has_value();
   }));
-  return erased;
+  TRY(std::move(erased));
+  return owe(*table, recorded);
 }
 
 /// What earlier generations signed, what this one signed, and whether it can go on.

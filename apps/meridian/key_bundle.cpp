@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "crypto/secret.h"
+#include "door/owed_records.h"
 #include "files.h"
 #include "sealed_blob.h"
 
@@ -141,8 +142,9 @@ Result<KeyBundle> read_bundle(const storage::SealedContext& context) {
 
 Result<std::vector<KeyBundle::File>> collect_key_files(io::Disk& data) {
   std::vector<KeyBundle::File> files;
-  for (const std::string& path : {std::string("keys/store"), std::string("keys/table"),
-                                  std::string("keys/owed"), std::string(dev_passphrase_path)}) {
+  for (const std::string& path :
+       {std::string("keys/store"), std::string("keys/table"), std::string("keys/owed"),
+        std::string(door::OwedRecords::path), std::string(dev_passphrase_path)}) {
     if (!TRY(data.exists(path))) continue;
     files.push_back({path, TRY(io::read_file(data, path, key_file_size_max))});
   }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -68,6 +69,9 @@ Result<BundleDirectory> make_bundle_directory(const BundleOptions& options, io::
 Status write_bundle(const storage::SealedContext& context, const KeyBundle& bundle);
 /// Errors: data_loss; also if it is of another cell.
 Result<KeyBundle> read_bundle(const storage::SealedContext& context);
+/// What the records of a ledger say of keys, for who restores older ones under these: no file of
+/// the data directory, and of the bytes of door::OwedRecords.
+inline constexpr std::string_view key_records_path = "keys/records";
 /// What of a data directory goes into a bundle.
 Result<std::vector<KeyBundle::File>> collect_key_files(io::Disk& data);
 

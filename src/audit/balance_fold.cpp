@@ -95,15 +95,22 @@ void BalanceFold::generation(const Header& header, const ledger::OpenGeneration&
 void BalanceFold::system(const Header& header, const ledger::SystemBody& body) {
   if (header.kind == CommandKind::open_generation)
     generation(header, ledger::load_command<ledger::OpenGeneration>(body.command.data()));
-  if (header.kind == CommandKind::erase_subject) {
-    const auto erase = ledger::load_command<ledger::EraseSubject>(body.command.data());
-    erased_.emplace_back(erase.subject, erase.classes);
-  }
+  if (header.kind == CommandKind::erase_subject) forgetting(body.command.data());
   if (header.outcome == ledger::Outcome::created) erasure(header.kind, body.command.data());
   if (header.kind == CommandKind::state_digest) {
     const auto digest = ledger::load_command<ledger::StateDigest>(body.command.data());
     digests_[digest.record_index] = digest.digest;
   }
+}
+
+void BalanceFold::forgetting(const Byte* command) {
+  const auto erase = ledger::load_command<ledger::EraseSubject>(command);
+  erased_.emplace_back(erase.subject, erase.classes);
+}
+
+void BalanceFold::owe(const door::KeepingCommand& command) {
+  if (command.kind == CommandKind::erase_subject) forgetting(command.bytes.data());
+  erasure(command.kind, command.bytes.data());
 }
 
 void BalanceFold::erasure(CommandKind kind, const Byte* command) {

@@ -24,6 +24,7 @@
 #include "audit/read_only_disk.h"
 #include "base/assert.h"
 #include "door/keeping_commands.h"
+#include "door/owed_records.h"
 #include "door/subject_key.h"
 #include "replica/checkpointer.h"
 #include "replica/cosigned_head.h"
@@ -39,6 +40,7 @@ namespace {
 using namespace internal;  // NOLINT(google-build-using-namespace): the parts of this one
 
 constexpr std::size_t batch_records = 1'024;
+constexpr std::uint64_t owed_size_max = std::uint64_t{16} << 20;
 constexpr std::uint64_t named_one_by_one_max = 1'024;
 /// How many records ahead of its turn an account is fetched into the cache, in two steps.
 constexpr std::size_t fetch_index_ahead = 24, fetch_account_ahead = 12;
@@ -70,6 +72,7 @@ class LedgerVerifier {
   Status open();
   void open_state();
   void open_keys();
+  void take_owed();
   Status open_signed();
   void expect_checkpoint();
   Status scan();
@@ -156,6 +159,17 @@ void LedgerVerifier::open_keys() {
   auto sealer = door::PayloadSealer::create(context_.cell, io_.entropy, io_.keys, *ring);
   if (!sealer) return findings_.add("the key store: " + sealer.error().message);
   payloads_.open_with(std::move(*sealer));
+}
+
+/// Keys that are destroyed before the record of it is there: after a crash in between, or of a copy
+/// that is older than its keys. The next start records them.
+void LedgerVerifier::take_owed() {
+  const Result<bool> there = disk_.exists(door::OwedRecords::path);
+  if (!there || !*there) return;
+  const auto bytes = io::read_file(disk_, door::OwedRecords::path, owed_size_max);
+  const auto owed = bytes ? door::OwedRecords::decode(*bytes) : bytes.error();
+  if (!owed) return findings_.add("keys/owed.records: " + owed.error().message);
+  for (const door::OwedRecords::Owed& one : *owed) fold_.owe(one.command);
 }
 
 Status LedgerVerifier::open_signed() {
@@ -436,6 +450,7 @@ Result<Report> LedgerVerifier::run() {
   }
   check_replay();
   tree_->finish();
+  take_owed();
   payloads_.check_missing_keys(fold_);
   check_generations();
   const std::uint64_t there = std::max(count_, replay_->results().end);

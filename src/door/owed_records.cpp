@@ -8,7 +8,6 @@ namespace meridian::door {
 
 namespace {
 
-constexpr std::string_view path = "keys/owed.records";
 constexpr std::string_view old_path = "keys/owed";
 constexpr std::size_t owed_size = 160;
 constexpr std::size_t old_size =
@@ -23,24 +22,45 @@ Error damaged(io::Disk& disk, std::string_view file, std::string_view what) {
 
 }  // namespace
 
+Buffer OwedRecords::encode(std::span<const Owed> owed) {
+  Buffer bytes;
+  bytes.reserve(owed.size() * owed_size);
+  ByteWriter out(bytes);
+  for (const Owed& one : owed) {
+    out.id(one.actor);
+    out.u8(static_cast<std::uint8_t>(one.command.kind));
+    out.zeros(15);
+    out.bytes(one.command.bytes);
+  }
+  return bytes;
+}
+
+Result<std::vector<OwedRecords::Owed>> OwedRecords::decode(Bytes bytes) {
+  if (bytes.size() % owed_size != 0)
+    return fail(Code::data_loss,
+                fmt::format("{} bytes are not whole entries of {}", bytes.size(), owed_size));
+  std::vector<Owed> owed;
+  ByteReader in(bytes);
+  while (in.remaining() > 0) {
+    Owed one{};
+    one.actor = in.id();
+    one.command.kind = static_cast<ledger::CommandKind>(in.u8());
+    in.take(15);
+    one.command.bytes = in.array<ledger::command_size>();
+    if (!change_of(one.command.kind, one.command.bytes.data()))
+      return fail(Code::data_loss, "an entry is none of what may be owed");
+    owed.push_back(one);
+  }
+  return owed;
+}
+
 Result<OwedRecords> OwedRecords::open(io::Disk& disk) {
   OwedRecords owed(disk);
   if (TRY(disk.exists(path))) {
     const Buffer bytes = TRY(io::read_file(disk, path, owed_max * owed_size));
-    if (bytes.size() % owed_size != 0)
-      return damaged(disk, path,
-                     fmt::format("{} bytes are not whole entries of {}", bytes.size(), owed_size));
-    ByteReader in(bytes);
-    while (in.remaining() > 0) {
-      Owed one{};
-      one.actor = in.id();
-      one.command.kind = static_cast<ledger::CommandKind>(in.u8());
-      in.take(15);
-      one.command.bytes = in.array<ledger::command_size>();
-      if (!change_of(one.command.kind, one.command.bytes.data()))
-        return damaged(disk, path, "an entry is none of what may be owed");
-      owed.owed_.push_back(one);
-    }
+    Result<std::vector<Owed>> list = decode(bytes);
+    if (!list) return damaged(disk, path, list.error().message);
+    owed.owed_ = std::move(*list);
   }
   TRY(owed.take_old());
   return owed;
@@ -69,16 +89,7 @@ Status OwedRecords::take_old() {
 }
 
 Status OwedRecords::write(const std::vector<Owed>& owed) const {
-  Buffer bytes;
-  bytes.reserve(owed.size() * owed_size);
-  ByteWriter out(bytes);
-  for (const Owed& one : owed) {
-    out.id(one.actor);
-    out.u8(static_cast<std::uint8_t>(one.command.kind));
-    out.zeros(15);
-    out.bytes(one.command.bytes);
-  }
-  return io::replace_file(*disk_, path, bytes);
+  return io::replace_file(*disk_, path, encode(owed));
 }
 
 Status OwedRecords::add(std::span<const Owed> owed) {

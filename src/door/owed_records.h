@@ -5,6 +5,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -23,6 +24,11 @@ class OwedRecords {
     KeepingCommand command;
     bool operator==(const Owed&) const = default;
   };
+  /// The bytes of the file, of any list. Errors: data_loss, with what is wrong.
+  static Buffer encode(std::span<const Owed> owed);
+  static Result<std::vector<Owed>> decode(Bytes bytes);
+  static constexpr std::string_view path = "keys/owed.records";
+
   /// Takes over what a version before left in `keys/owed`.
   static Result<OwedRecords> open(io::Disk& disk);
 

@@ -95,8 +95,9 @@ def everything(binary, work):
         server.run("subject", "forget", "Ada")
         server.run("log", "checkpoint")
         server.stop()
-    old_keys = work / "old-keys"
+    old_keys, old_backup = work / "old-keys", work / "old-backup"
     shutil.copytree(place.keys, old_keys)
+    shutil.copytree(place.backup, old_backup)
     more = place.create()
     check(more["records_before"] == made["records"], str(more))
     check(5 <= more["new_records"] <= 8 and more["record_bytes"] < made["record_bytes"], str(more))
@@ -130,6 +131,20 @@ def everything(binary, work):
         check(debits(server) == 15, "it goes on")
         server.stop()
     check(meridian.verify(binary, older)["sound"], "after going on")
+
+    # An old backup under the keys of today, which know that she was forgotten.
+    aged = work / "aged"
+    back = json.loads(place.run("restore", "--data", aged, "--json", backup=old_backup))
+    check(back["owed_records"] == 1 and back["findings"] == 0 and back["new_generation"], str(back))
+    report = meridian.verify(binary, aged)
+    check(report["sound"] and report["payloads_forgotten"] == 1 and report["payloads_opened"] == 1, str(report))
+    with meridian.Server(binary, aged) as server:
+        check("came at ten" in read(server) and "came at nine" not in read(server), "forgotten")
+        server.run("append", "visits", "visit", '"again"', "--subject", "Ada", expect=1)
+        server.stop()
+    (aged / "keys" / "owed.records").unlink()  # nothing is owed any more: it stands in a record
+    report = meridian.verify(binary, aged)
+    check(report["sound"] and report["payloads_forgotten"] == 1, str(report))
 
     # A backup of the new generation, restored once more.
     again = Place(binary, work, "older")

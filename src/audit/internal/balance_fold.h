@@ -12,6 +12,7 @@
 
 #include "audit/internal/account_table.h"
 #include "audit/internal/findings.h"
+#include "door/keeping_commands.h"
 #include "ledger/header.h"
 #include "ledger/ledger.h"
 #include "storage/keeping.h"
@@ -48,6 +49,8 @@ class BalanceFold {
   /// Compares every account with the state of a checkpoint of the same moment.
   void compare(const Stored& stored);
 
+  /// What is still owed as a record counts as one.
+  void owe(const door::KeepingCommand& command);
   /// Whether a record says that the key was destroyed.
   bool is_erased(u128 subject, const storage::KeyName& key) const;
   std::uint64_t transfers() const { return transfers_; }
@@ -68,6 +71,7 @@ class BalanceFold {
   void check_place(const ledger::Header& header);
   void transfer(const ledger::Header& header, const ledger::TransferBody& body);
   void system(const ledger::Header& header, const ledger::SystemBody& body);
+  void forgetting(const Byte* command);
   void erasure(ledger::CommandKind kind, const Byte* command);
   void generation(const ledger::Header& header, const ledger::OpenGeneration& command);
   void side(const ledger::Header& header, const char* name, u128 id, const ledger::Balances& said,
