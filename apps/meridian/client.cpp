@@ -158,13 +158,19 @@ Result<std::unique_ptr<Client>> Client::connect(const ClientOptions& options) {
   ClientOptions known = options;
   TRY(open_identity(known));
   auto client = std::make_unique<Client>(known);
-  if (!client->wait_connected(connect_patience))
+  if (!client->wait_connected(connect_patience)) {
+    grpc::ClientContext context;
+    context.set_deadline(after(connect_slice));
+    v1::StatusReply unseen;  // a server that was refused says why in the end of a call
+    const grpc::Status why =
+        client->connection().stub<v1::Admin::Stub>().Status(&context, {}, &unseen);
     return fail(
         Code::unavailable,
-        fmt::format("no server answers at {} to {} (the identity in {}). start one with `meridian "
-                    "serve --data DIR --dev`, or name another with --server ADDR",
+        fmt::format("no server answers at {} to {} (the identity in {}): {}. start one with "
+                    "`meridian serve --data DIR --dev`, or name another with --server ADDR",
                     fmt::join(options.servers, ", "), mesh::format_spiffe_id(known.held->id()),
-                    known.identity));
+                    known.identity, why.error_message()));
+  }
   return client;
 }
 

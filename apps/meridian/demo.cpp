@@ -11,6 +11,7 @@
 #include "demo_count.h"
 #include "demo_failover.h"
 #include "demo_stage.h"
+#include "demo_trust.h"
 #include "files.h"
 #include "interrupt.h"
 #include "live_view.h"
@@ -269,6 +270,7 @@ Status Demo::run() {
   TRY(get_witnessed());
   TRY(verify_offline());
   TRY(show_books(stage_));
+  TRY(show_trust(stage_));
   figures_.seconds = static_cast<double>(clock_->monotonic() - began_) / 1e9;
   sum_up();
   return {};

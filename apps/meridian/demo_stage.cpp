@@ -11,11 +11,7 @@
 
 namespace meridian::app {
 
-namespace {
-
-constexpr std::size_t columns = 80;
-
-}  // namespace
+namespace {}  // namespace
 
 Result<WorkDirectory> WorkDirectory::make(const std::string& path) {
   std::error_code error;
@@ -55,7 +51,7 @@ std::string Stage::typed(const std::vector<std::string>& arguments) const {
   std::string shown = "$ meridian";
   for (std::string word : arguments) {
     if (word.starts_with(work_.path() + "/")) word.erase(0, work_.path().size() + 1);
-    shown += word.find(' ') == std::string::npos ? " " + word : " '" + word + "'";
+    shown += word.find_first_of(" {\"") == std::string::npos ? " " + word : " '" + word + "'";
   }
   return shown;
 }
@@ -74,7 +70,10 @@ Result<std::vector<std::string>> Stage::run(const Command& command) const {
     arguments.push_back(command.servers);
   }
   // What it complains about is part of the story when that was expected.
-  const bool is_refusal = command.expected == Exit::refused;
+  const bool is_refusal =
+      command.expected == Exit::refused || command.expected == Exit::unreachable;
+  std::error_code none;  // there may be nothing to remove
+  std::filesystem::remove(at("refused.txt"), none);
   const std::unique_ptr<Child> child =
       TRY(Child::start(arguments, true, is_refusal ? at("refused.txt") : ""));
   std::vector<std::string> printed;

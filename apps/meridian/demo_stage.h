@@ -35,6 +35,8 @@ class WorkDirectory {
 
 class Stage {
  public:
+  static constexpr std::size_t columns = 80;
+
   /// Speaks to `out`: stdout, or stderr when stdout is for figures.
   Stage(WorkDirectory work, std::FILE* out) : work_(std::move(work)), out_(out) {}
 
