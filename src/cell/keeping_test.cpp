@@ -100,6 +100,20 @@ TEST_F(KeepersTest, what_was_kept_goes_by_itself_when_its_time_has_come) {
   EXPECT_TRUE(cell.fatal.empty());
 }
 
+TEST_F(KeepersTest, a_clock_that_nobody_confirms_erases_nothing) {
+  keep(tax());
+  const auto invoice = append(1, 1, "anna", 3);
+  ASSERT_TRUE(cell.forget(1, "anna").value());
+  cell.is_clock_confirmed = false;
+  cell.world.clock().set_wall(years_later(cell.world.clock().now().time, 8));
+  cell.lead(2);
+  cell.run(io::seconds(5));
+  EXPECT_FALSE(is_forgotten(2, invoice));
+  cell.is_clock_confirmed = true;
+  cell.run(io::seconds(5));
+  EXPECT_TRUE(is_forgotten(2, invoice)) << "it is looked at again at once";
+}
+
 TEST_F(KeepersTest, a_hold_goes_before_everything_until_it_is_released) {
   const auto note = append(1, 1, "anna", 1);
   const auto placed =

@@ -203,11 +203,17 @@ void KeyMaker::kept(std::uint64_t number, KeepAnswer answer,
 void KeyMaker::look_for_due() {
   if (!is_making() || is_due_ || (looked_at_ && !has_passed(*looked_at_, due_period))) return;
   if (due_turned_at_ && !has_passed(*due_turned_at_, due_turn_period)) return;
+  if (!parts_.is_clock_confirmed()) return;  // years ahead, it would erase what must be kept
   looked_at_ = parts_.clock.monotonic();
   is_due_ = !parts_.table.due(1).is_empty();
 }
 
 void KeyMaker::add_due(ledger::Request& request) {
+  if (!parts_.is_clock_confirmed()) {
+    is_due_ = false;
+    looked_at_.reset();
+    return;
+  }
   const std::uint32_t epoch = parts_.table.place().turns;
   const storage::DueKeys due = parts_.table.due(erasures_max);
   for (const storage::DueKeys::Expired& expired : due.classes) {

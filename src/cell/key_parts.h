@@ -29,6 +29,7 @@ struct KeyParts {
   u128 cell;
   std::uint64_t id;
   std::function<replica::Leadership()> leadership{};
+  std::function<bool()> is_clock_confirmed{};  ///< Replica::is_clock_confirmed
   std::function<void(std::function<void(const replica::GroupState&)>)> group{};
   /// Once all that was answered anywhere before this call is stored here.
   std::function<void(std::function<void(Status)>)> catch_up{};

@@ -277,6 +277,7 @@ void OneCell::make_custodian(const replica::Replica::Io& io, const replica::Repl
     replica_->send_to_keeper(to, std::move(message));
   };
   parts.exchange_keys = [this] { return replica_->exchange_keys(); };
+  parts.is_clock_confirmed = [this] { return replica_->is_clock_confirmed(); };
   parts.stored_records = [this] { return replica_->visible_records(); };
   parts.scan = [this](std::uint64_t first, std::uint64_t count) {
     return key_records(*replica_, first, count);

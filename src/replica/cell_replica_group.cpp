@@ -187,6 +187,13 @@ Status CellReplica::join_group() {
     peers.on(tag, [this](std::uint64_t from, const io::Parts& message) {
       round_trips_->receive(from, message);
     });
+  clock_watch_.emplace(io_.clock, [&peers](std::uint64_t to, io::Parts message) {
+    peers.send(to, io::Channel::control, std::move(message));
+  });
+  for (const PeerTag tag : {PeerTag::clock_request, PeerTag::clock_answer})
+    peers.on(tag, [this](std::uint64_t from, const io::Parts& message) {
+      clock_watch_->receive(from, message);
+    });
   if (io_.keeper_message)
     peers.on(PeerTag::keeper, [this](std::uint64_t from, const io::Parts& message) {
       if (message.size() == 2) io_.keeper_message(from, to_buffer(*message[1]));
@@ -213,8 +220,10 @@ void CellReplica::keep_metrics() {
   group_metrics_->show(report);
   for (const std::uint64_t id : group_->peers().known()) level_news_->tell(id);
   keep_timing(report);
+  const ClockWatch::Verdict clock = keep_clock(report);
   keep_for_copies();
-  if (const auto next = home_->next(report, io_.clock.monotonic())) {
+  const auto next = home_->next(report, io_.clock.monotonic());
+  if (next && clock_watch_->may_lead(*next, clock)) {
     io_.notice(
         fmt::format("leadership moves home to replica {} in {}", *next, config_.group->home));
     group_->node().transfer_leadership(*next);
@@ -222,6 +231,36 @@ void CellReplica::keep_metrics() {
   executors_.raft->post_after(metrics_period, [this, alive = lifetime_.token()] {
     if (*alive) keep_metrics();
   });
+}
+
+/// A leader whose clock is wrong hands over to a voter whose clock is not.
+ClockWatch::Verdict CellReplica::keep_clock(const GroupReport& report) {
+  std::set<std::uint64_t> voters;
+  if (report.part == GroupReport::Part::voter || report.part == GroupReport::Part::leaving)
+    voters.insert(report.id);
+  for (const GroupReport::Peer& peer : report.peers) {
+    clock_watch_->ask(peer.member.id);
+    if (peer.votes) voters.insert(peer.member.id);
+  }
+  const ClockWatch::Verdict verdict = clock_watch_->judge(voters, report.id);
+  group_metrics_->show_clock_ahead(verdict.ahead);
+  const auto ms = static_cast<std::int64_t>(verdict.ahead) / 1'000'000;
+  const std::string why =
+      !verdict.is_wrong ? std::string()
+                        : fmt::format("the clock of replica {} is {} ms {} those of most voters",
+                                      report.id, std::abs(ms), ms > 0 ? "ahead of" : "behind");
+  proposer_->clock_guard().judge(why, verdict.is_known);
+  proposer_->clock_judged();
+  if (verdict.is_wrong && !clock_told_wrong_)
+    io_.notice(why + ": it orders nothing until its clock is right. set it (NTP)");
+  clock_told_wrong_ = verdict.is_wrong;
+  if (!verdict.is_wrong || report.role != consensus::Role::leader) return verdict;
+  for (const GroupReport::Peer& peer : report.peers)
+    if (peer.votes && peer.is_active && clock_watch_->may_lead(peer.member.id, verdict)) {
+      group_->node().transfer_leadership(peer.member.id);
+      break;
+    }
+  return verdict;
 }
 
 /// Measures how far the others are, tells them of our own pace, and lets elections wait for as long

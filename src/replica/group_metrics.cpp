@@ -27,6 +27,10 @@ GroupMetrics::GroupMetrics(metrics::Registry& registry)
           "meridian_client_pace_percent",
           "What this leader lets clients write, in percent of what they wrote before a replica "
           "that is not level yet copied its state; 100: as much as they like.")),
+      clock_ahead_ms_(registry.gauge(
+          "meridian_clock_ahead_milliseconds",
+          "How far this replica's clock is ahead of the median of those of the voters that answer; "
+          "beyond 500 either way it orders nothing and hands leadership over.")),
       elections_(registry.counter("meridian_raft_elections_total",
                                   "Elections that this replica stood for since it was opened.")) {}
 

@@ -16,6 +16,9 @@ class GroupMetrics {
   void show_client_pace(std::uint64_t percent) {
     client_pace_.set(static_cast<std::int64_t>(percent));
   }
+  void show_clock_ahead(io::Duration ahead) {
+    clock_ahead_ms_.set(static_cast<std::int64_t>(ahead) / 1'000'000);
+  }
 
  private:
   metrics::Registry& registry_;
@@ -28,6 +31,7 @@ class GroupMetrics {
   metrics::Gauge& election_timeout_ms_;
   metrics::Gauge& lacks_room_;
   metrics::Gauge& client_pace_;
+  metrics::Gauge& clock_ahead_ms_;
   metrics::Counter& elections_;
   std::uint64_t elections_shown_ = 0;
   std::map<std::uint64_t, metrics::Gauge*> peer_lag_;  ///< Made when a peer is first seen.

@@ -18,9 +18,11 @@ enum class PeerTag : Byte {
   pong = 9,
   members_request = 10,  ///< member_news.h
   members_answer = 11,
-  levels = 12,  ///< level_news.h
-  keeper = 13,  ///< cell/key_message.h
-  timing = 14,  ///< election_timing.h
+  levels = 12,         ///< level_news.h
+  keeper = 13,         ///< cell/key_message.h
+  timing = 14,         ///< election_timing.h
+  clock_request = 15,  ///< clock_guard.h
+  clock_answer = 16,
 };
 
 }  // namespace meridian::replica

@@ -204,6 +204,8 @@ void Proposer::submit(std::unique_ptr<ledger::Request> request, Replica::Answere
       refused = meridian::fail(Code::unavailable, *following_ + ": nothing was done");
     } else if (of_another_term(*request)) {
       refused = leadership_moved();
+    } else if (const Status may = guard_.check(); is_clients(*request) && !may) {
+      refused = may.error();
     } else if (is_clients(*request) && !doubting_.empty()) {
       refused = meridian::fail(Code::unavailable, doubting_ + "; nothing was done");
     } else if (is_clients(*request) && !refusing_clients_.empty() && !finishes_pendings(*request)) {
@@ -276,6 +278,31 @@ Proposer::Batch Proposer::next_batch() {
   return batch;
 }
 
+void Proposer::clock_judged() {
+  const std::lock_guard lock(mutex_);
+  schedule_flush();
+}
+
+void Proposer::refuse_queued_clients(const Error& why) {
+  std::vector<Replica::Answered> undone;
+  {
+    const std::lock_guard lock(mutex_);
+    std::deque<Queued> kept;
+    for (Queued& queued : queue_) {
+      if (!is_clients(*queued.request)) {
+        kept.push_back(std::move(queued));
+        continue;
+      }
+      undone.push_back(std::move(queued.answered));
+      queued_bytes_ -= queued.bytes;
+      --queued_requests_;
+    }
+    queue_ = std::move(kept);
+    show_waiting();
+  }
+  for (Replica::Answered& answered : undone) answered(why);
+}
+
 void Proposer::flush() {
   std::vector<EntryBytes> entries;
   std::size_t group_bytes = 0;
@@ -283,6 +310,7 @@ void Proposer::flush() {
     const std::lock_guard lock(mutex_);
     flush_posted_ = false;
   }
+  if (const Status may = guard_.check(); !may) return refuse_queued_clients(may.error());
   while (group_bytes < group_bytes_max) {
     Batch batch;
     {
@@ -312,6 +340,7 @@ void Proposer::submit_change(std::unique_ptr<ledger::Request> request,
   executor_.post([this, change = std::move(change),
                   queued = Queued{std::move(request), std::move(answered), 0}]() mutable {
     queued.bytes = queued.request->encoded_size();
+    if (const Status may = guard_.check(); !may) return queued.answered(may.error());
     bool may_propose = false;
     {
       const std::lock_guard lock(mutex_);

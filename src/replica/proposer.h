@@ -18,6 +18,7 @@
 #include "io/entropy.h"
 #include "io/executor.h"
 #include "io/pace.h"
+#include "replica/clock_guard.h"
 #include "replica/lifetime.h"
 #include "replica/ordered_log.h"
 #include "replica/replica.h"
@@ -55,6 +56,10 @@ class Proposer {
   void refuse_clients(std::string why);
   /// As refuse_clients, but all of them: whether this replica's records are right is in doubt.
   void doubt(std::string why);
+  /// Asked before each stamp: while it may not, client requests are refused and our own wait.
+  ClockGuard& clock_guard() { return guard_; }
+  /// It was judged: what waited for that goes on.
+  void clock_judged();
   /// Proposes at most so many bytes a second from now on; 0: as many as come. What is over waits.
   void set_pace(std::uint64_t bytes_per_second);
   /// Bytes proposed so far, in all terms.
@@ -96,6 +101,7 @@ class Proposer {
   void schedule_flush();  // mutex_ held
   void show_waiting();    // mutex_ held
   void flush();
+  void refuse_queued_clients(const Error& why);
   bool may_propose() const;  // mutex_ held
   Batch next_batch();        // mutex_ held
   void count(std::uint64_t bytes);
@@ -120,6 +126,7 @@ class Proposer {
   void drop_of_other_terms(std::vector<Replica::Answered>& undone);           // mutex_ held
 
   io::Clock& clock_;
+  ClockGuard guard_{clock_};
   io::Entropy& entropy_;
   io::Executor& executor_;
   OrderedLog& log_;

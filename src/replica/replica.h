@@ -189,6 +189,9 @@ class Replica {
   /// Calls `ready` once this replica's state holds everything that was answered anywhere before
   /// this call: what is read after that is linearizable. Errors: unavailable (no leader answers).
   virtual void catch_up(std::function<void(Status)> ready) = 0;
+  /// Whether most voters' clocks agree with ours, as compared just now: what is done because time
+  /// has passed, and cannot be undone, waits for that. Alone: yes. Thread-safe.
+  virtual bool is_clock_confirmed() const = 0;
   /// Asks for leadership to move to replica `to`, which must be caught up.
   virtual void transfer_leadership(std::uint64_t to) = 0;
 

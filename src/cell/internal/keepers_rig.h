@@ -89,6 +89,7 @@ class Keepers {
   std::map<std::uint64_t, Member> members;
   replica::GroupState group;
   int percent_lost = 0;
+  bool is_clock_confirmed = true;
   std::uint32_t level = ledger::feature_level_newest;
   std::vector<std::string> notices;
   std::vector<std::string> fatal;
@@ -192,6 +193,7 @@ inline KeyParts Keepers::parts_of(std::uint64_t id) {
                          .public_key();
     return all;
   };
+  parts.is_clock_confirmed = [this] { return is_clock_confirmed; };
   parts.stored_records = [this, id] { return members.at(id).stored; };
   parts.scan = [this, id](std::uint64_t first, std::uint64_t count) {
     if (members.at(id).is_damaged)

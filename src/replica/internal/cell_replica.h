@@ -16,6 +16,7 @@
 #include "replica/cell_keys.h"
 #include "replica/checkpointer.h"
 #include "replica/client_pace.h"
+#include "replica/clock_guard.h"
 #include "replica/cosigned_head.h"
 #include "replica/election_timing.h"
 #include "replica/group_metrics.h"
@@ -130,6 +131,9 @@ class CellReplica final : public Replica {
     return leadership_;
   }
   bool is_alone() const override { return !config_.group; }
+  bool is_clock_confirmed() const override {
+    return is_alone() || proposer_->clock_guard().is_confirmed();
+  }
   std::string leader_address() const override;
   Position position() const override { return {prover_->visible(), applied_index_}; }
   std::optional<io::MonotonicTime> current_as_of() const override;
@@ -177,6 +181,7 @@ class CellReplica final : public Replica {
   GroupReport group_report() const;
   void keep_metrics();
   void keep_current();
+  ClockWatch::Verdict keep_clock(const GroupReport& report);
   void keep_timing(const GroupReport& report);
   std::uint64_t failover_bound_ms(const consensus::RaftNode::Report& raft) const;
   void report_heads(Report report, std::function<void(Report)> ready);
@@ -220,6 +225,8 @@ class CellReplica final : public Replica {
   std::optional<GroupMetrics> group_metrics_;  // raft executor
   std::optional<LeaderHome> home_;             // raft executor
   std::optional<RoundTrips> round_trips_;      // raft executor
+  std::optional<ClockWatch> clock_watch_;      // raft executor
+  bool clock_told_wrong_ = false;              // raft executor
   std::optional<LevelNews> level_news_;        // raft executor
   std::optional<ElectionTiming> timing_;       // raft executor
   io::Duration too_slow_told_{};               // raft executor
