@@ -20,6 +20,7 @@
 #include "replica/prover.h"
 #include "replica/record_copy.h"
 #include "replica/state_source.h"
+#include "storage/replica_identity.h"
 
 namespace meridian::app {
 
@@ -209,14 +210,27 @@ Status Creation::copy_records() {
   return copy->sync();
 }
 
-/// Entries behind the state checkpoint; the records that they give are counted.
+/// Entries behind the state checkpoint; the records that they give are counted. Of a group's log
+/// what is past the stored records is left out: it may never be committed.
 Status Creation::copy_log() {
   info_.log_number = before_ ? before_->log_number + 1 : 1;
   info_.log_end = covered();
   BackupLogWriter writer = TRY(BackupLogWriter::create(target(), info_.log_number));
+  const bool is_of_group = TRY(data_.disk->exists(storage::ReplicaIdentity::path));
+  if (is_of_group && manifest() == nullptr)
+    return fail(
+        Code::failed_precondition,
+        "this replica has no state checkpoint yet, and a backup of one of several begins with "
+        "one: let it run on until it has (`meridian status`: checkpoint_record), stop it, and "
+        "back up then");
   TRY(storage::Wal::read_only(
       source(), logged_from() + 1,
       [&](const storage::WalEntry& entry) -> Status {
+        if (is_of_group && info_.log_end >= raw(info_.head.size)) return {};
+        if (entry.bytes.empty()) {  // consensus's own: makes no record
+          ++info_.log_entries;
+          return writer.add(entry);
+        }
         const auto view = ledger::EntryView::decode(entry.bytes);
         if (!view)
           return with_context(view.error(), fmt::format("entry {} of the log", entry.index));

@@ -91,8 +91,9 @@ std::string progress_of(const v1::Member& learner) {
 std::string join_command(const v1::MembersReply& reply, std::uint64_t id, const std::string& region,
                          const std::string& peer_address) {
   std::string text = fmt::format(
-      "meridian serve --data DIR --replica-id {} --region {} --peer-listen {} --cell {}", id,
-      region, peer_address, cell_text(reply));
+      "meridian serve --data DIR --identity DIR --replica-id {} --region {} --peer-listen {} "
+      "--cell {}",
+      id, region, peer_address, cell_text(reply));
   for (const v1::Member& member : reply.members())
     if (member.part() == v1::Member::VOTER && member.id() != id && member.active())
       text += fmt::format(" --join {}={}@{}", member.id(), member.region(), member.peer_address());

@@ -234,8 +234,10 @@ Status CellReplica::replay(const Progress& progress) {
                                   "start this node as one of them",
                                   entry.index));
         }
-        group.push_back(
-            {entry.index, entry.term, std::make_shared<Buffer>(to_buffer(entry.bytes))});
+        // Restored from a group's log, it has entries of consensus's own.
+        const bool is_own = entry.bytes.empty();
+        group.push_back({entry.index, entry.term,
+                         is_own ? nullptr : std::make_shared<Buffer>(to_buffer(entry.bytes))});
         if (group.size() >= recovery_group) hand_over();
         if (fatal_told_) return fail(Code::data_loss, "the log cannot be replayed");
         return {};

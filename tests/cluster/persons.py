@@ -4,6 +4,7 @@ all, also on one that was down meanwhile and on one that joins later; old receip
 The leader is killed half way, and another replica while somebody is forgotten.
 """
 
+import json
 import time
 
 import cluster
@@ -71,6 +72,24 @@ def forget(cell, at, person):
     return reply, at
 
 
+def restore(binary, work, data):
+    """A backup of one replica becomes a ledger of its own, with everything that it held."""
+    passphrase = work / "backup-passphrase"
+    passphrase.write_text("correct horse battery\n")
+    backup = ("--keys", work / "backup-keys", "--backup-passphrase-file", passphrase)
+    meridian.run(binary, "backup", "create", "--data", data, "--to", work / "backup", *backup)
+    meridian.run(binary, "backup", "verify", "--from", work / "backup", *backup)
+    restored, opens = work / "restored", ("--passphrase-file", data / "dev-passphrase")
+    meridian.run(binary, "backup", "restore", "--from", work / "backup", "--data", restored, *backup, *opens)
+    with meridian.Server(binary, restored, keys=("--dev", *map(str, opens))) as server:
+        server.run("append", "after", "noted", "{}", "--subject", FORGOTTEN[0], expect=1)
+        server.run("append", "after", "noted", "{}")
+        server.stop()
+    report = json.loads(meridian.run(binary, "verify", "--data", restored, *opens, "--json"))
+    check(report["sound"] and report["payloads_forgotten"] == EVENTS * len(FORGOTTEN) and
+          report["payloads_opened"] == EVENTS * (len(PERSONS) - len(FORGOTTEN)) + 1, report)
+
+
 def test(binary, work):
     with cluster.Cluster(binary, work) as cell:
         cell.start()
@@ -115,6 +134,7 @@ def test(binary, work):
             check(report["payloads_opened"] == EVENTS * (len(PERSONS) - len(FORGOTTEN)) and
                   report["payloads_forgotten"] == EVENTS * len(FORGOTTEN) and
                   report["payloads_locked"] == 0, report)
+        restore(binary, work, cell.nodes[-1].data)
     print(f"{len(PERSONS)} persons, {len(FORGOTTEN)} of them forgotten on 4 replicas, one of which was down and "
           f"one not yet there; {records} records with one root; the receipt from before verifies")
 
