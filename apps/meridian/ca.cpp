@@ -133,6 +133,8 @@ std::string grounds_of(const mesh::IssuanceGrounds& grounds) {
     case mesh::IssuanceGrounds::Kind::token: return "token " + grounds.text.substr(0, 12);
     case mesh::IssuanceGrounds::Kind::renewal: return "renewal of " + grounds.text;
     case mesh::IssuanceGrounds::Kind::officer: return "by " + grounds.text;
+    case mesh::IssuanceGrounds::Kind::sign_in:
+      return "sign-in at " + mesh::parse_sign_in_text(grounds.text)->issuer;
   }
   return "";
 }

@@ -170,7 +170,8 @@ Result<Authority> Authority::open(Certificate certificate, crypto::P256PrivateKe
 }
 
 Result<Certificate> Authority::issue(Bytes csr_der, const SpiffeId& id,
-                                     std::int64_t lifetime_seconds) {
+                                     std::int64_t lifetime_seconds,
+                                     const std::optional<PersonEvidence>& evidence) {
   std::string uri = format_spiffe_id(id);
   Result<SpiffeId> parsed = parse_spiffe_id(uri);
   if (!parsed.has_value() || *parsed != id)
@@ -181,15 +182,19 @@ Result<Certificate> Authority::issue(Bytes csr_der, const SpiffeId& id,
         fmt::format("certificate: {} is nobody of {}, for which this CA is", uri, trust_domain_));
   if (id.path == "/ca" || id.path.starts_with("/ca/"))
     return fail(Code::permission_denied, "certificate: names below /ca are not issued");
-  return issue_to(csr_der, uri, lifetime_seconds);
+  if (evidence && kind_of(id) != IdKind::person)
+    return fail(Code::invalid_argument, fmt::format("certificate: {} is no person", uri));
+  return issue_to(csr_der, uri, lifetime_seconds, evidence);
 }
 
 Result<Certificate> Authority::issue_own(Bytes csr_der, std::int64_t lifetime_seconds) {
-  return issue_to(csr_der, format_spiffe_id(authority_id(trust_domain_)), lifetime_seconds);
+  return issue_to(csr_der, format_spiffe_id(authority_id(trust_domain_)), lifetime_seconds,
+                  std::nullopt);
 }
 
 Result<Certificate> Authority::issue_to(Bytes csr_der, const std::string& uri,
-                                        std::int64_t lifetime_seconds) {
+                                        std::int64_t lifetime_seconds,
+                                        const std::optional<PersonEvidence>& evidence) {
   if (lifetime_seconds < 1 || lifetime_seconds > svid_lifetime_max)
     return fail(Code::out_of_range, fmt::format("certificate: it lives 1 s to {} s, not {} s",
                                                 svid_lifetime_max, lifetime_seconds));
@@ -211,6 +216,10 @@ Result<Certificate> Authority::issue_to(Bytes csr_der, const std::string& uri,
   spec.basic_constraints = "critical,CA:FALSE";
   spec.key_usage = "critical,digitalSignature";
   spec.extended_key_usage = "serverAuth,clientAuth";
+  if (evidence) {
+    Buffer value = TRY(encode_person_evidence(*evidence));
+    spec.private_extensions.push_back({person_evidence_oid, std::move(value)});
+  }
   return internal::build_certificate(spec, X509_REQ_get0_pubkey(request.get()), &certificate_,
                                      key_.handle());
 }

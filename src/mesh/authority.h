@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,7 @@
 #include "io/clock.h"
 #include "io/entropy.h"
 #include "mesh/certificate.h"
+#include "mesh/person_evidence.h"
 #include "mesh/spiffe_id.h"
 
 namespace meridian::mesh {
@@ -81,13 +83,16 @@ class Authority {
   /// Errors: as check_csr; permission_denied if `id` is not in the domain, names nobody in it or is
   /// below /ca/; out_of_range for a lifetime of less than 1 s or above svid_lifetime_max;
   /// failed_precondition if the authority itself is not valid now.
-  Result<Certificate> issue(Bytes csr_der, const SpiffeId& id, std::int64_t lifetime_seconds);
+  /// With `evidence` it is the certificate of a person who signed in: invalid_argument if `id` is
+  /// no person's, or the evidence has not its form.
+  Result<Certificate> issue(Bytes csr_der, const SpiffeId& id, std::int64_t lifetime_seconds,
+                            const std::optional<PersonEvidence>& evidence = std::nullopt);
   /// The same in the name of authority_id().
   Result<Certificate> issue_own(Bytes csr_der, std::int64_t lifetime_seconds);
 
  private:
-  Result<Certificate> issue_to(Bytes csr_der, const std::string& uri,
-                               std::int64_t lifetime_seconds);
+  Result<Certificate> issue_to(Bytes csr_der, const std::string& uri, std::int64_t lifetime_seconds,
+                               const std::optional<PersonEvidence>& evidence);
   Authority(Certificate certificate, crypto::P256PrivateKey key, std::string trust_domain,
             io::Clock& clock, io::Entropy& entropy);
 

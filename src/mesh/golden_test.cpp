@@ -8,6 +8,7 @@
 #include "mesh/internal/certificate_rig.h"
 #include "mesh/issuance_journal.h"
 #include "mesh/join_token.h"
+#include "mesh/person_evidence.h"
 #include "mesh/signed_deny_list.h"
 #include "mesh/trust_bundle.h"
 
@@ -37,6 +38,27 @@ TEST(Golden, a_journal_reads_and_is_written_the_same) {
   for (const JournalEntry& entry : entries)
     written += format_journal_entry(entry.number, entry.previous, entry.issuance);
   EXPECT_EQ(written, text);
+}
+
+TEST(Golden, a_journal_with_a_sign_in_reads_and_is_written_the_same) {
+  const std::string text = golden("issuance-journal-sign-in");
+  const std::vector<JournalEntry> entries = value_of(read_journal(text, domain));
+  ASSERT_EQ(entries.size(), 1U);
+  const auto grounds = parse_sign_in_text(entries[0].issuance.grounds.text);
+  ASSERT_TRUE(grounds.has_value());
+  EXPECT_EQ(grounds->issuer, "https://login.bank.example/realms/staff");
+  EXPECT_EQ(format_journal_start(domain) +
+                format_journal_entry(1, entries[0].previous, entries[0].issuance),
+            text);
+}
+
+TEST(Golden, evidence_of_a_sign_in_reads_and_is_written_the_same) {
+  const std::string der = golden("person-evidence");
+  const PersonEvidence evidence = value_of(decode_person_evidence(as_bytes(der)));
+  EXPECT_EQ(evidence,
+            (PersonEvidence{
+                "https://login.bank.example/realms/staff", true, {"pwd", "otp"}, 1'700'000'000}));
+  EXPECT_EQ(as_text(value_of(encode_person_evidence(evidence))), der);
 }
 
 TEST(Golden, join_tokens_read_and_are_written_the_same) {

@@ -181,8 +181,9 @@ Result<std::vector<JournalEntry>> IssuanceJournal::read(std::uint64_t first, std
 
 Result<Certificate> issue_on_record(Authority& authority, IssuanceJournal& journal, Bytes csr_der,
                                     const SpiffeId& id, std::int64_t lifetime_seconds,
-                                    const IssuanceGrounds& grounds, io::Clock& clock) {
-  Certificate certificate = TRY(authority.issue(csr_der, id, lifetime_seconds));
+                                    const IssuanceGrounds& grounds, io::Clock& clock,
+                                    const std::optional<PersonEvidence>& evidence) {
+  Certificate certificate = TRY(authority.issue(csr_der, id, lifetime_seconds, evidence));
   Issuance issuance{.time = io::unix_seconds(clock),
                     .serial = certificate.serial(),
                     .id = id,

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,11 +31,23 @@ struct IssuanceGrounds {
     renewal,  ///< An existing certificate; `text`: its serial number. Of what the CA gives
               ///< itself: of the CA's own.
     officer,  ///< A person at the CA; `text`: their name, of the characters of a SPIFFE id.
+    sign_in,  ///< An identity provider's word; `text`: sign_in_text().
   };
   Kind kind = Kind::token;
   std::string text;
   bool operator==(const IssuanceGrounds&) const = default;
 };
+
+/// Of a sign-in: whose word it was, and about whom, without a name that others know them by.
+struct SignInGrounds {
+  crypto::Digest subject{};  ///< SHA-256 of the issuer, LF, and the provider's name for the person.
+  crypto::Digest token{};    ///< SHA-256 of the ID token: it is good once.
+  std::string issuer;
+  bool operator==(const SignInGrounds&) const = default;
+};
+std::string sign_in_text(const SignInGrounds& grounds);
+/// Nothing unless `text` is what the above gives.
+std::optional<SignInGrounds> parse_sign_in_text(std::string_view text);
 
 struct Issuance {
   std::int64_t time = 0;  ///< Seconds since 1970 by the CA's clock.
@@ -121,7 +134,8 @@ class IssuanceJournal {
 /// CA. Errors: as Authority::issue and IssuanceJournal::append; nothing was handed out then.
 Result<Certificate> issue_on_record(Authority& authority, IssuanceJournal& journal, Bytes csr_der,
                                     const SpiffeId& id, std::int64_t lifetime_seconds,
-                                    const IssuanceGrounds& grounds, io::Clock& clock);
+                                    const IssuanceGrounds& grounds, io::Clock& clock,
+                                    const std::optional<PersonEvidence>& evidence = std::nullopt);
 /// The same of the CA's own certificate as a server: Authority::issue_own.
 Result<Certificate> issue_own_on_record(Authority& authority, IssuanceJournal& journal,
                                         Bytes csr_der, std::int64_t lifetime_seconds,

@@ -3,6 +3,7 @@
 // entry   = number " " previous " " time " " serial " " id " " spki " " not_after " " grounds
 //           " " digest LF
 // grounds = "token:" digest / "renewal:" serial / "officer:" 1*64( segment character of an id )
+//         / "sign-in:" subject ":" token ":" issuer
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,7 +19,8 @@ namespace {
 
 constexpr std::string_view start_word = "meridian.issuance-journal/1";
 constexpr std::size_t officer_size_max = 64;
-constexpr std::array<std::string_view, 3> grounds_words = {"token:", "renewal:", "officer:"};
+constexpr std::array<std::string_view, 4> grounds_words = {
+    "token:", "renewal:", "officer:", "sign-in:"};
 
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= officer_size_max && std::ranges::all_of(text, [](char c) {
@@ -32,6 +34,7 @@ bool is_grounds(const IssuanceGrounds& grounds) {
     case IssuanceGrounds::Kind::token: return internal::parse_digest(grounds.text).has_value();
     case IssuanceGrounds::Kind::renewal: return internal::is_serial(grounds.text);
     case IssuanceGrounds::Kind::officer: return is_name(grounds.text);
+    case IssuanceGrounds::Kind::sign_in: return parse_sign_in_text(grounds.text).has_value();
   }
   return false;
 }
@@ -55,6 +58,23 @@ std::string body_of(std::uint64_t number, const crypto::Digest& previous,
 }
 
 }  // namespace
+
+std::string sign_in_text(const SignInGrounds& grounds) {
+  return fmt::format("{}:{}:{}", to_hex(grounds.subject), to_hex(grounds.token), grounds.issuer);
+}
+
+std::optional<SignInGrounds> parse_sign_in_text(std::string_view text) {
+  constexpr std::size_t digits = 2 * std::tuple_size_v<crypto::Digest>;
+  if (text.size() <= 2 * digits + 2 || text[digits] != ':' || text[2 * digits + 1] != ':')
+    return std::nullopt;
+  const std::optional<crypto::Digest> subject = internal::parse_digest(text.substr(0, digits));
+  const std::optional<crypto::Digest> token =
+      internal::parse_digest(text.substr(digits + 1, digits));
+  const std::string_view issuer = text.substr(2 * digits + 2);
+  if (!subject || !token || !is_evidence_word(issuer, evidence_issuer_size_max))
+    return std::nullopt;
+  return SignInGrounds{*subject, *token, std::string(issuer)};
+}
 
 bool is_recordable(const Issuance& issuance) {
   Result<SpiffeId> id = parse_spiffe_id(format_spiffe_id(issuance.id));

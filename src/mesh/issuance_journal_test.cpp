@@ -67,6 +67,25 @@ TEST(IssuanceJournal, entries_come_back_as_they_were_written_after_reopening) {
   EXPECT_EQ(value_of(read_journal(content(disk), domain)), entries);
 }
 
+TEST(IssuanceJournal, a_sign_in_is_recorded_by_issuer_and_digests) {
+  sim::Disk disk;
+  Issuance issuance = sample(1);
+  const SignInGrounds grounds{crypto::sha256(as_bytes("who")), crypto::sha256(as_bytes("token")),
+                              "https://login.bank.example:8443/a?b"};
+  issuance.grounds = {IssuanceGrounds::Kind::sign_in, sign_in_text(grounds)};
+  ASSERT_TRUE(open(disk)->append(issuance).has_value());
+  const Issuance back = value_of(open(disk)->read(1, 1)).front().issuance;
+  EXPECT_EQ(back, issuance);
+  EXPECT_EQ(parse_sign_in_text(back.grounds.text), grounds);
+  for (const std::string& text :
+       {std::string(), sign_in_text({{}, {}, ""}), sign_in_text({{}, {}, "two words"}),
+        sign_in_text({{}, {}, std::string(evidence_issuer_size_max + 1, 'a')}),
+        sign_in_text(grounds).substr(1), "A" + sign_in_text(grounds).substr(1)}) {
+    issuance.grounds.text = text;
+    EXPECT_FALSE(is_recordable(issuance)) << text;
+  }
+}
+
 TEST(IssuanceJournal, two_that_take_turns_write_one_chain) {
   sim::Disk disk;
   auto one = open(disk);

@@ -233,7 +233,13 @@ tl::expected<PeerIdentity, Refusal> check_peer(std::span<const Certificate> chai
         id.trust_domain, format_spiffe_id(id));
   tl::expected<crypto::Digest, Refusal> authority = walk(chain, *bundle, now, wanted.side);
   if (!authority.has_value()) return Refused(authority.error());
-  PeerIdentity peer{id, leaf.serial(), leaf.fingerprint(), *authority, leaf.not_after()};
+  Result<std::optional<PersonEvidence>> evidence = person_evidence_of(leaf);
+  if (!evidence.has_value() || (evidence->has_value() && kind_of(id) != IdKind::person))
+    return refuse(RefusalReason::malformed, "the certificate of {}: {}", format_spiffe_id(id),
+                  evidence.has_value() ? "it tells how a person signed in, and is of none"
+                                       : evidence.error().message);
+  PeerIdentity peer{id,         leaf.serial(),    leaf.fingerprint(),
+                    *authority, leaf.not_after(), *std::move(evidence)};
   Checked still = check_still(peer, bundles, deny_lists, now);
   if (!still.has_value()) return Refused(still.error());
   if (!is_wanted(id, wanted))

@@ -21,6 +21,7 @@
 #include "crypto/sha256.h"
 #include "mesh/certificate.h"
 #include "mesh/deny_list.h"
+#include "mesh/person_evidence.h"
 #include "mesh/spiffe_id.h"
 #include "mesh/trust.h"
 
@@ -61,6 +62,8 @@ struct PeerIdentity {
   crypto::Digest fingerprint{};  ///< Of the leaf.
   crypto::Digest authority{};    ///< Fingerprint of the authority that vouched for it.
   std::int64_t not_after = 0;    ///< Seconds since 1970; no connection outlives it.
+  /// Of a person who signed in; none of others.
+  std::optional<PersonEvidence> evidence{};
   bool operator==(const PeerIdentity&) const = default;
 };
 

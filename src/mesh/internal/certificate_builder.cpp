@@ -11,6 +11,8 @@ namespace {
 
 using NameHandle = std::unique_ptr<GENERAL_NAME, Free<GENERAL_NAME_free>>;
 using ConstraintsHandle = std::unique_ptr<NAME_CONSTRAINTS, Free<NAME_CONSTRAINTS_free>>;
+using ObjectId = std::unique_ptr<ASN1_OBJECT, Free<ASN1_OBJECT_free>>;
+using OctetString = std::unique_ptr<ASN1_OCTET_STRING, Free<ASN1_OCTET_STRING_free>>;
 using SubtreeHandle = std::unique_ptr<GENERAL_SUBTREE, Free<GENERAL_SUBTREE_free>>;
 
 Error failed(std::string_view what) { return openssl_failure(Code::internal, what); }
@@ -78,6 +80,20 @@ bool add_extension(X509* certificate, X509V3_CTX& context, int nid, const std::s
   return extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1;
 }
 
+bool add_private(X509* certificate, const std::vector<PrivateExtension>& extensions) {
+  for (const PrivateExtension& one : extensions) {
+    const ObjectId id(OBJ_txt2obj(one.oid.c_str(), 1));
+    const OctetString value(ASN1_OCTET_STRING_new());
+    if (id == nullptr || value == nullptr ||
+        ASN1_OCTET_STRING_set(value.get(), one.value.data(), static_cast<int>(one.value.size())) !=
+            1)
+      return false;
+    const Extension made(X509_EXTENSION_create_by_OBJ(nullptr, id.get(), 0, value.get()));
+    if (made == nullptr || X509_add_ext(certificate, made.get(), -1) != 1) return false;
+  }
+  return true;
+}
+
 bool add_extensions(X509* certificate, X509* issuer, const CertificateSpec& spec) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
@@ -89,7 +105,8 @@ bool add_extensions(X509* certificate, X509* issuer, const CertificateSpec& spec
          add_extension(certificate, context, NID_subject_key_identifier,
                        spec.key_identifiers ? "hash" : "") &&
          add_extension(certificate, context, NID_authority_key_identifier,
-                       spec.key_identifiers && has_authority ? "keyid:always" : "");
+                       spec.key_identifiers && has_authority ? "keyid:always" : "") &&
+         add_private(certificate, spec.private_extensions);
 }
 
 bool set_serial(X509* certificate, const std::array<Byte, 16>& serial) {

@@ -29,6 +29,12 @@ struct NameConstraints {
   std::vector<GeneralName> excluded;
 };
 
+/// One of nobody's standard; not critical.
+struct PrivateExtension {
+  std::string oid;  ///< Dotted.
+  Buffer value;     ///< DER.
+};
+
 struct CertificateSpec {
   std::string common_name;  ///< Empty: no subject.
   std::array<Byte, 16> serial{};
@@ -41,6 +47,7 @@ struct CertificateSpec {
   std::string extended_key_usage;
   std::optional<NameConstraints> name_constraints;
   bool key_identifiers = true;  ///< Subject's and, unless self-signed, authority's.
+  std::vector<PrivateExtension> private_extensions;
 };
 
 /// Signed by `issuer_key` as `issuer` (null: by itself) with SHA-256.
