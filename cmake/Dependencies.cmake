@@ -15,6 +15,8 @@ find_package(Protobuf REQUIRED)       # protobuf::libprotobuf protobuf::protoc
 find_package(gRPC CONFIG REQUIRED)    # gRPC::grpc++ gRPC::grpc++_reflection gRPC::grpc_cpp_plugin
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(p11_kit REQUIRED IMPORTED_TARGET p11-kit-1)  # PkgConfig::p11_kit
+pkg_check_modules(cjose REQUIRED IMPORTED_TARGET cjose)    # PkgConfig::cjose
+find_package(CURL 7.85 REQUIRED)      # CURL::libcurl
 # RE2 (-lre2) and RapidJSON (headers only) are where the system keeps them.
 find_package(GTest REQUIRED)          # GTest::gtest_main GTest::gmock
 find_package(benchmark REQUIRED)      # benchmark::benchmark_main
