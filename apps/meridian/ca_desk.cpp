@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "io/unix_time.h"
 #include "mesh/join_token.h"
 
 namespace meridian::app {
@@ -27,8 +28,13 @@ CaDesk::CaDesk(Options options, CaDirectory ca, metrics::Registry& metrics)
       schedule_(*ca_.node.clock, *ca_.node.entropy),
       joined_(issued(metrics, "token")),
       renewed_(issued(metrics, "renewal")),
+      signed_in_(issued(metrics, "sign_in")),
       refused_(
-          metrics.counter("meridian_ca_refused_total", "Requests that nothing was issued for")) {}
+          metrics.counter("meridian_ca_refused_total", "Requests that nothing was issued for")) {
+  if (options_.sign_in)
+    verifier_.emplace(options_.sign_in->settings, options_.sign_in->ca_pem, options_.sign_in->fetch,
+                      *ca_.node.clock);
+}
 
 Result<std::unique_ptr<CaDesk>> CaDesk::open(Options options, metrics::Registry& metrics) {
   CaDirectory ca = TRY(open_ca(options.ca));
@@ -101,6 +107,45 @@ Result<mesh::CertificateChain> CaDesk::join(const api::AuthorityDesk::JoinAsk& a
   return chain_of(*std::move(leaf));
 }
 
+Result<mesh::Certificate> CaDesk::issue_to(const oidc::SignedIn& who,
+                                           const api::AuthorityDesk::SignInAsk& ask) {
+  const mesh::SpiffeId id{trust_domain(), "/person/" + who.name};
+  if (const mesh::DenyEntry* entry = ca_.denied->find("", id))
+    return fail(Code::permission_denied, fmt::format("{} is on the deny list: {}",
+                                                     mesh::format_spiffe_id(id), entry->reason));
+  const mesh::SignInGrounds grounds{who.subject, crypto::sha256(as_bytes(ask.id_token)),
+                                    who.evidence.issuer};
+  TRY(used_tokens_.take_up(*ca_.journal, io::unix_seconds(clock())));
+  if (used_tokens_.contains(grounds.token))
+    return fail(Code::permission_denied, "ID token: it was used before: sign in again");
+  return mesh::issue_on_record(
+      *ca_.authority, *ca_.journal, ask.csr, id, verifier_->settings().lifetime_seconds,
+      {mesh::IssuanceGrounds::Kind::sign_in, mesh::sign_in_text(grounds)}, clock(), who.evidence);
+}
+
+Result<mesh::CertificateChain> CaDesk::sign_in(const api::AuthorityDesk::SignInAsk& ask) {
+  const auto verify = [&]() -> Result<oidc::SignedIn> {
+    const crypto::Digest key = TRY(mesh::check_csr(ask.csr));
+    if (ask.nonce_random.size() != oidc::nonce_random_size)
+      return fail(Code::invalid_argument, "what makes the nonce has 32 bytes");
+    const std::lock_guard lock(verifier_mutex_);
+    return verifier_->verify(ask.id_token, oidc::sign_in_nonce(key, ask.nonce_random));
+  };
+  const Result<oidc::SignedIn> who = verify();
+  const std::lock_guard lock(mutex_);
+  Result<mesh::Certificate> leaf =
+      who ? in_turn([&] { return issue_to(*who, ask); }) : Result<mesh::Certificate>(who.error());
+  (leaf ? signed_in_ : refused_).increment();
+  if (!leaf) {
+    options_.notice(
+        fmt::format("{} did not sign in: {}", who ? who->name : "somebody", leaf.error().message));
+    return leaf.error();
+  }
+  options_.notice(fmt::format("{} signed in{}: serial {}", leaf->describe(),
+                              who->evidence.is_mfa ? " with a second factor" : "", leaf->serial()));
+  return chain_of(*std::move(leaf));
+}
+
 Result<mesh::CertificateChain> CaDesk::renew(const mesh::PeerIdentity& caller, Bytes csr) {
   const std::string who = mesh::format_spiffe_id(caller.id);
   const auto issue = [&]() -> Result<mesh::Certificate> {
@@ -125,10 +170,18 @@ Result<mesh::CertificateChain> CaDesk::renew(const mesh::PeerIdentity& caller, B
 }
 
 api::AuthorityDesk CaDesk::calls() {
-  return {[this](const api::AuthorityDesk::JoinAsk& ask) { return join(ask); },
-          [this](const mesh::PeerIdentity& caller, Bytes csr) { return renew(caller, csr); },
-          [this](const std::vector<api::HeldTrust>& held) { return newer(held); },
-          [this] { return tick(); }};
+  api::AuthorityDesk desk{
+      [this](const api::AuthorityDesk::JoinAsk& ask) { return join(ask); },
+      [this](const mesh::PeerIdentity& caller, Bytes csr) { return renew(caller, csr); },
+      [this](const std::vector<api::HeldTrust>& held) { return newer(held); },
+      [this] { return tick(); }};
+  if (verifier_) {
+    const oidc::Settings& settings = verifier_->settings();
+    desk.sign_in_terms = {settings.issuer, settings.client_id, settings.scopes,
+                          settings.mfa_classes, verifier_->ca_pem()};
+    desk.sign_in = [this](const api::AuthorityDesk::SignInAsk& ask) { return sign_in(ask); };
+  }
+  return desk;
 }
 
 bool CaDesk::tell(const std::vector<TrustDirectory::Change>& changes) const {

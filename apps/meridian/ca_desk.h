@@ -1,15 +1,17 @@
-// What a running authority does for who calls (`meridian ca serve`): join tokens, renewals, trust.
+// What a running authority does for who calls (`meridian ca serve`): join tokens, sign-ins of
+// people, renewals, trust.
 //
 // Its directory is also used by commands (`ca issue`, `ca deny`, `ca token`, `ca rotate`), which
 // want the passphrase as ever: there is no second door for them. They and this take turns by the
 // directory's lock, and whoever has it reads first what the others changed. So a denial holds for
 // the very next renewal.
-// Thread-safe; one call at a time goes on.
+// Thread-safe; one call at a time goes on, beside one that waits for the identity provider.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "api/authority_desk.h"
@@ -18,7 +20,9 @@
 #include "mesh/credentials.h"
 #include "mesh/renewal_schedule.h"
 #include "metrics/registry.h"
+#include "oidc/verifier.h"
 #include "trust_directory.h"
+#include "used_tokens.h"
 
 namespace meridian::app {
 
@@ -30,6 +34,13 @@ class CaDesk {
     NodeOptions ca;
     std::int64_t lifetime_seconds = mesh::svid_lifetime_default;  ///< Of what is issued.
     std::function<void(const std::string&)> notice;
+    /// Where people sign in; none: nobody does.
+    struct SignIn {
+      oidc::Settings settings;
+      std::string ca_pem;  ///< Of the provider's TLS; empty: whom the system believes.
+      oidc::Fetch fetch;
+    };
+    std::optional<SignIn> sign_in{};
   };
   /// `metrics` outlives it. Errors: as open_ca; failed_precondition if another one serves it.
   static Result<std::unique_ptr<CaDesk>> open(Options options, metrics::Registry& metrics);
@@ -37,6 +48,9 @@ class CaDesk {
   /// Errors of both: unavailable if a command has the directory for long; permission_denied;
   /// invalid_argument for the request; of the disk.
   Result<mesh::CertificateChain> join(const api::AuthorityDesk::JoinAsk& ask);
+  /// By the provider's word, which may have to be asked for. Beside the others, from one thread.
+  /// Errors: also unavailable if the provider does not answer.
+  Result<mesh::CertificateChain> sign_in(const api::AuthorityDesk::SignInAsk& ask);
   /// A person signs in again instead: permission_denied.
   Result<mesh::CertificateChain> renew(const mesh::PeerIdentity& caller, Bytes csr);
   api::TrustNotes newer(const std::vector<api::HeldTrust>& held) const;
@@ -63,6 +77,8 @@ class CaDesk {
   auto in_turn(Body body) -> decltype(body());
   Status renew_own();
   mesh::CertificateChain chain_of(mesh::Certificate leaf) const;
+  Result<mesh::Certificate> issue_to(const oidc::SignedIn& who,
+                                     const api::AuthorityDesk::SignInAsk& ask);
   bool look();
   bool tell(const std::vector<TrustDirectory::Change>& changes) const;
 
@@ -77,7 +93,10 @@ class CaDesk {
   io::MonotonicTime looked_at_{0};
   io::MonotonicTime switch_again_at_{0};  ///< After a try that failed.
   bool has_taken_ = false;                ///< Since the last tick.
-  metrics::Counter &joined_, &renewed_, &refused_;
+  std::mutex verifier_mutex_;             // guards the next
+  std::optional<oidc::Verifier> verifier_;
+  UsedTokens used_tokens_;
+  metrics::Counter &joined_, &renewed_, &signed_in_, &refused_;
 };
 
 }  // namespace meridian::app

@@ -11,8 +11,10 @@
 #include "ca_commands.h"
 #include "ca_desk.h"
 #include "commands.h"
+#include "files.h"
 #include "key_bundle.h"
 #include "mesh/join_token.h"
+#include "oidc/https.h"
 #include "on_run.h"
 #include "output.h"
 #include "stop_signals.h"
@@ -23,12 +25,15 @@ namespace meridian::app {
 namespace {
 
 constexpr io::Duration stop_patience = io::seconds(5);
+/// It is told to who signs in, beside a handful of words.
+constexpr std::uint64_t ca_pem_size_max = 64 << 10;
 
 struct ServeOptions {
   CaDesk::Options desk;
   std::string listen = "127.0.0.1:7500";
   std::string announce, http;
   std::vector<std::string> peers;
+  std::string oidc;
 };
 struct TokenOptions {
   NodeOptions ca;
@@ -72,12 +77,30 @@ Result<std::unique_ptr<api::HttpServer>> serve_http(const ServeOptions& options,
                                 TRY(api::parse_listen_address(options.http)), http);
 }
 
+/// The settings, and the file that they name, which is beside them unless it says from the root.
+Result<CaDesk::Options::SignIn> read_sign_in(const std::string& path) {
+  const std::string yaml = TRY(read_input(path, oidc::settings_size_max + 1));
+  Result<oidc::Settings> settings = oidc::parse_settings(yaml);
+  if (!settings) return with_context(settings.error(), path);
+  CaDesk::Options::SignIn sign_in{*std::move(settings), "", oidc::fetch_https};
+  if (std::string ca_file = sign_in.settings.ca_file; !ca_file.empty()) {
+    const std::size_t slash = path.rfind('/');
+    if (!ca_file.starts_with('/') && slash != std::string::npos)
+      ca_file.insert(0, path.substr(0, slash + 1));
+    sign_in.ca_pem = TRY(read_input(ca_file, ca_pem_size_max));
+    const Result<mesh::CertificateChain> chain = mesh::parse_pem_chain(sign_in.ca_pem);
+    if (!chain) return with_context(chain.error(), ca_file);
+  }
+  return sign_in;
+}
+
 Result<Exit> run_serve(const ServeOptions& options) {
   const api::ListenAddress address = TRY(api::parse_listen_address(options.listen));
   const StopSignals signals;
   metrics::Registry metrics;
   CaDesk::Options desk_options = options.desk;
   desk_options.notice = [](const std::string& line) { spdlog::info("{}", line); };
+  if (!options.oidc.empty()) desk_options.sign_in = TRY(read_sign_in(options.oidc));
   const std::unique_ptr<CaDesk> desk = TRY(CaDesk::open(desk_options, metrics));
   if (options.desk.ca.dev)
     spdlog::warn("--dev: the passphrase lies beside the keys it seals. this protects nothing");
@@ -190,6 +213,10 @@ void add_ca_serve(CLI::App& group, Invocation& invocation) {
       ->type_name("REGION=ADDR");
   serve.add_option("--http", options->http, "Address of /metrics and /health; none if not given")
       ->type_name("ADDR");
+  serve
+      .add_option("--oidc", options->oidc,
+                  "Where people sign in, and who they are here (YAML); nobody does if not given")
+      ->type_name("FILE");
   serve.add_option("--lifetime", options->desk.lifetime_seconds, "Of the certificates it issues")
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{1}, mesh::svid_lifetime_max))
@@ -199,6 +226,14 @@ void add_ca_serve(CLI::App& group, Invocation& invocation) {
       "`ca` commands\ngo on working beside it, and it takes up at once what they change: they and "
       "it "
       "take turns at the directory.\n\n"
+      "--oidc FILE lets people sign in at an OpenID Connect provider (`meridian sign-in`):\n"
+      "  meridian-oidc: 1\n"
+      "  issuer: https://login.bank.example/realms/staff\n"
+      "  client_id: meridian\n"
+      "  people: {8f2c9a1e-0f4d-4a53-9f0e-2b1c4d5e6f70: ada}   # what the provider calls them, and "
+      "we\n"
+      "  mfa: {amr: [mfa, otp, hwk]}                           # what counts as a second factor\n"
+      "The rest of its keys: docs/security/identities.md.\n\n"
       "Example: meridian ca serve --dir ./ca --passphrase-file ca.pass --listen 10.1.0.1:7500");
   serve.callback([options, &invocation] {
     invocation.run = [options] {

@@ -122,6 +122,35 @@ Result<mesh::CertificateChain> AuthorityClient::join(const mesh::Credentials& cr
   return parse_chain(reply);
 }
 
+Result<SignInTerms> AuthorityClient::sign_in_terms(const mesh::Credentials& credentials,
+                                                   std::string_view trust_domain) {
+  const auto stub = stub_to(address_, credentials, trust_domain);
+  v1::SignInTermsReply reply;
+  Running running(*this, call_patience);
+  const grpc::Status status = stub->SignInTerms(&running.context, {}, &reply);
+  if (!status.ok()) return to_error(status);
+  return SignInTerms{reply.issuer(),
+                     reply.client_id(),
+                     {reply.scopes().begin(), reply.scopes().end()},
+                     {reply.acr_values().begin(), reply.acr_values().end()},
+                     reply.ca_pem()};
+}
+
+Result<mesh::CertificateChain> AuthorityClient::sign_in(const mesh::Credentials& credentials,
+                                                        std::string_view trust_domain,
+                                                        const AuthorityDesk::SignInAsk& ask) {
+  const auto stub = stub_to(address_, credentials, trust_domain);
+  v1::SignInRequest request;
+  request.set_id_token(ask.id_token);
+  request.set_nonce_random(std::string(as_text(ask.nonce_random)));
+  request.set_csr(std::string(as_text(ask.csr)));
+  v1::IssuedReply reply;
+  Running running(*this, sign_in_patience);
+  const grpc::Status status = stub->SignIn(&running.context, request, &reply);
+  if (!status.ok()) return to_error(status);
+  return parse_chain(reply);
+}
+
 Result<mesh::CertificateChain> AuthorityClient::renew(const mesh::Credentials& credentials,
                                                       std::string_view trust_domain, Bytes csr) {
   const auto stub = stub_to(address_, credentials, trust_domain);

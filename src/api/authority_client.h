@@ -30,6 +30,8 @@ namespace meridian::api {
 class AuthorityClient {
  public:
   static constexpr io::Duration call_patience = io::seconds(10);
+  /// Longer than the authority waits for an identity provider.
+  static constexpr io::Duration sign_in_patience = io::seconds(40);
   /// Longer than AuthorityServer::trust_patience.
   static constexpr io::Duration trust_patience = io::seconds(30);
   static constexpr int receive_bytes_max = 32 << 20;
@@ -44,6 +46,13 @@ class AuthorityClient {
   // permission_denied with the authority's reason.
   Result<mesh::CertificateChain> join(const mesh::Credentials& credentials,
                                       const AuthorityDesk::JoinAsk& ask);
+  /// failed_precondition if nobody signs in there.
+  Result<SignInTerms> sign_in_terms(const mesh::Credentials& credentials,
+                                    std::string_view trust_domain);
+  /// unavailable also if the identity provider does not answer the authority.
+  Result<mesh::CertificateChain> sign_in(const mesh::Credentials& credentials,
+                                         std::string_view trust_domain,
+                                         const AuthorityDesk::SignInAsk& ask);
   Result<mesh::CertificateChain> renew(const mesh::Credentials& credentials,
                                        std::string_view trust_domain, Bytes csr);
   /// Waits for news, for twenty seconds at most: then there are none.

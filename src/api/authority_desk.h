@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,16 @@ struct TrustNotes {
   bool operator==(const TrustNotes&) const = default;
 };
 
-/// Each is called on one executor, one at a time.
+/// What who signs in needs to know of the identity provider.
+struct SignInTerms {
+  std::string issuer, client_id;
+  std::vector<std::string> scopes;      ///< Beside `openid`.
+  std::vector<std::string> acr_values;  ///< That ask for a second factor.
+  std::string ca_pem;                   ///< Of its TLS; empty: whom everybody's system believes.
+  bool operator==(const SignInTerms&) const = default;
+};
+
+/// Each is called on one executor, one at a time, but for sign_in: that has one of its own.
 struct AuthorityDesk {
   struct JoinAsk {
     std::string token;
@@ -41,12 +51,21 @@ struct AuthorityDesk {
     Buffer csr;
   };
   std::function<Result<mesh::CertificateChain>(const JoinAsk&)> join;
+  struct SignInAsk {
+    std::string id_token;
+    Buffer nonce_random;
+    Buffer csr;
+  };
   /// For who showed a certificate that is good.
   std::function<Result<mesh::CertificateChain>(const mesh::PeerIdentity& caller, Bytes csr)> renew;
   /// What is newer than `held`.
   std::function<TrustNotes(const std::vector<HeldTrust>& held)> newer;
   /// Several times a second: looks after what changed. True if newer() may answer otherwise now.
   std::function<bool()> tick;
+  /// Both are none where nobody signs in.
+  std::optional<SignInTerms> sign_in_terms{};
+  /// May wait for the provider. Thread-safe beside the others.
+  std::function<Result<mesh::CertificateChain>(const SignInAsk&)> sign_in{};
 };
 
 }  // namespace meridian::api

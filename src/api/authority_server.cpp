@@ -1,6 +1,7 @@
 // Each call is counted against the bound of its kind, goes to the desk's executor, and ends there.
 // Calls of Trust that found nothing new stay in a list of that executor until the desk says that
-// something changed, their time is over, or their caller went away.
+// something changed, their time is over, or their caller went away. Sign-ins have an executor of
+// their own: they may wait for an identity provider.
 #include "api/authority_server.h"
 
 #include <fmt/format.h>
@@ -122,6 +123,7 @@ class Server final : public AuthorityServer, private v1::Authority::CallbackServ
         gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                      gpr_time_from_nanos(static_cast<std::int64_t>(patience), GPR_TIMESPAN)));
     server_->Wait();
+    io::end_executor(signer_);
     io::end_executor(executor_);
     server_.reset();
   }
@@ -159,6 +161,34 @@ class Server final : public AuthorityServer, private v1::Authority::CallbackServ
                      ask = AuthorityDesk::JoinAsk{request->token(), *std::move(id),
                                                   to_buffer(as_bytes(request->csr()))}] {
       end(joins_, *call, answer(parts_.desk.join(ask), *reply));
+    });
+    return call;
+  }
+
+  Reactor* SignInTerms(Context*, const v1::SignInTermsRequest*,
+                       v1::SignInTermsReply* reply) override {
+    auto* call = new Call;
+    if (!parts_.desk.sign_in_terms) return refuse(*call, nobody_signs_in());
+    const api::SignInTerms& terms = *parts_.desk.sign_in_terms;
+    reply->set_issuer(terms.issuer);
+    reply->set_client_id(terms.client_id);
+    for (const std::string& one : terms.scopes) reply->add_scopes(one);
+    for (const std::string& one : terms.acr_values) reply->add_acr_values(one);
+    reply->set_ca_pem(terms.ca_pem);
+    parts_.calls.ok();
+    call->Finish({});
+    return call;
+  }
+
+  Reactor* SignIn(Context*, const v1::SignInRequest* request, v1::IssuedReply* reply) override {
+    auto* call = new Call;
+    if (!parts_.desk.sign_in) return refuse(*call, nobody_signs_in());
+    if (!may_begin(sign_ins_, 0, *call)) return call;
+    signer_->post([this, call, reply,
+                   ask = AuthorityDesk::SignInAsk{request->id_token(),
+                                                  to_buffer(as_bytes(request->nonce_random())),
+                                                  to_buffer(as_bytes(request->csr()))}] {
+      end(sign_ins_, *call, answer(parts_.desk.sign_in(ask), *reply));
     });
     return call;
   }
@@ -203,6 +233,13 @@ class Server final : public AuthorityServer, private v1::Authority::CallbackServ
 
   Result<mesh::PeerIdentity> caller_of(const Context& context) const {
     return internal::judge_shown(context, parts_.credentials, wanted_here());
+  }
+
+  static Error nobody_signs_in() {
+    return fail(
+        Code::failed_precondition,
+        "nobody signs in at this authority: it has no identity provider (`meridian ca serve "
+        "--oidc FILE`)");
   }
 
   static meridian::Status answer(const Result<mesh::CertificateChain>& issued,
@@ -271,11 +308,13 @@ class Server final : public AuthorityServer, private v1::Authority::CallbackServ
 
   Parts parts_;
   ListenAddress address_;
-  Places joins_{joins_max}, bundles_{joins_max}, renewals_{renewals_max}, trust_{waiting_max};
+  Places joins_{joins_max}, sign_ins_{joins_max}, bundles_{joins_max}, renewals_{renewals_max},
+      trust_{waiting_max};
   std::atomic<std::uint64_t> next_waiting_{1};
   std::map<std::uint64_t, Waiting> waiting_;  // of the executor, as the next
   bool is_stopped_ = false;
   std::unique_ptr<io::Executor> executor_ = io::os_executor("authority");
+  std::unique_ptr<io::Executor> signer_ = io::os_executor("sign-in");
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -1,10 +1,11 @@
 // The gRPC server of a certificate authority (proto/meridian/v1/authority.proto).
 //
 // TLS 1.3 with the authority's own certificate; a caller's is judged at each call that needs one,
-// by what the credentials hold then. Anybody can reach Join: messages, calls under way of each
-// kind, handshakes and memory are bounded, and joins have bounds of their own, so that a flood of
-// them leaves renewals alone. What is beyond a bound gets RESOURCE_EXHAUSTED, and nothing was done.
-// A resource: serves from start() to stop(). gRPC owns its threads; the desk is asked on one.
+// by what the credentials hold then. Anybody can reach Join and SignIn: messages, calls under way
+// of each kind, handshakes and memory are bounded, and joins have bounds of their own, so that a
+// flood of them leaves renewals alone. What is beyond a bound gets RESOURCE_EXHAUSTED, and nothing
+// was done. A resource: serves from start() to stop(). gRPC owns its threads; the desk is asked on
+// one.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +26,8 @@ class AuthorityServer {
   static constexpr int metadata_bytes_max = 8 << 10;
   static constexpr int streams_per_connection_max = 16;
   static constexpr std::size_t memory_bytes_max = 128 << 20;
-  static constexpr std::size_t joins_max = 16;        ///< Under way, and of Bundles as many.
+  /// Under way; of Bundles and of sign-ins as many.
+  static constexpr std::size_t joins_max = 16;
   static constexpr std::size_t renewals_max = 1'024;  ///< Under way.
   static constexpr std::size_t waiting_max = 16'384;  ///< Calls of Trust that wait.
   static constexpr io::Duration handshake_timeout = io::seconds(5);

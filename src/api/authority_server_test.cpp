@@ -32,7 +32,7 @@ class AuthorityServerTest : public ::testing::Test {
     server_credentials_.replace_bundles(mesh_.bundles);
     ASSERT_TRUE(server_credentials_.replace_own({*certificate}, key_).has_value());
   }
-  void start() {
+  void start(const std::function<void(AuthorityDesk&)>& add = [](AuthorityDesk&) {}) {
     AuthorityDesk desk;
     desk.join = [this](const AuthorityDesk::JoinAsk& ask) -> Result<mesh::CertificateChain> {
       ++joins_;
@@ -55,6 +55,7 @@ class AuthorityServerTest : public ::testing::Test {
       return {{{MeshRig::west, "bundle"}}, {{MeshRig::west, "denied"}}};
     };
     desk.tick = [this] { return has_news_.exchange(false); };
+    add(desk);
     auto started = AuthorityServer::start({desk, server_credentials_, *clock_, calls_},
                                           *parse_listen_address("127.0.0.1:0"));
     ASSERT_TRUE(started.has_value()) << started.error().message;
@@ -149,6 +150,44 @@ TEST_F(AuthorityServerTest, bundles_are_for_everybody_and_who_is_denied_is_not) 
   EXPECT_TRUE(notes->deny_lists.empty());
   EXPECT_EQ(client_->wait_for_trust(*nobody(), MeshRig::west, {}).error().code,
             Code::permission_denied);
+}
+
+TEST_F(AuthorityServerTest, where_nobody_signs_in_it_says_so) {
+  const auto person = nobody();
+  EXPECT_EQ(client_->sign_in_terms(*person, MeshRig::west).error().code, Code::failed_precondition);
+  EXPECT_EQ(client_->sign_in(*person, MeshRig::west, {"token", {}, {}}).error().code,
+            Code::failed_precondition);
+}
+
+TEST_F(AuthorityServerTest, who_waits_for_a_sign_in_keeps_nobody_from_renewing) {
+  const SignInTerms terms{"https://login.bank.example", "meridian", {"a"}, {"b", "c"}, "PEM"};
+  std::counting_semaphore<> provider(0);
+  start([&](AuthorityDesk& desk) {
+    desk.sign_in_terms = terms;
+    desk.sign_in = [&](const AuthorityDesk::SignInAsk& ask) -> Result<mesh::CertificateChain> {
+      provider.acquire();
+      EXPECT_EQ(ask.id_token, "token");
+      EXPECT_EQ(ask.nonce_random, Buffer(32, 7));
+      const mesh::PersonEvidence evidence{"https://login.bank.example", true, {"otp"}, 1};
+      return mesh::CertificateChain{
+          *mesh_.authority->issue(ask.csr, {MeshRig::west, "/person/ada"}, 60, evidence)};
+    };
+  });
+  const auto person = nobody();
+  EXPECT_EQ(*client_->sign_in_terms(*person, MeshRig::west), terms);
+  AuthorityClient other(client_->address());
+  auto signed_in = std::async(std::launch::async, [&] {
+    return other.sign_in(*person, MeshRig::west,
+                         {"token", Buffer(32, 7), mesh::make_csr(key_, "")});
+  });
+  const auto service = mesh_.holder_of(mesh_.issue("/service/pay"));
+  EXPECT_TRUE(renew(*service).has_value());
+  EXPECT_EQ(signed_in.wait_for(std::chrono::milliseconds(0)), std::future_status::timeout);
+  provider.release();
+  const Result<mesh::CertificateChain> chain = signed_in.get();
+  ASSERT_TRUE(chain.has_value()) << chain.error().message;
+  EXPECT_EQ(chain->front().claimed_id(), (mesh::SpiffeId{MeshRig::west, "/person/ada"}));
+  server_.reset();  // before what its desk uses
 }
 
 TEST_F(AuthorityServerTest, who_waits_for_trust_is_told_at_once) {
