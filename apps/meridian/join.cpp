@@ -11,6 +11,7 @@
 #include "files.h"
 #include "identity_directory.h"
 #include "identity_keeper.h"
+#include "joining.h"
 #include "key_bundle.h"
 #include "mesh/authority.h"
 #include "mesh/join_token.h"
@@ -51,47 +52,11 @@ struct Joined {
   TrustFiles trust;
 };
 
-/// A digest in hexadecimal, or a file that holds the bundle.
-Result<crypto::Digest> told_digest(const std::string& text) {
-  Buffer bytes;
-  crypto::Digest digest{};
-  if (text.size() == 2 * digest.size() && from_hex(text, bytes)) {
-    std::ranges::copy(bytes, digest.begin());
-    return digest;
-  }
-  const std::string note = TRY(read_input(text, std::uint64_t{4} << 20));
-  const Result<mesh::AcceptedBundle> bundle = mesh::AcceptedBundle::from_kept(note);
-  if (!bundle) return with_context(bundle.error(), "--bundle");
-  return bundle->digest();
-}
-
-TrustFiles files_of(const api::TrustNotes& notes) {
-  TrustFiles files;
-  for (const api::TrustNote& one : notes.bundles)
-    files.bundles.emplace_back(one.trust_domain, one.note);
-  for (const api::TrustNote& one : notes.deny_lists)
-    files.denied.emplace_back(one.trust_domain, one.note);
-  return files;
-}
-
 Status check_given(const mesh::CertificateChain& chain, const mesh::SpiffeId& id) {
   if (chain.front().claimed_id() == id) return {};
   return fail(Code::data_loss,
               fmt::format("the authority answered with a certificate of {}, not of {}",
                           chain.front().describe(), mesh::format_spiffe_id(id)));
-}
-
-/// Tried at each address, until one answers.
-template <typename Call>
-auto at_any(const std::vector<std::string>& addresses, Call call)
-    -> decltype(call(std::declval<api::AuthorityClient&>())) {
-  for (std::size_t i = 0;; ++i) {
-    api::AuthorityClient client(addresses[i]);
-    auto answer = call(client);
-    if (answer || answer.error().code != Code::unavailable || i + 1 == addresses.size())
-      return answer ? std::move(answer)
-                    : decltype(answer)(with_context(answer.error(), "authority " + addresses[i]));
-  }
 }
 
 /// Of the own domain as its digest says; the others come later, from who proved to be the
@@ -162,17 +127,6 @@ Result<Joined> join_by_identity(const JoinOptions& options,
   const std::unique_ptr<io::Disk> disk = TRY(open_existing_directory(options.identity));
   TrustFiles trust = TRY(read_trust(*disk));
   return Joined{std::move(chain), key, std::move(trust)};
-}
-
-/// An identity of somebody else is not written over.
-Status check_output(const std::string& output, const mesh::SpiffeId& id) {
-  const Result<std::string> there = read_input(output + "/identity.pem", 256 << 10);
-  if (!there) return {};
-  const Result<mesh::CertificateChain> chain = mesh::parse_pem_chain(*there);
-  if (chain && chain->front().claimed_id() == id) return {};
-  return fail(Code::already_exists,
-              fmt::format("--out: {} holds the identity of {}. name another directory", output,
-                          chain ? chain->front().describe() : "somebody else"));
 }
 
 Result<Exit> run_join(const JoinOptions& options) {
