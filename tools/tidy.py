@@ -42,6 +42,7 @@ ALLOWED = [
     (r"^clients/cpp/system\.cpp$", ("time", "entropy", "files"), "the client library's own door"),
     (r"^clients/cpp/.*(_test|_rig)\.(cpp|h)$", ("time", "threads", "files"),
      "tests talk to servers in threads of their own, in real time"),
+    (r"^apps/meridian/browser\.cpp$", ("files", "threads"), "a person's browser is a process of its own"),
     (r"^apps/meridian/child\.cpp$", ("files", "threads"), "the demo starts and kills servers"),
     (r"^apps/meridian/.*(_test\.cpp|_rig\.h)$", ("files",), "tests make directories of their own"),
     (r"^apps/meridian/(files|demo|demo_stage|demo_trust|import)\.cpp$", ("files",), "paths that a person typed"),

@@ -60,6 +60,7 @@ void add_status(CLI::App& app, Invocation& invocation);   ///< status, outcome
 void add_node(CLI::App& app, Invocation& invocation);     ///< list, add, promote, remove, replace
 void add_upgrade(CLI::App& app, Invocation& invocation);  ///< status, activate
 void add_join(CLI::App& app, Invocation& invocation);
+void add_sign_in(CLI::App& app, Invocation& invocation);
 void add_identity(CLI::App& app, Invocation& invocation);  ///< keep
 void add_top(CLI::App& app, Invocation& invocation);
 void add_bench(CLI::App& app, Invocation& invocation);

@@ -105,8 +105,10 @@ std::vector<IdentityDirectory::Change> IdentityDirectory::refresh() {
   return changes;
 }
 
-std::vector<std::string> IdentityDirectory::authorities() const {
-  const Result<Buffer> bytes = io::read_file(*disk_, authority_path, identity_size_max);
+std::vector<std::string> IdentityDirectory::authorities() const { return authorities_in(*disk_); }
+
+std::vector<std::string> authorities_in(io::Disk& disk) {
+  const Result<Buffer> bytes = io::read_file(disk, authority_path, identity_size_max);
   std::vector<std::string> addresses;
   if (!bytes) return addresses;
   std::istringstream lines{std::string(as_text(*bytes))};

@@ -30,6 +30,9 @@ Status write_identity(const std::string& directory, const crypto::P256PrivateKey
 /// Who renews it: "10.1.0.1:7500". Replaces those that were named before.
 Status write_authority(const std::string& directory, const std::vector<std::string>& addresses);
 
+/// As the file says now; empty without one.
+std::vector<std::string> authorities_in(io::Disk& disk);
+
 class IdentityDirectory {
  public:
   /// How often a process should call refresh(): a deny list is effective within 5 s.
@@ -53,7 +56,7 @@ class IdentityDirectory {
   /// ends.
   Status renew(const mesh::CertificateChain& chain, const crypto::P256PrivateKey& key);
 
-  /// As the file says now; empty without one. Thread-safe.
+  /// authorities_in() of it. Thread-safe.
   std::vector<std::string> authorities() const;
   /// Errors: failed_precondition if another process renews it.
   Result<std::unique_ptr<io::DiskLock>> lock_keeper() const;

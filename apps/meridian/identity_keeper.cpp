@@ -21,6 +21,7 @@ IdentityKeeper::IdentityKeeper(HeldIdentity& held, metrics::Registry& metrics,
                                std::function<void(const std::string&)> notice)
     : held_(held),
       notice_(std::move(notice)),
+      is_person_(mesh::kind_of(held.id()) == mesh::IdKind::person),
       schedule_(held.clock(), *entropy_),
       renewed_(renewals(metrics, "done")),
       failed_(renewals(metrics, "failed")) {
@@ -52,6 +53,11 @@ bool IdentityKeeper::is_keeper() {
 void IdentityKeeper::say_if_over() {
   if (!schedule_.is_over() || has_said_over_) return;
   has_said_over_ = true;
+  if (is_person_)
+    return notice_(
+        fmt::format("the certificate of {} is over: sign in again (`meridian sign-in`), into the "
+                    "same directory",
+                    mesh::format_spiffe_id(held_.id())));
   notice_(
       fmt::format("the certificate of {} is over, and nobody renews one that is over: issue it "
                   "again (`meridian "
@@ -68,7 +74,7 @@ void IdentityKeeper::look() {
     schedule_.hold(own->chain.front());
   }
   say_if_over();
-  if (!schedule_.is_due() || schedule_.is_over()) return;
+  if (is_person_ || !schedule_.is_due() || schedule_.is_over()) return;
   const std::vector<std::string> addresses = held_.directory().authorities();
   if (addresses.empty()) {
     if (!std::exchange(has_said_none_, true))

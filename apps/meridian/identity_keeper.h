@@ -4,8 +4,9 @@
 // tries come again for as long as the certificate lives (mesh/renewal_schedule.h). Bundles and deny
 // lists come as the authority has them. What comes is checked like what an operator puts there, put
 // on, and written for the other processes that use the directory. Of those one keeps it, by a lock:
-// another takes over when that one ends. Without an authority named there, nothing happens.
-// A resource with two threads of its own. The held identity outlives it.
+// another takes over when that one ends. Without an authority named there, nothing happens. A
+// person signs in again instead: their trust is kept, and their certificate is not renewed. A
+// resource with two threads of its own. The held identity outlives it.
 #pragma once
 
 #include <functional>
@@ -46,6 +47,7 @@ class IdentityKeeper {
   HeldIdentity& held_;
   std::function<void(const std::string&)> notice_;
   std::unique_ptr<io::Entropy> entropy_ = io::os_entropy();
+  const bool is_person_;            // nobody renews those: they sign in
   mesh::RenewalSchedule schedule_;  // of the renewing thread, as the next
   std::uint64_t version_ = 0;       // of the certificate that is scheduled
   bool has_said_over_ = false, has_said_none_ = false;
