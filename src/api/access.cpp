@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "io/unix_time.h"
 
 namespace meridian::api {
 namespace {
@@ -17,6 +18,12 @@ bool is_for_all(mesh::Action action) { return action == mesh::Action::status_rea
 /// No stream has it.
 constexpr std::string_view no_stream_name = "\n";
 
+metrics::Counter& factor_denials(metrics::Registry& metrics, const char* reason) {
+  return metrics.counter("meridian_mfa_denials_total",
+                         "Calls denied for want of a second factor used just now, by reason.",
+                         {{"reason", reason}});
+}
+
 bool is_person(const Caller& caller) {
   return mesh::kind_of(caller.identity.id) == mesh::IdKind::person;
 }
@@ -24,8 +31,18 @@ bool is_person(const Caller& caller) {
 }  // namespace
 
 const mesh::Rights* Asker::rights_for(mesh::Action action) const {
-  if (standing_ == nullptr || standing_->blocked.test(mesh::index_of(action))) return nullptr;
+  if (standing_ == nullptr || standing_->blocked.test(mesh::index_of(action)) ||
+      lacks_factor(action))
+    return nullptr;
   return &standing_->rights;
+}
+
+bool Asker::lacks_factor(mesh::Action action) const {
+  if (!mesh::needs_person(action) || !standing_->policy || !standing_->policy->mfa_needed())
+    return false;
+  const std::optional<mesh::PersonEvidence>& evidence = caller_->identity.evidence;
+  return !evidence ||
+         !evidence->is_mfa_within(io::unix_seconds(access_->clock_), Access::factor_seconds_max);
 }
 
 Error Asker::deny(mesh::Question question) const {
@@ -88,7 +105,13 @@ bool Asker::allows_all_streams(mesh::Action action) const {
   return rights != nullptr && rights->allow_all_streams(action);
 }
 
-Access::Access(u128 cell, door::Door& door, metrics::Registry& metrics) : cell_(cell), door_(door) {
+Access::Access(u128 cell, door::Door& door, metrics::Registry& metrics, io::Clock& clock)
+    : cell_(cell),
+      door_(door),
+      clock_(clock),
+      never_signed_in_(factor_denials(metrics, "no_sign_in")),
+      one_factor_(factor_denials(metrics, "one_factor")),
+      factor_too_old_(factor_denials(metrics, "too_old")) {
   for (std::size_t i = 0; i < mesh::action_count; ++i)
     denials_[i] = &metrics.counter("meridian_policy_denials_total",
                                    "Calls that the policy did not allow, by action.",
@@ -158,14 +181,30 @@ Error Access::deny(const Asker& asker, const mesh::Question& question) const {
   return fail(Code::permission_denied, fmt::format("{}: {}", what, why(asker, question)));
 }
 
+std::string Access::tell_factor(const Asker& asker, mesh::Action action) const {
+  const std::optional<mesh::PersonEvidence>& evidence = asker.caller_->identity.evidence;
+  metrics::Counter& reason = !evidence           ? never_signed_in_
+                             : !evidence->is_mfa ? one_factor_
+                                                 : factor_too_old_;
+  reason.increment();
+  std::string_view had = "this certificate is of nobody who signed in";
+  if (evidence) had = evidence->is_mfa ? "it was used longer ago" : "none was used";
+  return fmt::format(
+      "denied: {} needs a sign-in with a second factor within the last 10 minutes, and {}. run: "
+      "meridian sign-in --mfa --out DIR",
+      mesh::info(action).name, had);
+}
+
 std::string Access::why(const Asker& asker, const mesh::Question& question) const {
   const Standing& standing = *asker.standing_;
   if (standing.policy == nullptr)
     return "denied: this cell has no policy, so it says how it is and no more. start its replicas "
            "with --first-policy FILE";
   const mesh::Explanation explanation = standing.policy->explain(question);
-  if (!explanation.is_allowed || !standing.blocked.test(mesh::index_of(question.action)))
-    return explanation.text;
+  if (!explanation.is_allowed) return explanation.text;
+  if (!standing.blocked.test(mesh::index_of(question.action)))
+    return asker.lacks_factor(question.action) ? tell_factor(asker, question.action)
+                                               : explanation.text;
   if (!standing.is_person)
     return fmt::format("denied: {} is no person, and only people may do that", asker.id());
   return "denied: by this policy fewer than two people may approve, and nothing dangerous is done "

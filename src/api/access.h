@@ -6,8 +6,8 @@
 // In the clear, where nobody is told apart, everything is allowed. Fails closed: a cell without a
 // policy answers what its status is and no more, and so does a replica that does not know the
 // policy yet (unavailable: ask again). Denials say what is missing, are counted by action
-// (meridian_policy_denials_total) and, by actor, in the door's refusals, which become records.
-// Thread-safe. Cost: 0.1 us for each call.
+// (meridian_policy_denials_total, meridian_mfa_denials_total) and, by actor, in the door's
+// refusals, which become records. Thread-safe. Cost: 0.1 us for each call.
 #pragma once
 
 #include <array>
@@ -24,6 +24,7 @@
 #include "base/result.h"
 #include "base/u128.h"
 #include "door/door.h"
+#include "io/clock.h"
 #include "mesh/action.h"
 #include "mesh/policy.h"
 #include "metrics/counter.h"
@@ -68,6 +69,8 @@ class Asker {
 
  private:
   friend class Access;
+  /// A person alone may do that, and by this policy with a second factor of just now.
+  bool lacks_factor(mesh::Action action) const;
   bool may_everything() const { return access_ != nullptr && !caller_; }
   const mesh::Rights* rights_for(mesh::Action action) const;
   /// `question` but for the cell.
@@ -81,8 +84,11 @@ class Asker {
 
 class Access {
  public:
+  /// How long ago a person may have proved a second factor, for what people alone may do.
+  static constexpr std::int64_t factor_seconds_max = 600;
+
   /// What is given outlives it.
-  Access(u128 cell, door::Door& door, metrics::Registry& metrics);
+  Access(u128 cell, door::Door& door, metrics::Registry& metrics, io::Clock& clock);
 
   /// In force from the next call on. Null: this cell has none. Before the first one nothing is
   /// known.
@@ -106,8 +112,13 @@ class Access {
   Error deny(const Asker& asker, const mesh::Question& question) const;
   std::string why(const Asker& asker, const mesh::Question& question) const;
 
+  /// Why a second factor is lacking; counts.
+  std::string tell_factor(const Asker& asker, mesh::Action action) const;
+
   const u128 cell_;
   door::Door& door_;
+  io::Clock& clock_;
+  metrics::Counter &never_signed_in_, &one_factor_, &factor_too_old_;
   std::array<metrics::Counter*, mesh::action_count> denials_{};
   mutable std::mutex mutex_;  // guards in_force_
   InForce in_force_;

@@ -12,6 +12,7 @@
 #include "api/internal/secured_rig.h"
 #include "api/method_needs.h"
 #include "api/scope_checks.h"
+#include "io/unix_time.h"
 #include "ledger/command.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 
@@ -27,7 +28,8 @@ using testing::StartsWith;
 constexpr const char* payments = "/service/payments";
 
 /// Of payments in ledger 700 and streams payments-*, and two people who may approve.
-constexpr const char* one_ledger = R"(grants:
+constexpr const char* one_ledger = R"(mfa: not-needed
+grants:
   - who: spiffe://eu-west.bank.example/service/payments
     roles: [writer, reader]
     cells: all
@@ -358,6 +360,47 @@ TEST(AccessTest, what_people_do_no_service_does_and_no_one_person_alone) {
   EXPECT_TRUE(rig.cell.backend->access.is_bootstrap());
   EXPECT_THAT(called(ada, forget, &anna), HasSubstr("fewer than two people may approve"));
   EXPECT_EQ(called(ada, "/meridian.v1.Admin/Status", &status), "0 ");
+}
+
+TEST(AccessTest, what_people_alone_may_do_wants_a_second_factor_of_just_now) {
+  SecuredRig rig;
+  const std::string needed =
+      std::string(one_ledger).substr(std::string("mfa: not-needed\n").size());
+  rig.replace_policy(needed);
+  const std::int64_t now = io::unix_seconds(*rig.cell.clock);
+  const auto signed_in = [&](bool is_mfa, std::int64_t ago) {
+    return rig.somebody(
+        "/person/ada",
+        mesh::PersonEvidence{"https://login.bank.example", is_mfa, {"pwd"}, now - ago});
+  };
+  const std::vector<std::pair<SecuredRig::Somebody, std::string>> lacking = [&] {
+    std::vector<std::pair<SecuredRig::Somebody, std::string>> all;
+    all.emplace_back(rig.somebody("/person/ada"), "no_sign_in");
+    all.emplace_back(signed_in(false, 5), "one_factor");
+    all.emplace_back(signed_in(true, 640), "too_old");
+    all.emplace_back(signed_in(true, -600), "too_old");
+    return all;
+  }();
+  v1::SubjectRequest anna;
+  anna.set_subject("anna");
+  const v1::StatusRequest status;
+  for (const auto& [ada, reason] : lacking) {
+    const std::string line = "meridian_mfa_denials_total{reason=\"" + reason + "\"}";
+    const std::uint64_t before = metric(rig.cell, line);
+    for (const char* method : {"/meridian.v1.Subjects/Forget", "/meridian.v1.Members/Change",
+                               "/meridian.v1.Policy/Approve"})
+      EXPECT_THAT(called(ada, method, &anna),
+                  AllOf(StartsWith("7 "), HasSubstr("second factor within the last 10 minutes"),
+                        HasSubstr("meridian sign-in --mfa")))
+          << reason;
+    EXPECT_EQ(metric(rig.cell, line), before + 3) << reason;
+    EXPECT_EQ(called(ada, "/meridian.v1.Admin/Status", &status), "0 ");
+  }
+  const SecuredRig::Somebody fresh = signed_in(true, 5);
+  EXPECT_THAT(called(fresh, "/meridian.v1.Subjects/Forget", &anna), testing::Not(StartsWith("7 ")));
+  rig.replace_policy(one_ledger);
+  EXPECT_THAT(called(lacking[0].first, "/meridian.v1.Subjects/Forget", &anna),
+              testing::Not(StartsWith("7 ")));
 }
 
 TEST(AccessTest, a_cell_without_a_policy_says_how_it_is_and_no_more) {

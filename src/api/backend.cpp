@@ -29,7 +29,7 @@ Backend::Backend(cell::LocalCell& the_cell, io::Clock& the_clock, io::Executor& 
       work(work_executor),
       metrics(registry),
       cell_id(id_of_cell),
-      access(id_of_cell, the_cell.door(), registry),
+      access(id_of_cell, the_cell.door(), registry, the_clock),
       grpc_calls(registry, "grpc"),
       http_calls(registry, "http") {}
 

@@ -14,6 +14,7 @@ using testing::HasSubstr;
 
 std::string policy_text(const std::string& more = "") {
   return R"(meridian-policy: 1
+mfa: not-needed
 grants:
   - who: spiffe://eu-west.bank.example/person/*
     roles: operator

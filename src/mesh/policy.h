@@ -146,6 +146,9 @@ class Policy {
   /// several.
   std::size_t approvers(u128 cell) const;
 
+  /// Whether what people alone may do wants a second factor, used just now (`mfa: not-needed`).
+  bool mfa_needed() const { return mfa_needed_; }
+
   const std::string& text() const { return text_; }  ///< As parsed.
   /// What a proposal and its approvals are about: SHA-256 of the text.
   const crypto::Digest& digest() const { return digest_; }
@@ -156,6 +159,7 @@ class Policy {
   std::string text_;
   crypto::Digest digest_{};
   std::vector<Rule> grants_, denials_;
+  bool mfa_needed_ = true;
 };
 
 }  // namespace meridian::mesh

@@ -53,6 +53,9 @@ std::string refusal(const std::string& yaml) {
 
 TEST(Policy, what_no_grant_gives_is_denied) {
   const std::shared_ptr<const Policy> policy = parsed("meridian-policy: 1\n");
+  EXPECT_TRUE(policy->mfa_needed());
+  EXPECT_TRUE(parsed("meridian-policy: 1\nmfa: needed\n")->mfa_needed());
+  EXPECT_FALSE(parsed("meridian-policy: 1\nmfa: not-needed\n")->mfa_needed());
   const Rights rights = policy->rights_of(payments, cell);
   EXPECT_TRUE(rights.is_empty());
   for (std::size_t i = 0; i < action_count; ++i) EXPECT_FALSE(rights.allow(action_at(i)));
@@ -149,6 +152,9 @@ TEST(Policy, an_error_names_line_and_remedy) {
   EXPECT_THAT(refusal(head + "  - who: bank.example/x\n    actions: status.read\n    cells: all\n"),
               StartsWith("line 3: 'bank.example/x' is no pattern of identities"));
   EXPECT_THAT(refusal("meridian-policy: 1\ngrants: [\n"), StartsWith("line 3: "));
+  for (const char* mfa : {"no", "false", "[needed]", "\"\"", "NOT-NEEDED"})
+    EXPECT_THAT(refusal(std::string("meridian-policy: 1\nmfa: ") + mfa + "\n"),
+                HasSubstr("line 2: mfa is `needed`, or `not-needed`"));
   EXPECT_THAT(refusal(std::string(policy_size_max + 1, ' ')), HasSubstr("more than the"));
 }
 

@@ -207,7 +207,14 @@ Status read_rules(const YAML::Node& list, bool is_grant, std::vector<Rule>& rule
 
 struct Rules {
   std::vector<Rule> grants, denials;
+  bool mfa_needed = true;
 };
+
+Result<bool> read_mfa(const YAML::Node& node) {
+  if (node.IsScalar() && node.Scalar() == "needed") return true;
+  if (node.IsScalar() && node.Scalar() == "not-needed") return false;
+  return bad(node, "mfa is `needed`, or `not-needed`");
+}
 
 /// Reads documents and forgets them.
 class NoEvents final : public YAML::EventHandler {
@@ -253,7 +260,7 @@ Status check_text(std::string_view yaml) {
 }
 
 Result<Rules> read_document(const YAML::Node& document) {
-  TRY(check_keys(document, {"meridian-policy", "grants", "denials"}));
+  TRY(check_keys(document, {"meridian-policy", "grants", "denials", "mfa"}));
   const YAML::Node version = document["meridian-policy"];
   if (!version || !version.IsScalar() || version.Scalar() != std::to_string(version_known))
     return bad(
@@ -263,6 +270,7 @@ Result<Rules> read_document(const YAML::Node& document) {
   Rules rules;
   TRY(read_rules(document["grants"], true, rules.grants));
   TRY(read_rules(document["denials"], false, rules.denials));
+  if (const YAML::Node mfa = document["mfa"]) rules.mfa_needed = TRY(read_mfa(mfa));
   return rules;
 }
 
@@ -282,6 +290,7 @@ Result<std::shared_ptr<const Policy>> Policy::parse(std::string_view yaml) {
     Rules rules = TRY(read_document(YAML::Load(policy->text_)));
     policy->grants_ = std::move(rules.grants);
     policy->denials_ = std::move(rules.denials);
+    policy->mfa_needed_ = rules.mfa_needed;
   } catch (const YAML::Exception& error) {
     return fail(Code::invalid_argument, fmt::format("line {}: {}", error.mark.line + 1, error.msg));
   }

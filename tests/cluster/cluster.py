@@ -22,6 +22,7 @@ from meridian import check, main, run, verify  # noqa: E402,F401
 
 # Of tests that are about who is who, and not about who may do what.
 SERVICES_MAY = """meridian-policy: 1
+mfa: not-needed
 grants:
   - who: "spiffe://*.dev.invalid/service/*"
     roles: [writer, reader, auditor]

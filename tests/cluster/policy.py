@@ -18,6 +18,7 @@ EFFECT_SECONDS_MAX = 5
 
 def policy(*more):
     return f"""meridian-policy: 1
+mfa: not-needed
 grants:
   - who: spiffe://eu.{DEPLOYMENT}/service/pay
     roles: [writer]

@@ -32,6 +32,10 @@ struct MeshRig {
   Shown issue(const std::string& path, std::int64_t lifetime_s = 3600) {
     return issue_by(*authority, path, lifetime_s);
   }
+  /// Of a person who signed in.
+  Shown issue_signed_in(const std::string& path, const mesh::PersonEvidence& evidence) {
+    return issue_by(*authority, path, 3600, evidence);
+  }
   /// Of a region that nobody here trusts.
   Shown issue_foreign(const std::string& path) { return issue_by(*foreign, path, 3600); }
 
@@ -58,7 +62,8 @@ struct MeshRig {
   }
   /// Whoever is known may do everything; two people may approve.
   static std::shared_ptr<const mesh::Policy> everything() {
-    return policy(R"(grants:
+    return policy(R"(mfa: not-needed
+grants:
   - who: spiffe://*.bank.example/*
     roles: [writer, reader, auditor, operator, privacy officer]
     cells: all
@@ -91,9 +96,11 @@ struct MeshRig {
     ASSERT(bundle.has_value());
     return *bundle;
   }
-  static Shown issue_by(mesh::Authority& by, const std::string& path, std::int64_t lifetime_s) {
+  static Shown issue_by(mesh::Authority& by, const std::string& path, std::int64_t lifetime_s,
+                        const std::optional<mesh::PersonEvidence>& evidence = std::nullopt) {
     crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-    auto certificate = by.issue(mesh::make_csr(key, "test"), {by.trust_domain(), path}, lifetime_s);
+    auto certificate =
+        by.issue(mesh::make_csr(key, "test"), {by.trust_domain(), path}, lifetime_s, evidence);
     ASSERT(certificate.has_value());
     return {*certificate, key};
   }

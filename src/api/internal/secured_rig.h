@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "api/grpc_channel.h"
@@ -31,8 +32,13 @@ struct SecuredRig {
     std::unique_ptr<mesh::Credentials> holder;
     std::shared_ptr<grpc::Channel> channel;
   };
-  Somebody somebody(const std::string& path) {
-    Somebody made{mesh.issue(path), std::string("spiffe://") + MeshRig::west + path, {}, {}};
+  Somebody somebody(const std::string& path) { return somebody(path, std::nullopt); }
+  /// A person who signed in.
+  Somebody somebody(const std::string& path, const std::optional<mesh::PersonEvidence>& evidence) {
+    Somebody made{evidence ? mesh.issue_signed_in(path, *evidence) : mesh.issue(path),
+                  std::string("spiffe://") + MeshRig::west + path,
+                  {},
+                  {}};
     made.holder = mesh.holder_of(made.shown);
     grpc::ChannelArguments apart;
     apart.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
