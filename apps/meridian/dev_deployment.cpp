@@ -19,6 +19,7 @@ namespace {
 constexpr io::Duration turn_patience = io::seconds(20);
 constexpr std::int64_t lifetime_seconds = 24 * 3'600;
 constexpr std::string_view policy_text = R"(meridian-policy: 1
+mfa: not-needed
 grants:
   - who: "spiffe://local.dev.invalid/*"
     roles: [writer, reader, auditor, regulator, operator, privacy officer]
