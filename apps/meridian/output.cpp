@@ -78,8 +78,8 @@ OrderedJson json_of(const v1::RecordedEvent& event) {
   out["revision"] = std::to_string(event.revision());
   out["time"] = ledger::iso_time(event.time());
   out["event_id"] = to_decimal(to_u128(event.event_id()));
-  if (event.forgotten()) {
-    out["forgotten"] = true;
+  if (event.forgotten() || event.withheld()) {
+    out[event.forgotten() ? "forgotten" : "withheld"] = true;
     out["stream_id"] = to_hex(as_bytes(event.stream_id()));
     return out;
   }
@@ -89,6 +89,7 @@ OrderedJson json_of(const v1::RecordedEvent& event) {
   if (!event.metadata().empty()) put_content(out, "metadata", event.metadata(), "");
   put_content(out, "data", event.data(), event.content_type());
   if (event.parts_forgotten() != 0) out["parts_forgotten"] = event.parts_forgotten();
+  if (event.parts_withheld() != 0) out["parts_withheld"] = event.parts_withheld();
   return out;
 }
 

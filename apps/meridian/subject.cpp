@@ -258,7 +258,8 @@ void add_subject(CLI::App& app, Invocation& invocation) {
   exporting.add_flag("--json", exported->json, "Print the counts as JSON");
   exporting.footer(
       "Looks at every record, so it takes its time; writes go on. An event is about a person if\n"
-      "one of its compartments is sealed for it: the others of the same event stand there too.\n\n"
+      "one of its compartments is sealed for it; what the event holds of others is left out, and\n"
+      "parts_withheld counts it.\n\n"
       "Example: meridian subject export 'Dr. Example' --out example.jsonl");
   on_call(exporting, invocation, exported, run_export);
 

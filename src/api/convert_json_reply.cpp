@@ -91,19 +91,23 @@ std::string event_json_text(const cell::ReadEvent& event) {
   }
   if (opened.forgotten) json["forgotten"] = true;
   if (opened.parts_forgotten != 0) json["parts_forgotten"] = opened.parts_forgotten;
+  if (opened.withheld) json["withheld"] = true;
+  if (opened.parts_withheld != 0) json["parts_withheld"] = opened.parts_withheld;
   Json more = Json::array();
   for (std::size_t i = 1; i < opened.compartments.size(); ++i) {  // 0 is the envelope
     const door::OpenedCompartment& from = opened.compartments[i];
     Json compartment = {{"retention", from.retention}};
     if (from.forgotten) {
       compartment["forgotten"] = true;
+    } else if (from.withheld) {
+      compartment["withheld"] = true;
     } else {
       compartment["content_base64"] = crypto::to_base64(from.content);
     }
     more.push_back(std::move(compartment));
   }
   if (!more.empty()) json["more"] = std::move(more);
-  if (opened.forgotten) return dump(json);
+  if (opened.forgotten || opened.withheld) return dump(json);
   json["stream"] = opened.stream;
   json["type"] = opened.type;
   json["content_type"] = opened.content_type;

@@ -64,6 +64,8 @@ void fill(const cell::ReadEvent& event, v1::RecordedEvent& message) {
   const door::OpenedEvent& opened = event.event;
   message.set_forgotten(opened.forgotten);
   message.set_parts_forgotten(opened.parts_forgotten);
+  message.set_withheld(opened.withheld);
+  message.set_parts_withheld(opened.parts_withheld);
   message.set_stream(opened.stream);
   message.set_type(opened.type);
   message.set_content_type(opened.content_type);
@@ -76,6 +78,7 @@ void fill(const cell::ReadEvent& event, v1::RecordedEvent& message) {
     more.set_retention(compartment.retention);
     more.set_content(compartment.content.data(), compartment.content.size());
     more.set_forgotten(compartment.forgotten);
+    more.set_withheld(compartment.withheld);
   }
 }
 

@@ -60,7 +60,7 @@ Result<SubjectExport::Found> SubjectExport::find(u128 subject, std::uint64_t pos
                                    [&](const auto& one) { return one.subject == subject; }))
             return {};
           bytes += payload.size();
-          found.events.push_back({std::move(decoded), std::move(payload)});
+          found.events.push_back({std::move(decoded), std::move(payload), subject});
           return {};
         };
         wrong = look();

@@ -1,5 +1,6 @@
 // Everything about one person: a scan of all records for events with a compartment under its keys,
-// part by part, each opened as far as its keys are there.
+// part by part, each opened as far as its keys are there. What such an event holds of others is
+// withheld.
 //
 // Thread-safe to call; works on the reads executor. `done` is called there or on the door's.
 // Cost: reads the headers of what it looks at, and the payloads of all events among them.

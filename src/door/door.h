@@ -78,6 +78,7 @@ using CommandDraft = std::variant<ledger::Account, ledger::Transfer, EventDraft,
 /// One compartment as a reader sees it.
 struct OpenedCompartment {
   bool forgotten = false;  ///< Its key is destroyed; `content` is empty.
+  bool withheld = false;   ///< Of another person than was asked about; `content` is empty.
   std::uint8_t retention = 0;
   Buffer content;
   crypto::Digest salt{};  ///< Discloses the commitment for this compartment alone.
@@ -86,6 +87,8 @@ struct OpenedEvent {
   bool forgotten = false;  ///< Compartment 0 is gone: stream, type and data are unknown.
   /// Data that a schema took apart is put together again. Parts that are gone with a person:
   std::uint32_t parts_forgotten = 0;
+  bool withheld = false;             ///< As forgotten, but it is of another person.
+  std::uint32_t parts_withheld = 0;  ///< Of other persons than was asked about.
   std::string stream, type, content_type;
   Buffer metadata, data;
   std::vector<OpenedCompartment> compartments;  ///< Without those that are in `data` again.
@@ -156,6 +159,8 @@ class Door {
   struct SealedEvent {
     ledger::Header header;
     Buffer payload;
+    /// A person (opaque): what is of others in it is withheld. 0: all is opened.
+    u128 about = 0;
   };
   virtual void open_events(std::vector<SealedEvent> events, Opened opened) = 0;
 

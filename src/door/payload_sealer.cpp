@@ -131,7 +131,7 @@ Result<crypto::Digest> PayloadSealer::seal_one(const Place& place, std::size_t c
   return commitment;
 }
 
-Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes bytes) {
+Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes bytes, u128 about) {
   const auto* body = std::get_if<ledger::EventBody>(&header.body);
   if (body == nullptr)
     return fail(Code::invalid_argument,
@@ -150,6 +150,12 @@ Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes byte
 
   OpenedEvent opened;
   for (std::size_t i = 0; i < payload->compartments.size(); ++i) {
+    const ledger::Compartment& sealed = payload->compartments[i];
+    if (about != 0 && sealed.subject != 0 && sealed.subject != about) {
+      opened.compartments.push_back(
+          {.withheld = true, .retention = sealed.retention, .content = {}});
+      continue;
+    }
     Result<OpenedCompartment> one = open_one(
         header.cell, body->event_id, static_cast<std::uint8_t>(i), payload->compartments[i]);
     if (!one && one.error().code == Code::unavailable) return one.error();
@@ -157,7 +163,8 @@ Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes byte
     opened.compartments.push_back(std::move(*one));
   }
   opened.forgotten = opened.compartments.front().forgotten;
-  if (opened.forgotten) return opened;
+  opened.withheld = opened.compartments.front().withheld;
+  if (opened.forgotten || opened.withheld) return opened;
   const Result<ledger::Envelope> envelope =
       ledger::Envelope::decode(opened.compartments.front().content);
   if (!envelope) return damaged("has a malformed envelope: " + envelope.error().message);
@@ -171,6 +178,8 @@ Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes byte
   for (std::size_t i = 1; i < opened.compartments.size(); ++i) {
     if (opened.compartments[i].forgotten)
       ++opened.parts_forgotten;
+    else if (opened.compartments[i].withheld)
+      ++opened.parts_withheld;
     else
       parts.emplace_back(opened.compartments[i].content);
   }

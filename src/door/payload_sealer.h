@@ -34,7 +34,8 @@ class PayloadSealer {
   void drop_key();
   /// Errors: data_loss if what is there does not open or does not match its commitment;
   /// unavailable if a key is not here yet.
-  Result<OpenedEvent> open(const ledger::Header& header, Bytes payload);
+  /// `about`: a person, and what is of others is withheld; 0: all.
+  Result<OpenedEvent> open(const ledger::Header& header, Bytes payload, u128 about = 0);
 
  private:
   PayloadSealer(u128 cell, io::Entropy& entropy, const storage::KeyStore& keys,

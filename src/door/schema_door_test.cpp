@@ -72,6 +72,29 @@ TEST_F(SchemaDoorTest, each_field_is_sealed_for_its_person_and_read_as_one) {
   EXPECT_THAT(refusal(visit(data)), HasSubstr("was forgotten"));
 }
 
+TEST_F(SchemaDoorTest, who_asks_about_a_person_is_told_nothing_of_others) {
+  const auto made = rig_.prepare({visit(data)});
+  ASSERT_TRUE(made) << made.error().message;
+  Door::SealedEvent event = DoorRig::sealed(**made);
+  event.about = rig_.door->subject_id("bert");
+  auto opened = rig_.open_event(event);
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_EQ(as_text(opened->data), R"({"ward":"icu-2","nurse":"bert"})");
+  EXPECT_EQ(opened->parts_withheld, 1u);
+  EXPECT_EQ(opened->parts_forgotten, 0u);
+
+  EventDraft untyped = event_draft(2, "anna");
+  untyped.type = "remark";  // has no schema
+  const auto whole = rig_.prepare({std::move(untyped)});
+  ASSERT_TRUE(whole) << whole.error().message;
+  event = DoorRig::sealed(**whole);
+  event.about = rig_.door->subject_id("bert");
+  opened = rig_.open_event(event);
+  ASSERT_TRUE(opened) << opened.error().message;
+  EXPECT_TRUE(opened->withheld);
+  EXPECT_TRUE(opened->data.empty() && opened->stream.empty());
+}
+
 TEST_F(SchemaDoorTest, sent_again_it_commits_to_the_same) {
   const auto once = rig_.prepare({visit(data)});
   const auto again = rig_.prepare({visit(data)});

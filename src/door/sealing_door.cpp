@@ -221,7 +221,8 @@ void SealingDoor::open_events(std::vector<SealedEvent> events, Opened opened) {
     std::vector<Result<OpenedEvent>> results;
     results.reserve(events.size());
     for (const SealedEvent& event : events)
-      results.push_back(is_ready_ ? sealer_->open(event.header, event.payload) : ready().error());
+      results.push_back(is_ready_ ? sealer_->open(event.header, event.payload, event.about)
+                                  : ready().error());
     opened(std::move(results));
   });
 }
