@@ -41,7 +41,7 @@ struct IssuanceGrounds {
 /// Of a sign-in: whose word it was, and about whom, without a name that others know them by.
 struct SignInGrounds {
   crypto::Digest subject{};  ///< SHA-256 of the issuer, LF, and the provider's name for the person.
-  crypto::Digest token{};    ///< SHA-256 of the ID token: it is good once.
+  crypto::Digest token{};    ///< SHA-256 of what is signed of the ID token: it is good once.
   std::string issuer;
   bool operator==(const SignInGrounds&) const = default;
 };

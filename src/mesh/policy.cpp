@@ -111,6 +111,11 @@ bool IdentityPattern::is_about_persons() const {
          (any_ending_ && person.starts_with(path_));  // "/*" and "/p*" are about people, too
 }
 
+bool IdentityPattern::is_for_development() const {
+  constexpr std::string_view domain = "dev.invalid";
+  return domain_ == domain || domain_.ends_with("." + std::string(domain));
+}
+
 bool StreamSet::contains_all(std::string_view prefix) const {
   return all ||
          std::ranges::any_of(prefixes, [&](const std::string& p) { return prefix.starts_with(p); });
@@ -185,6 +190,7 @@ Rights Policy::rights_of(std::string_view id, u128 cell) const {
   for (const Rule& rule : grants_) {
     if (!rule.is_about(id, cell)) continue;
     rights.given_ |= rule.actions;
+    rights.is_regulator_ |= rule.is_of_regulators;
     if (rule.ledgers.all) rights.all_ledgers_ |= rule.actions;
     if (rule.streams.all) rights.all_streams_ |= rule.actions;
     rights.grants_.push_back({rule.actions, rule.ledgers, rule.streams});

@@ -17,6 +17,9 @@
 // What no grant gives is denied, and a denial beats every grant. A pattern is an id, or an id whose
 // first domain label is `*` (any one label), or that ends in `*` (any ending, also with slashes).
 // A grant that gives an action about ledgers or streams says which; nothing is meant by silence.
+// At the top stand settings, too: `purpose: optional` (what personal data is read for need not be
+// said), `break-glass:` with `keys`, `needed` and `longest`, and for development, only if all
+// identities are of dev.invalid, `second-person: not-needed`.
 // Pure values; const calls from any thread. Cost: rights_of() some microseconds, once per identity;
 // Rights::allow 10 ns, with streams 30 ns. Format and words: docs/security/policy.md.
 #pragma once
@@ -31,6 +34,7 @@
 #include "base/u128.h"
 #include "crypto/sha256.h"
 #include "mesh/action.h"
+#include "mesh/break_glass.h"
 
 namespace meridian::mesh {
 
@@ -47,6 +51,8 @@ class IdentityPattern {
   /// Whether it is about people, and about more than one name.
   bool is_about_persons() const;
   bool is_about_several() const { return any_ending_; }
+  /// Of the trust domain that belongs to nobody: dev.invalid, and what is below it.
+  bool is_for_development() const;
   const std::string& path() const { return path_; }
   const std::string& text() const { return text_; }
 
@@ -85,6 +91,7 @@ struct Rule {
   std::vector<u128> cells;
   LedgerSet ledgers;
   StreamSet streams;
+  bool is_of_regulators = false;  ///< Among the roles it gives.
 
   bool is_about(std::string_view id, u128 cell) const;
 };
@@ -103,6 +110,8 @@ class Rights {
   bool allow_all_ledgers(Action action) const { return all_ledgers_.test(index_of(action)); }
   bool allow_all_streams(Action action) const { return all_streams_.test(index_of(action)); }
   bool is_empty() const { return given_.none(); }
+  /// They say what they read personal data for, whatever the policy asks of others.
+  bool is_regulator() const { return is_regulator_; }
 
  private:
   friend class Policy;
@@ -114,6 +123,7 @@ class Rights {
   bool denied(Action action, std::uint32_t ledger) const;
   bool denied(Action action, std::string_view stream) const;
 
+  bool is_regulator_ = false;
   Actions given_;        ///< For something.
   Actions all_ledgers_;  ///< For every ledger, and no denial takes one away.
   Actions all_streams_;
@@ -141,6 +151,11 @@ class Policy {
 
   Rights rights_of(std::string_view id, u128 cell) const;
   Explanation explain(const Question& question) const;
+  /// False only where every identity is of the trust domain dev.invalid, and it says so.
+  bool needs_second_person() const { return needs_second_person_; }
+  /// Whether `rights`, which are of this policy, read personal data only for a purpose they name.
+  bool needs_purpose(const Rights& rights) const { return needs_purpose_ || rights.is_regulator(); }
+  const GlassKeys& glass_keys() const { return glass_keys_; }
   /// How many people may approve in `cell`, as far as that matters: 0, 1, or 2 for more. One name
   /// in several regions is one person. A pattern that ends in `*` counts as two: it is meant for
   /// several.
@@ -160,6 +175,9 @@ class Policy {
   crypto::Digest digest_{};
   std::vector<Rule> grants_, denials_;
   bool mfa_needed_ = true;
+  bool needs_second_person_ = true;
+  bool needs_purpose_ = true;
+  GlassKeys glass_keys_;
 };
 
 }  // namespace meridian::mesh

@@ -6,23 +6,20 @@
 #include "mesh/policy_history.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
-#include <nlohmann/json.hpp>
 
-#include "base/assert.h"
 #include "base/uuid.h"
-#include "crypto/base64.h"
-#include "mesh/internal/openssl.h"
+#include "mesh/internal/record_body.h"
 #include "mesh/spiffe_id.h"
 
 namespace meridian::mesh {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Context = std::unique_ptr<EVP_MD_CTX, internal::Free<EVP_MD_CTX_free>>;
+using internal::add_signature;
+using internal::parse_body;
+using internal::signed_text;
 
 constexpr std::string_view statement_title = "meridian-policy-proposal 1";
 constexpr std::string_view approval_title = "meridian-policy-approval 1";
@@ -33,51 +30,15 @@ Error bad_statement() {
           "this is no statement of a proposal: `meridian policy propose` makes one"};
 }
 
-Result<crypto::Digest> parse_digest(std::string_view hex) {
-  Buffer bytes;
-  crypto::Digest digest{};
-  if (!from_hex(hex, bytes) || bytes.size() != digest.size()) return bad_statement();
-  std::ranges::copy(bytes, digest.begin());
-  return digest;
-}
-
-/// The rest of a line that begins with `key` and a space; moves past it.
-Result<std::string_view> take_line(std::string_view& text, std::string_view key) {
-  const std::size_t end = text.find('\n');
-  if (end == std::string_view::npos) return bad_statement();
-  std::string_view line = text.substr(0, end);
-  text.remove_prefix(end + 1);
-  if (!line.starts_with(key) || line.substr(key.size(), 1) != " ") return bad_statement();
-  return line.substr(key.size() + 1);
-}
-
-/// Members of a record's body, all texts.
-Result<Json> parse_body(std::string_view json, std::initializer_list<const char*> members) {
-  Json body = Json::parse(json, nullptr, false);
-  if (!body.is_object() || body.size() != members.size())
-    return fail(Code::invalid_argument, "the record is not what its type says");
-  for (const char* member : members)
-    if (!body.contains(member) || !body[member].is_string())
-      return fail(Code::invalid_argument, fmt::format("the record has no text `{}`", member));
-  return body;
-}
-
-Result<SignedText> signed_text(const Json& body, std::string text) {
-  SignedText made{std::move(text), body["certificate"].get<std::string>(), {}};
-  made.signature = TRY(crypto::from_base64(body["signature"].get_ref<const std::string&>()));
-  return made;
-}
-
-/// That the certificate is of `id`, and its key signed.
-Status check_signature(const SignedText& given, const std::string& id) {
-  if (given.text.size() > text_size_max) return bad_statement();
-  const CertificateChain chain = TRY(parse_pem_chain(given.certificate));
-  const std::optional<SpiffeId>& claimed = chain[0].claimed_id();
-  if (!claimed || format_spiffe_id(*claimed) != id)
-    return fail(Code::permission_denied, fmt::format("the certificate is not that of {}", id));
-  if (!is_signed_by(chain[0], given.text, given.signature))
-    return fail(Code::permission_denied, fmt::format("the signature is not by the key of {}", id));
-  return {};
+/// A line's text by `parse`, or none.
+template <typename Value>
+Result<Value> value_of(std::string_view& text, std::string_view key,
+                       Result<Value> (*parse)(std::string_view)) {
+  const Result<std::string_view> line = take_line(text, key);
+  if (!line) return bad_statement();
+  Result<Value> value = parse(*line);
+  if (!value) return bad_statement();
+  return value;
 }
 
 }  // namespace
@@ -91,20 +52,19 @@ std::string format_statement(const PolicyStatement& statement) {
 Result<PolicyStatement> parse_statement(std::string_view text) {
   if (text.size() > text_size_max) return bad_statement();
   std::string_view rest = text;
-  const std::string_view title = TRY(take_line(rest, "meridian-policy-proposal"));
-  if (title != "1") return bad_statement();
+  const Result<std::string_view> title = take_line(rest, "meridian-policy-proposal");
+  if (!title || *title != "1") return bad_statement();
   PolicyStatement statement;
-  const std::optional<u128> cell = parse_uuid(TRY(take_line(rest, "cell")));
+  const Result<std::string_view> cell_text = take_line(rest, "cell");
+  const std::optional<u128> cell = cell_text ? parse_uuid(*cell_text) : std::nullopt;
   if (!cell) return bad_statement();
   statement.cell = *cell;
-  const std::string_view replaces = TRY(take_line(rest, "replaces"));
-  statement.replaces = TRY(parse_digest(replaces));
-  const std::string_view policy = TRY(take_line(rest, "policy"));
-  statement.policy = TRY(parse_digest(policy));
-  statement.by = TRY(take_line(rest, "by"));
-  const Result<u128> at = parse_decimal(TRY(take_line(rest, "at")));
-  if (!at || high64(*at) != 0 || low64(*at) >> 62 != 0) return bad_statement();
-  statement.at_s = static_cast<std::int64_t>(low64(*at));
+  statement.replaces = TRY(value_of(rest, "replaces", parse_digest));
+  statement.policy = TRY(value_of(rest, "policy", parse_digest));
+  const Result<std::string_view> by = take_line(rest, "by");
+  if (!by) return bad_statement();
+  statement.by = *by;
+  statement.at_s = TRY(value_of(rest, "at", parse_seconds));
   if (!parse_spiffe_id(statement.by) || format_statement(statement) != text) return bad_statement();
   return statement;
 }
@@ -113,54 +73,20 @@ std::string format_approval(const crypto::Digest& proposal, std::string_view by)
   return fmt::format("{}\nproposal {}\nby {}\n", approval_title, to_hex(proposal), by);
 }
 
-Buffer sign(const crypto::P256PrivateKey& key, std::string_view text) {
-  const Context context(EVP_MD_CTX_new());
-  ASSERT(context != nullptr);
-  const Bytes bytes = as_bytes(text);
-  std::size_t size = 0;
-  const int begun = EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key.handle());
-  ASSERT(begun == 1);
-  const int measured = EVP_DigestSign(context.get(), nullptr, &size, bytes.data(), bytes.size());
-  ASSERT(measured == 1);
-  Buffer signature(size);
-  const int done =
-      EVP_DigestSign(context.get(), signature.data(), &size, bytes.data(), bytes.size());
-  ASSERT(done == 1);
-  signature.resize(size);
-  return signature;
-}
-
-bool is_signed_by(const Certificate& certificate, std::string_view text, Bytes signature) {
-  EVP_PKEY* key = X509_get0_pubkey(certificate.handle());
-  const Context context(EVP_MD_CTX_new());
-  ASSERT(context != nullptr);
-  const Bytes bytes = as_bytes(text);
-  const bool good = key != nullptr && internal::is_p256(key) &&
-                    EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
-                    EVP_DigestVerify(context.get(), signature.data(), signature.size(),
-                                     bytes.data(), bytes.size()) == 1;
-  if (!good) internal::take_openssl_error();
-  return good;
-}
-
 std::string first_policy_json(const Policy& policy) {
   return Json{{"policy", policy.text()}}.dump();
 }
 
 std::string proposed_json(const SignedText& statement, const std::string& policy) {
-  return Json{{"statement", statement.text},
-              {"policy", policy},
-              {"certificate", statement.certificate},
-              {"signature", crypto::to_base64(statement.signature)}}
-      .dump();
+  Json body{{"statement", statement.text}, {"policy", policy}};
+  add_signature(body, statement);
+  return body.dump();
 }
 
 std::string approved_json(const crypto::Digest& proposal, const SignedText& approval) {
-  return Json{{"proposal", to_hex(proposal)},
-              {"approval", approval.text},
-              {"certificate", approval.certificate},
-              {"signature", crypto::to_base64(approval.signature)}}
-      .dump();
+  Json body{{"proposal", to_hex(proposal)}, {"approval", approval.text}};
+  add_signature(body, approval);
+  return body.dump();
 }
 
 Status PolicyHistory::apply(std::string_view type, std::string_view json, std::int64_t time_s) {
@@ -245,17 +171,12 @@ Status PolicyHistory::approve(std::string_view json, std::int64_t time_s) {
         Code::not_found,
         "no such proposal is open (`meridian policy proposals`): it was approved, another one "
         "was, or its 24 hours are over");
-  const CertificateChain chain = TRY(parse_pem_chain(given.certificate));
-  const std::optional<SpiffeId>& who = chain[0].claimed_id();
-  if (!who) return fail(Code::permission_denied, "the certificate names nobody");
-  const std::string id = format_spiffe_id(*who);
+  const std::string id = TRY(claimed_signer(given));
   if (given.text != format_approval(hash, id))
     return fail(Code::invalid_argument, "what was signed is not the approval of this proposal");
   TRY(check_signature(given, id));
   TRY(check_person(id, Action::policy_approve));
-  // One name in two regions is one person.
-  const SpiffeId proposer = TRY(parse_spiffe_id(found->statement.by));
-  if (who->path == proposer.path)
+  if (is_one_person(id, found->statement.by))
     return fail(Code::permission_denied,
                 fmt::format("{} proposed it: a second person approves", found->statement.by));
   if (found->statement.replaces != policy_->digest())

@@ -17,10 +17,9 @@
 
 #include "base/result.h"
 #include "base/u128.h"
-#include "crypto/p256.h"
 #include "crypto/sha256.h"
-#include "mesh/certificate.h"
 #include "mesh/policy.h"
+#include "mesh/signed_text.h"
 
 namespace meridian::mesh {
 
@@ -41,16 +40,6 @@ std::string format_statement(const PolicyStatement& statement);
 Result<PolicyStatement> parse_statement(std::string_view text);
 std::string format_approval(const crypto::Digest& proposal, std::string_view by);
 
-/// ECDSA over SHA-256, DER.
-Buffer sign(const crypto::P256PrivateKey& key, std::string_view text);
-bool is_signed_by(const Certificate& certificate, std::string_view text, Bytes signature);
-
-/// What a person hands in.
-struct SignedText {
-  std::string text;         ///< A statement or an approval.
-  std::string certificate;  ///< PEM; the leaf.
-  Buffer signature;
-};
 /// Bodies of the records, as JSON.
 std::string first_policy_json(const Policy& policy);
 std::string proposed_json(const SignedText& statement, const std::string& policy);

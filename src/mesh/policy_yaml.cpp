@@ -67,6 +67,7 @@ Status read_roles(const YAML::Node& node, Rule& rule) {
                                    "operator, privacy officer",
                                    word.Scalar()));
     rule.actions |= actions_of(*role);
+    rule.is_of_regulators |= *role == Role::regulator;
   }
   rule.gives = "roles: " + joined(words);
   return {};
@@ -208,12 +209,91 @@ Status read_rules(const YAML::Node& list, bool is_grant, std::vector<Rule>& rule
 struct Rules {
   std::vector<Rule> grants, denials;
   bool mfa_needed = true;
+  bool needs_second_person = true;
+  bool needs_purpose = true;
+  GlassKeys glass_keys;
 };
 
 Result<bool> read_mfa(const YAML::Node& node) {
   if (node.IsScalar() && node.Scalar() == "needed") return true;
   if (node.IsScalar() && node.Scalar() == "not-needed") return false;
   return bad(node, "mfa is `needed`, or `not-needed`");
+}
+
+bool is_for_development(const std::vector<Rule>& rules) {
+  return std::ranges::all_of(rules, [](const Rule& rule) {
+    return std::ranges::all_of(rule.who, &IdentityPattern::is_for_development);
+  });
+}
+
+/// `second-person: not-needed`.
+Status read_second_person(const YAML::Node& node, Rules& rules) {
+  if (!node) return {};
+  if (!node.IsScalar() || node.Scalar() != "not-needed")
+    return bad(node, "second-person: not-needed, or nothing: then dangerous acts need one");
+  if (!is_for_development(rules.grants) || !is_for_development(rules.denials))
+    return bad(node,
+               "second-person: not-needed is for development only: every identity of the policy "
+               "must be of the trust domain dev.invalid");
+  rules.needs_second_person = false;
+  return {};
+}
+
+/// `purpose: required | optional`.
+Status read_purpose(const YAML::Node& node, Rules& rules) {
+  if (!node) return {};
+  if (!node.IsScalar() || (node.Scalar() != "required" && node.Scalar() != "optional"))
+    return bad(node, "purpose: required, or optional: then only regulators have to say one");
+  rules.needs_purpose = node.Scalar() == "required";
+  return {};
+}
+
+std::optional<std::uint64_t> number_of(const YAML::Node& node, std::string_view unit = {}) {
+  if (!node || !node.IsScalar() || !node.Scalar().ends_with(unit)) return std::nullopt;
+  const std::string_view text = std::string_view(node.Scalar());
+  const std::string_view digits = text.substr(0, text.size() - unit.size());
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+/// "4h", "90m"; in seconds.
+std::optional<std::int64_t> span_of(const YAML::Node& node) {
+  std::optional<std::uint64_t> value = number_of(node, "h");
+  const std::uint64_t unit = value ? 3'600 : 60;
+  if (!value) value = number_of(node, "m");
+  if (!value || *value == 0 || *value > glass_lifetime_s_max / unit) return std::nullopt;
+  return static_cast<std::int64_t>(*value * unit);
+}
+
+Status read_glass_keys(const YAML::Node& node, GlassKeys& glass) {
+  if (!node) return {};
+  TRY(check_keys(node, {"keys", "needed", "longest"}));
+  if (!node["keys"]) return bad(node, "break-glass: it names no keys");
+  for (const YAML::Node& word : TRY(scalars(node["keys"], "keys"))) {
+    const Result<proof::VerifierKey> key = proof::parse_vkey(word.Scalar());
+    if (!key || key->type != proof::KeyType::ed25519)
+      return bad(word,
+                 fmt::format("'{}' is no public key as `meridian break-glass keygen` prints it",
+                             word.Scalar()));
+    for (const proof::VerifierKey& other : glass.keys)
+      if (other.name == key->name || other.public_key == key->public_key)
+        return bad(word, fmt::format("the key {} stands here twice", key->name));
+    glass.keys.push_back(*key);
+  }
+  if (glass.keys.size() > glass_keys_max)
+    return bad(node["keys"], fmt::format("at most {} keys", glass_keys_max));
+  const std::optional<std::uint64_t> needed = number_of(node["needed"]);
+  if (!needed || *needed < glass_signers_min || *needed > glass.keys.size())
+    return bad(node, fmt::format("break-glass: needed: how many of the keys sign, from {} to all",
+                                 glass_signers_min));
+  glass.needed = *needed;
+  if (!node["longest"]) return {};
+  const std::optional<std::int64_t> longest = span_of(node["longest"]);
+  if (!longest) return bad(node["longest"], "longest: from 1m to 4h, in whole m or h");
+  glass.longest_s = *longest;
+  return {};
 }
 
 /// Reads documents and forgets them.
@@ -260,7 +340,8 @@ Status check_text(std::string_view yaml) {
 }
 
 Result<Rules> read_document(const YAML::Node& document) {
-  TRY(check_keys(document, {"meridian-policy", "grants", "denials", "mfa"}));
+  TRY(check_keys(document, {"meridian-policy", "grants", "denials", "mfa", "second-person",
+                            "purpose", "break-glass"}));
   const YAML::Node version = document["meridian-policy"];
   if (!version || !version.IsScalar() || version.Scalar() != std::to_string(version_known))
     return bad(
@@ -271,6 +352,9 @@ Result<Rules> read_document(const YAML::Node& document) {
   TRY(read_rules(document["grants"], true, rules.grants));
   TRY(read_rules(document["denials"], false, rules.denials));
   if (const YAML::Node mfa = document["mfa"]) rules.mfa_needed = TRY(read_mfa(mfa));
+  TRY(read_second_person(document["second-person"], rules));
+  TRY(read_purpose(document["purpose"], rules));
+  TRY(read_glass_keys(document["break-glass"], rules.glass_keys));
   return rules;
 }
 
@@ -291,6 +375,9 @@ Result<std::shared_ptr<const Policy>> Policy::parse(std::string_view yaml) {
     policy->grants_ = std::move(rules.grants);
     policy->denials_ = std::move(rules.denials);
     policy->mfa_needed_ = rules.mfa_needed;
+    policy->needs_second_person_ = rules.needs_second_person;
+    policy->needs_purpose_ = rules.needs_purpose;
+    policy->glass_keys_ = std::move(rules.glass_keys);
   } catch (const YAML::Exception& error) {
     return fail(Code::invalid_argument, fmt::format("line {}: {}", error.mark.line + 1, error.msg));
   }
