@@ -27,8 +27,6 @@ namespace meridian::cell {
 
 class PolicyKeeper {
  public:
-  static constexpr io::Duration look_every = io::milliseconds(200);
-
   struct Parts {
     LocalCell& cell;
     u128 cell_id;

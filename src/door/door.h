@@ -85,6 +85,8 @@ struct OpenedCompartment {
 };
 struct OpenedEvent {
   bool forgotten = false;  ///< Compartment 0 is gone: stream, type and data are unknown.
+  /// Something was opened that is sealed for a person, or that is restricted (card data is).
+  bool is_personal = false;
   /// Data that a schema took apart is put together again. Parts that are gone with a person:
   std::uint32_t parts_forgotten = 0;
   bool withheld = false;             ///< As forgotten, but it is of another person.

@@ -160,6 +160,9 @@ Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes byte
         header.cell, body->event_id, static_cast<std::uint8_t>(i), payload->compartments[i]);
     if (!one && one.error().code == Code::unavailable) return one.error();
     if (!one) return damaged(one.error().message);
+    const bool is_restricted = header.classification == ledger::classification_max;
+    opened.is_personal |= !one->forgotten && (is_restricted || payload->compartments[i].key_kind ==
+                                                                   ledger::KeyKind::subject);
     opened.compartments.push_back(std::move(*one));
   }
   opened.forgotten = opened.compartments.front().forgotten;

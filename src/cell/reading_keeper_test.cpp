@@ -1,0 +1,170 @@
+// Readings become records: once, aggregated, bounded, and kept across a restart.
+#include "cell/reading_keeper.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cell/internal/cell_rig.h"
+
+namespace meridian::cell {
+namespace {
+
+using testing::HasSubstr;
+
+Reading reading(u128 actor, const std::string& purpose, u128 stream, std::uint64_t index) {
+  Reading one;
+  one.actor = actor;
+  one.purpose = purpose;
+  one.stream = stream;
+  one.count = 1;
+  one.first = one.last = index;
+  return one;
+}
+
+TEST(Readings, a_purpose_is_short_and_names_nobody) {
+  EXPECT_TRUE(check_purpose("case 2026-114, complaint"));
+  EXPECT_TRUE(check_purpose("aud"));
+  for (const std::string& wrong : {std::string(), std::string("no"), std::string(201, 'x'),
+                                   std::string("a\nb c"), std::string("caf\xc3\xa9 audit")})
+    EXPECT_FALSE(check_purpose(wrong)) << wrong;
+  EXPECT_THAT(check_purpose("asked by ada@example.com").error().message,
+              HasSubstr("an e-mail address"));
+  EXPECT_FALSE(check_purpose("card 4111111111111111"));
+}
+
+TEST(Readings, what_is_written_reads_back_and_nonsense_is_refused) {
+  std::vector<Reading> all = {reading(1, "case 7", 2, 3), reading(4, "", 0, 5)};
+  all[1].subject = 6;
+  all[1].from_s = 7;
+  all[1].until_s = 8;
+  const auto read = parse_readings(readings_json(all));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(*read, all);
+  for (const char* json : {"", "[]", "{}", R"({"readings":1})", R"({"readings":[1]})",
+                           R"({"readings":[{}]})", R"({"readings":[{"purpose":"x"}]})"})
+    EXPECT_FALSE(parse_readings(json)) << json;
+}
+
+class ReadingKeeperTest : public ::testing::Test {
+ protected:
+  ReadingKeeperTest() { start(); }
+  void start() {
+    auto started = ReadingKeeper::start(
+        {*rig_.cell, *rig_.disk, rig_.world.clock(), rig_.world.entropy(), *executor_,
+         [this](const std::string& notice) { notices_ += notice; }});
+    ASSERT(started.has_value());
+    keeper_ = std::move(*started);
+  }
+  void write() {
+    rig_.wait<bool>([&](auto done) { keeper_->write([done] { done(true); }); });
+  }
+  /// All rows of all records.
+  std::vector<Reading> recorded() {
+    ReadQuery query;
+    query.source = ReadQuery::Source::stream;
+    query.name = readings_stream;
+    const auto page =
+        rig_.wait<Result<ReadPage>>([&](auto done) { rig_.cell->read_events(query, done); });
+    std::vector<Reading> all;
+    if (!page) return all;
+    for (const ReadEvent& one : page->events) {
+      const Result<std::vector<Reading>> rows = parse_readings(as_text(one.event.data));
+      EXPECT_TRUE(rows);
+      if (rows) all.insert(all.end(), rows->begin(), rows->end());
+    }
+    return all;
+  }
+
+  CellRig rig_;
+  std::unique_ptr<io::Executor> executor_ = rig_.world.make_executor("readings");
+  std::string notices_;
+  std::unique_ptr<ReadingKeeper> keeper_;
+};
+
+TEST_F(ReadingKeeperTest, readings_are_put_together_and_recorded_each_once) {
+  for (std::uint64_t index : {5U, 3U, 9U})
+    EXPECT_TRUE(keeper_->owe(reading(1, "case 7", 2, index)));
+  EXPECT_TRUE(keeper_->owe(reading(1, "case 8", 2, 4)));
+  EXPECT_TRUE(recorded().empty());
+  write();
+  const std::vector<Reading> all = recorded();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].purpose, "case 7");
+  EXPECT_EQ(all[0].count, 3U);
+  EXPECT_EQ(all[0].first, 3U);
+  EXPECT_EQ(all[0].last, 9U);
+  EXPECT_TRUE(keeper_->owed().empty());
+  write();
+  EXPECT_EQ(recorded().size(), 2U);
+}
+
+TEST_F(ReadingKeeperTest, they_are_recorded_within_a_minute_by_themselves) {
+  EXPECT_TRUE(keeper_->owe(reading(1, "case 7", 2, 5)));
+  rig_.world.advance(ReadingKeeper::write_every);
+  rig_.world.run_until_idle();
+  EXPECT_EQ(recorded().size(), 1U);
+}
+
+TEST_F(ReadingKeeperTest, what_is_owed_outlives_a_stop) {
+  EXPECT_TRUE(keeper_->owe(reading(1, "case 7", 2, 5)));
+  keeper_.reset();
+  start();
+  ASSERT_EQ(keeper_->owed().size(), 1U);
+  write();
+  EXPECT_EQ(recorded().size(), 1U);
+  keeper_.reset();
+  start();
+  EXPECT_TRUE(keeper_->owed().empty());
+  EXPECT_EQ(notices_, "");
+}
+
+TEST_F(ReadingKeeperTest, what_was_under_way_at_a_crash_is_recorded_once) {
+  EXPECT_TRUE(keeper_->owe(reading(1, "case 7", 2, 5)));
+  keeper_->write([] {});
+  while (!*rig_.disk->exists("readings.owed") && rig_.world.step()) continue;
+  const Buffer kept = *io::read_file(*rig_.disk, "readings.owed", 4'096);
+  rig_.world.run_until_idle();
+  EXPECT_EQ(recorded().size(), 1U);
+  EXPECT_FALSE(*rig_.disk->exists("readings.owed"));
+  keeper_.reset();
+  // As if the process had ended before it learnt that it is recorded.
+  EXPECT_TRUE(io::replace_file(*rig_.disk, "readings.owed", kept));
+  start();
+  EXPECT_EQ(keeper_->owed().size(), 1U);
+  write();
+  EXPECT_EQ(recorded().size(), 1U);
+  EXPECT_TRUE(keeper_->owed().empty());
+}
+
+TEST_F(ReadingKeeperTest, a_damaged_file_is_not_passed_over) {
+  keeper_.reset();
+  EXPECT_TRUE(io::replace_file(*rig_.disk, "readings.owed", as_bytes("{\"owed\":")));
+  const auto started = ReadingKeeper::start({*rig_.cell, *rig_.disk, rig_.world.clock(),
+                                             rig_.world.entropy(), *executor_, [](const auto&) {}});
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code, Code::data_loss);
+}
+
+TEST_F(ReadingKeeperTest, one_actor_fills_nothing_and_is_refused_in_the_end) {
+  std::uint64_t given = 0;
+  Status last;
+  for (std::uint64_t i = 0; i < 2 * ReadingKeeper::owed_of_one_max; ++i) {
+    last = keeper_->owe(reading(1, "case 7", i + 1, i));
+    if (last) ++given;
+  }
+  EXPECT_EQ(given, 2 * ReadingKeeper::owed_of_one_max) << "streams are counted together";
+  EXPECT_LE(keeper_->owed().size(), ReadingKeeper::owed_of_one_max / 2 + 1);
+  for (std::uint64_t i = 0; i < ReadingKeeper::owed_of_one_max; ++i)
+    last = keeper_->owe(reading(1, "case number " + std::to_string(i), 1, i));
+  ASSERT_FALSE(last);
+  EXPECT_EQ(last.error().code, Code::resource_exhausted);
+  EXPECT_TRUE(keeper_->owe(reading(2, "case 7", 1, 1))) << "others go on";
+  write();
+  std::uint64_t sum = 0;
+  for (const Reading& one : recorded()) sum += one.count;
+  EXPECT_GT(sum, given);
+  EXPECT_TRUE(keeper_->owe(reading(1, "another case", 1, 1)));
+}
+
+}  // namespace
+}  // namespace meridian::cell
