@@ -113,7 +113,7 @@ Result<mesh::Certificate> CaDesk::issue_to(const oidc::SignedIn& who,
   if (const mesh::DenyEntry* entry = ca_.denied->find("", id))
     return fail(Code::permission_denied, fmt::format("{} is on the deny list: {}",
                                                      mesh::format_spiffe_id(id), entry->reason));
-  const mesh::SignInGrounds grounds{who.subject, crypto::sha256(as_bytes(ask.id_token)),
+  const mesh::SignInGrounds grounds{who.subject, oidc::token_digest(ask.id_token),
                                     who.evidence.issuer};
   TRY(used_tokens_.take_up(*ca_.journal, io::unix_seconds(clock())));
   if (used_tokens_.contains(grounds.token))

@@ -11,6 +11,7 @@
 #include "api/convert.h"
 #include "api/grpc_channel.h"
 #include "api/grpc_code.h"
+#include "api/readings.h"
 #include "base/assert.h"
 #include "dev_deployment.h"
 
@@ -49,6 +50,18 @@ void add_client_options(CLI::App& command, ClientOptions& options) {
                   "server with --dev made for this user")
       ->envname("MERIDIAN_IDENTITY")
       ->type_name("DIR");
+}
+
+void add_purpose_option(CLI::App& command, ClientOptions& options) {
+  command
+      .add_option("--purpose", options.purpose,
+                  "What personal data is read for: a case, not a person; stays on record")
+      ->envname("MERIDIAN_PURPOSE")
+      ->check([](const std::string& text) {
+        const Status sound = cell::check_purpose(text);
+        return sound ? std::string() : sound.error().message;
+      })
+      ->type_name("TEXT");
 }
 
 Error to_error(const grpc::Status& status) {
@@ -127,7 +140,8 @@ std::unique_ptr<Connection::Session> Connection::make_session(std::uint64_t vers
                     v1::Proofs::NewStub(channel),   v1::Feed::NewStub(channel),
                     v1::Subjects::NewStub(channel), v1::Schemas::NewStub(channel),
                     v1::Admin::NewStub(channel),    v1::Members::NewStub(channel),
-                    v1::Upgrade::NewStub(channel),  v1::Policy::NewStub(channel)};
+                    v1::Upgrade::NewStub(channel),  v1::Policy::NewStub(channel),
+                    v1::Acts::NewStub(channel),     v1::Readings::NewStub(channel)};
   return session;
 }
 
@@ -262,6 +276,12 @@ io::MonotonicTime Client::deadline() const {
 
 void Client::set_deadline(grpc::ClientContext& context, io::MonotonicTime end) const {
   context.set_deadline(after(end - clock_->monotonic()));
+  set_purpose(context);
+}
+
+void Client::set_purpose(grpc::ClientContext& context) const {
+  if (!options_.purpose.empty())
+    context.AddMetadata(std::string(api::purpose_key), options_.purpose);
 }
 
 bool Client::back_off(std::uint32_t attempt, io::MonotonicTime end) const {

@@ -23,7 +23,9 @@
 #include "commands.h"
 #include "identity_directory.h"
 #include "io/clock.h"
+#include "meridian/v1/acts.grpc.pb.h"
 #include "meridian/v1/ledger.grpc.pb.h"
+#include "meridian/v1/readings.grpc.pb.h"
 #include "mesh/credentials.h"
 
 namespace meridian::app {
@@ -34,11 +36,18 @@ struct ClientOptions {
   std::string identity{};  ///< Directory; empty: what --dev made for this user.
   /// Of it, once it is open.
   std::shared_ptr<HeldIdentity> held{};
+  /// Of commands that do dangerous acts: how long to wait for a second person, how long they may.
+  std::uint32_t approval_wait_s = 0;
+  std::uint32_t approval_valid_s = 3'600;
+  /// What personal data is read for; empty: nothing is said.
+  std::string purpose{};
   /// What this process shows, and judges servers by. Outlives the clients.
   const mesh::Credentials* credentials = nullptr;
 };
 /// --server, once or for each replica, --timeout and --identity.
 void add_client_options(CLI::App& command, ClientOptions& options);
+/// --purpose, of commands that read personal data.
+void add_purpose_option(CLI::App& command, ClientOptions& options);
 /// Opens the identity, and then `held` and `credentials` are set. Errors: as dev_caller and
 /// IdentityDirectory::open.
 Status open_identity(ClientOptions& options);
@@ -74,7 +83,8 @@ class Connection {
     std::uint64_t version;  ///< Of the certificate it shows; 0 for want of one.
     std::shared_ptr<grpc::Channel> channel;
     StubsOf<v1::Accounts, v1::Transfers, v1::Streams, v1::Transactions, v1::Proofs, v1::Feed,
-            v1::Subjects, v1::Schemas, v1::Admin, v1::Members, v1::Upgrade, v1::Policy>
+            v1::Subjects, v1::Schemas, v1::Admin, v1::Members, v1::Upgrade, v1::Policy, v1::Acts,
+            v1::Readings>
         stubs;
   };
   Session& newest();
@@ -159,7 +169,10 @@ class Client {
   /// What to say when no more is tried: an outcome that is open stays open.
   static Error last_error(const Attempts& attempts, const grpc::Status& status);
 
+  /// And set_purpose().
   void set_deadline(grpc::ClientContext& context, io::MonotonicTime end) const;
+  /// What the options say.
+  void set_purpose(grpc::ClientContext& context) const;
   io::MonotonicTime deadline() const;
   /// Pauses; false if that would pass `end`.
   bool back_off(std::uint32_t attempt, io::MonotonicTime end) const;
@@ -190,6 +203,8 @@ class Client {
   const Service<v1::Schemas::Stub> schemas{*this};
   const Service<v1::Admin::Stub> admin{*this};
   const Service<v1::Policy::Stub> policy{*this};
+  const Service<v1::Acts::Stub> acts{*this};
+  const Service<v1::Readings::Stub> readings{*this};
 
  private:
   bool has_choice() const;

@@ -62,6 +62,7 @@ void add_upgrade(CLI::App& app, Invocation& invocation);  ///< status, activate
 void add_join(CLI::App& app, Invocation& invocation);
 void add_sign_in(CLI::App& app, Invocation& invocation);
 void add_identity(CLI::App& app, Invocation& invocation);  ///< keep
+void add_readings(CLI::App& app, Invocation& invocation);  ///< list
 void add_top(CLI::App& app, Invocation& invocation);
 void add_bench(CLI::App& app, Invocation& invocation);
 
@@ -70,9 +71,11 @@ void add_verify(CLI::App& app, Invocation& invocation);
 void add_keys(CLI::App& app, Invocation& invocation);  ///< list, rotate
 void add_recovery(CLI::App& app, Invocation& invocation);
 void add_init(CLI::App& app, Invocation& invocation);
-void add_ca(CLI::App& app, Invocation& invocation);       ///< issue, list, deny
-void add_policy(CLI::App& app, Invocation& invocation);   ///< actions, check, explain
-void add_witness(CLI::App& app, Invocation& invocation);  ///< init, serve, key, logs, policy
+void add_ca(CLI::App& app, Invocation& invocation);           ///< issue, list, deny
+void add_policy(CLI::App& app, Invocation& invocation);       ///< actions, check, explain
+void add_act(CLI::App& app, Invocation& invocation);          ///< list, show, approve
+void add_break_glass(CLI::App& app, Invocation& invocation);  ///< keygen, propose, sign, use
+void add_witness(CLI::App& app, Invocation& invocation);      ///< init, serve, key, logs, policy
 void add_demo(CLI::App& app, Invocation& invocation);
 
 }  // namespace meridian::app

@@ -19,6 +19,8 @@ constexpr std::string_view person = "ada.lovelace";
 constexpr std::string_view invoice = R"({"total":"90.00"})", taste = R"({"likes":"jazz"})";
 constexpr std::string_view policy_text = R"(meridian-policy: 1
 mfa: not-needed
+second-person: not-needed
+purpose: optional
 grants:
   - who: "spiffe://local.dev.invalid/person/*"
     roles: [writer, reader, auditor, operator, privacy officer]

@@ -20,9 +20,11 @@ constexpr io::Duration turn_patience = io::seconds(20);
 constexpr std::int64_t lifetime_seconds = 24 * 3'600;
 constexpr std::string_view policy_text = R"(meridian-policy: 1
 mfa: not-needed
+second-person: not-needed
+purpose: optional
 grants:
   - who: "spiffe://local.dev.invalid/*"
-    roles: [writer, reader, auditor, regulator, operator, privacy officer]
+    roles: [writer, reader, auditor, operator, privacy officer]
     actions: [retention.change]
     cells: all
     ledgers: all

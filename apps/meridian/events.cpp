@@ -149,6 +149,7 @@ Result<Exit> run_subscribe(Client& client, const ReadOptions& options) {
   }
   request.set_live_only(options.live_only);
   grpc::ClientContext context;  // no deadline: it follows until it is stopped
+  client.set_purpose(context);
   const auto reader = client.streams->Subscribe(&context, request);
   v1::RecordedEvent event;
   for (std::uint32_t count = 0; reader->Read(&event);) {
@@ -201,6 +202,7 @@ void add_events(CLI::App& app, Invocation& invocation) {
   reading.add_option("--limit", read->limit, "At most so many; 100 if not given");
   reading.add_flag("--backwards", read->backwards, "Newest first");
   reading.footer("Example: meridian read --category journal --backwards --limit 3");
+  add_purpose_option(reading, read->client);
   on_call(reading, invocation, read, run_read);
 
   auto subscribe = std::make_shared<ReadOptions>();
@@ -210,6 +212,7 @@ void add_events(CLI::App& app, Invocation& invocation) {
   subscribing.add_flag("--live-only", subscribe->live_only, "Only what is appended from now on");
   subscribing.add_option("--limit", subscribe->limit, "Stop after so many; never if not given");
   subscribing.footer("Example: meridian subscribe --all --json --from 0");
+  add_purpose_option(subscribing, subscribe->client);
   on_call(subscribing, invocation, subscribe, run_subscribe);
 }
 

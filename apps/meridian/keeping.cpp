@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include "act_calls.h"
+#include "api/act_request.h"
 #include "api/convert.h"
+#include "api/convert_keeping.h"
 #include "ledger/describe.h"
 #include "output.h"
 #include "run_with.h"
@@ -54,6 +57,8 @@ Result<Exit> run_set(Client& client, const SetOptions& options) {
   request.set_by_month(options.by_month);
   request.set_keep_at_least(options.keep);
   request.set_erase_at_latest(options.erase);
+  const storage::RetentionClass wanted = TRY(api::parse_retention(request));
+  TRY(ensure_approved(client, api::definition_of(wanted)));
   const v1::KeepReply reply =
       TRY(client.call(*client.subjects, &v1::Subjects::Stub::SetRetention, request));
   return show(reply, fmt::format("class {} is defined", options.retention), options.json);
@@ -160,6 +165,7 @@ void add_retention(CLI::App& app, Invocation& invocation) {
       "clear in records, for ever: nothing of a person belongs there.\n\n"
       "Example: meridian retention set 3 --name tax_documents --basis 'AO 147' --keep-at-least 10y "
       "--erase-at-latest 12y");
+  add_approval_options(setting, set->client);
   on_call(setting, invocation, set, run_set);
 
   auto list = std::make_shared<ListOptions>();

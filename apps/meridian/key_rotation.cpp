@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "data_directory.h"
 #include "files.h"
+#include "offline_acts.h"
 #include "storage/key_table.h"
 #include "storage/replica_identity.h"
 #include "storage/storage_rotation.h"
@@ -75,6 +76,10 @@ Result<RotatedKey> rotate_key(const RotationOptions& options) {
   TRY(check_name(options.name));
   DataDirectory data = TRY(open_keys_to_change(options.directory, options));
   TRY(storage::finish_storage_rotation(*data.writable, *data.keys));
+  if (TRY(data.disk->exists(cell_path))) {  // else no ledger's: a witness's, an authority's
+    const u128 cell = TRY(read_cell(*data.disk));
+    TRY(use_act_file(*data.writable, cell, rotation_of(options.name), options.approval));
+  }
   return options.name == "storage" ? rotate_storage(data) : rotate_epoch(data);
 }
 

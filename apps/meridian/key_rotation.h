@@ -13,6 +13,7 @@ namespace meridian::app {
 struct RotationOptions : KeyAccess {
   std::string directory;
   std::string name;
+  std::string approval;  ///< File of a proposal that two people signed; empty: none.
   bool json = false;
 };
 
@@ -24,8 +25,8 @@ struct RotatedKey {
 };
 
 /// Errors: failed_precondition with what to do for keys that are not turned over like this, and if
-/// the directory is being served; not_found; permission_denied; data_loss. After an error of the
-/// disk, the next start or the next call goes on.
+/// the directory is being served; not_found; permission_denied (also use_act_file); data_loss.
+/// After an error of the disk, the next start or the next call goes on.
 Result<RotatedKey> rotate_key(const RotationOptions& options);
 
 }  // namespace meridian::app

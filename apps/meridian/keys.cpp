@@ -165,6 +165,10 @@ void add_rotate(CLI::App& keys, Invocation& invocation) {
       ->required();
   add_key_access(command, *options,
                  "File whose content opens the keys (not needed after serve --dev)");
+  command
+      .add_option("--approval", options->approval,
+                  "What two people signed, if the node served people who are known")
+      ->type_name("FILE");
   command.add_flag("--json", options->json, "Print JSON");
   command.footer(
       "storage   The random key of each file is wrapped under the new one; no record is written\n"

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "act_calls.h"
+#include "api/act_request.h"
+#include "api/convert_members.h"
 #include "leader_call.h"
 #include "ledger/describe.h"
 #include "replica/member_checks.h"
@@ -61,6 +64,8 @@ Result<v1::MembersReply> members_seen(Client& client) {
 }
 
 Status change_members(Client& client, const v1::ChangeMembersRequest& request) {
+  const std::vector<replica::MemberStep> steps = TRY(api::parse_steps(request));
+  TRY(ensure_approved(client, api::change_of_members(steps)));
   TRY(call_leader(client, client.deadline(), Repeat::only_undone, change_unknown,
                   &v1::Members::Stub::Change, request));
   return {};

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "act_calls.h"
 #include "consensus/membership.h"
 #include "group_flags.h"
 #include "member_calls.h"
@@ -278,6 +279,7 @@ void add_add(CLI::App& node, Invocation& invocation) {
       "must\nnever have been used in this cell. Start its process with `meridian serve --join` "
       "before or after;\nthe output says how.\n\n"
       "Example: meridian node add 4=eu@127.0.0.1:7504");
+  add_approval_options(add, options->client);
   on_call(add, invocation, options, run_add);
 }
 
@@ -292,6 +294,7 @@ void add_promote(CLI::App& node, Invocation& invocation) {
       "Refused while the learner lacks more of the log than what is under way, and if its region "
       "would\nhold a majority of the votes: losing that region would stop the cell.\n\n"
       "Example: meridian node promote 4 --wait");
+  add_approval_options(promote, options->client);
   on_call(promote, invocation, options, run_promote);
 }
 
@@ -305,6 +308,7 @@ void add_remove(CLI::App& node, Invocation& invocation) {
       "are left\nanswer now. A leader hands over first. The removed process stops by itself; its "
       "directory may be\ndeleted, its id is never used again.\n\n"
       "Example: meridian node remove 1");
+  add_approval_options(remove, options->client);
   on_call(remove, invocation, options, run_remove);
 }
 
@@ -321,6 +325,7 @@ void add_replace(CLI::App& node, Invocation& invocation) {
       "one\nchange gives it the vote and removes the old one: the cell never has fewer votes than "
       "before. It\nmay be interrupted and run again: it goes on where it was.\n\n"
       "Example: meridian node replace 3 4=asia@127.0.0.1:7504");
+  add_approval_options(replace, options->client);
   on_call(replace, invocation, options, run_replace);
 }
 

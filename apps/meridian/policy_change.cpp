@@ -9,6 +9,7 @@
 #include "mesh/policy_history.h"
 #include "output.h"
 #include "run_with.h"
+#include "signer.h"
 
 namespace meridian::app {
 
@@ -32,23 +33,6 @@ struct ApproveOptions {
   std::string hash;
   bool json = false;
 };
-
-/// Who signs. Errors: failed_precondition without --identity.
-Result<std::shared_ptr<const mesh::OwnIdentity>> signer(const Client& client) {
-  if (client.options().credentials == nullptr)
-    return fail(Code::failed_precondition,
-                "a person signs that: name your identity with --identity DIR");
-  return client.options().credentials->own();
-}
-
-v1::SignedText signed_by(const mesh::OwnIdentity& own, const std::string& text) {
-  v1::SignedText made;
-  made.set_text(text);
-  made.set_certificate(own.chain[0].pem());
-  const Buffer signature = mesh::sign(own.key, text);
-  made.set_signature(signature.data(), signature.size());
-  return made;
-}
 
 OrderedJson state_json(const v1::PolicyState& state) {
   OrderedJson out;
@@ -133,15 +117,10 @@ Result<Exit> run_propose(Client& client, const ProposeOptions& options) {
 }
 
 Result<Exit> run_approve(Client& client, const ApproveOptions& options) {
-  Buffer hash;
-  if (!from_hex(options.hash, hash) || hash.size() != sizeof(crypto::Digest))
-    return fail(Code::invalid_argument,
-                "HASH is the 64 hexadecimal digits that `meridian policy proposals` shows");
+  const crypto::Digest digest = TRY(parse_hash(options.hash, "meridian policy proposals"));
   const std::shared_ptr<const mesh::OwnIdentity> own = TRY(signer(client));
-  crypto::Digest digest{};
-  std::ranges::copy(hash, digest.begin());
   v1::ApprovePolicyRequest request;
-  request.set_hash(hash.data(), hash.size());
+  request.set_hash(digest.data(), digest.size());
   *request.mutable_approval() =
       signed_by(*own, mesh::format_approval(digest, mesh::format_spiffe_id(own->id)));
   const v1::ApprovePolicyReply reply =

@@ -217,6 +217,10 @@ void add_skip(CLI::App& recovery, Invocation& invocation) {
       ->required();
   command.add_option("--digest", options->digest, "Its digest, as the replica's error names it")
       ->required();
+  command
+      .add_option("--approval", options->approval,
+                  "What two people signed, if the node served people who are known")
+      ->type_name("FILE");
   command.add_flag("--json", options->json, "Print JSON");
   command.footer(
       "For an entry that stops every replica, again at each start, with the newest version too.\n"

@@ -7,6 +7,7 @@
 
 #include "crypto/sha256.h"
 #include "data_directory.h"
+#include "offline_acts.h"
 #include "replica/raft_log.h"
 #include "storage/replica_identity.h"
 #include "storage/state_store.h"
@@ -70,6 +71,8 @@ Result<Skipped> skip_entry(const SkipOptions& options) {
         fmt::format("entry {} of this log has the digest {}, not the one given: nothing was "
                     "changed. take both from the error of this very replica",
                     options.index, to_hex(*there)));
+  TRY(use_act_file(*data.writable, data.cell,
+                   skipping_of(options.index, to_hex(skipped.entry.digest)), options.approval));
   replica::SkipList list = TRY(replica::SkipList::read(*data.disk));
   TRY(list.add(*data.writable, skipped.entry));
   return skipped;

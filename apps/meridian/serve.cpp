@@ -382,6 +382,7 @@ Result<Exit> serve(const ServeOptions& options) {
                        options.witnesses,
                        identity.first_policy,
                        {}};
+  if (!is_dev) setting.identity_directory = "/" + below_root(options.identity.directory);
   return serve_until_signal(setting, signals);
 }
 

@@ -1,5 +1,6 @@
 #include "serving.h"
 
+#include <fmt/format.h>
 #include <malloc.h>
 
 #include <chrono>
@@ -8,6 +9,7 @@
 
 #include "api/witness_link_http.h"
 #include "mesh/link_security.h"
+#include "offline_acts.h"
 
 namespace meridian::app {
 
@@ -44,6 +46,13 @@ Result<std::unique_ptr<witness::Witnessing>> start_witnessing(const ServeSetting
       witness::witnessed_log(replica), std::move(peers));
 }
 
+/// For acts while the node does not serve.
+void keep_policy(const ServeSetting& setting, const std::shared_ptr<const mesh::Policy>& policy) {
+  if (policy == nullptr || setting.identity_directory.empty()) return;
+  const Status kept = keep_second_person(*setting.node.disk, setting.identity_directory, *policy);
+  if (!kept) setting.notice(fmt::format("the policy is not kept: {}", kept.error().message));
+}
+
 /// Waits a moment for the policy that is in force, so that callers are not sent away for nothing.
 std::unique_ptr<cell::PolicyKeeper> start_policies(const ServeSetting& setting,
                                                    api::Backend& backend, io::Executor& executor) {
@@ -52,9 +61,10 @@ std::unique_ptr<cell::PolicyKeeper> start_policies(const ServeSetting& setting,
   auto keeper =
       cell::PolicyKeeper::start({backend.cell, setting.node.cell, *setting.node.clock,
                                  *setting.node.entropy, executor, setting.first_policy,
-                                 [&backend, known = std::move(known), is_first = true](
+                                 [&backend, &setting, known = std::move(known), is_first = true](
                                      const std::shared_ptr<const mesh::Policy>& policy) mutable {
                                    backend.access.replace(policy);
+                                   keep_policy(setting, policy);
                                    if (std::exchange(is_first, false)) known->set_value();
                                  },
                                  setting.notice});
@@ -109,6 +119,15 @@ Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {
   backend.callers = &self->callers_.emplace(setting.identity.credentials());
   self->policies_ = start_policies(setting, backend, *threads.policy);
   backend.policies = self->policies_.get();
+  self->acts_ = cell::ActKeeper::start(
+      {backend.cell, setting.node.cell, *setting.node.clock, *setting.node.entropy, *threads.policy,
+       setting.notice,
+       [&backend](const auto& glasses) { backend.access.replace_glasses(glasses); }});
+  backend.acts = self->acts_.get();
+  self->readings_ =
+      TRY(cell::ReadingKeeper::start({backend.cell, *setting.node.disk, *setting.node.clock,
+                                      *setting.node.entropy, *threads.policy, setting.notice}));
+  backend.readings = self->readings_.get();
   self->grpc_ = TRY(api::GrpcServer::start(backend, setting.grpc));
   self->http_ = TRY(api::HttpServer::start(backend, setting.http));
   return self;
@@ -120,6 +139,8 @@ Serving::~Serving() {
   if (grpc_) grpc_->stop(stop_patience);
   threads_.work->drain();  // late conversions borrow the backend
   witnessing_.reset();
+  readings_.reset();
+  acts_.reset();
   policies_.reset();
   cell_.reset();
   threads_.work->drain();  // reads that waited for the cell learn that nobody waits for them

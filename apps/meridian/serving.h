@@ -69,6 +69,8 @@ struct ServeSetting {
   std::function<void(replica::Standing)> standing{};
   /// What this replica keeps is damaged.
   std::function<void(const Error& what)> damaged{};
+  /// Directory of the identity, as an absolute path: for acts while it does not serve.
+  std::string identity_directory{};
 
   replica::Replica::Io replica_io(metrics::Registry& metrics) const;
 };
@@ -94,6 +96,8 @@ class Serving {
   std::unique_ptr<witness::Witnessing> witnessing_;  ///< None without witnesses.
   std::optional<api::Backend> backend_;
   std::unique_ptr<cell::PolicyKeeper> policies_;
+  std::unique_ptr<cell::ActKeeper> acts_;
+  std::unique_ptr<cell::ReadingKeeper> readings_;
   std::unique_ptr<api::GrpcServer> grpc_;
   std::unique_ptr<api::HttpServer> http_;
 };

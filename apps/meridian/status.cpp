@@ -2,6 +2,7 @@
 
 #include "api/group_status.h"
 #include "ledger/describe.h"
+#include "mesh/break_glass.h"
 #include "output.h"
 #include "run_with.h"
 
@@ -102,6 +103,12 @@ Result<Exit> run_status(Client& client, const StatusOptions& options) {
                                             : to_hex(as_bytes(policy.digest()));
     out["policy_version"] = policy.version();
     out["policy_bootstrap"] = policy.bootstrap();
+    for (const std::string& text : policy.glass())
+      if (const Result<mesh::Glass> glass = mesh::parse_glass(text))
+        out["ALARM"].push_back(fmt::format(
+            "the glass is broken until {}, for {}: {}",
+            ledger::iso_time(static_cast<std::uint64_t>(glass->until_s) * 1'000'000'000), glass->to,
+            glass->reason));
   }
   if (!reply.signed_root().empty()) {
     out["signed_records"] = reply.signed_records();

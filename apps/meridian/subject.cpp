@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include "act_calls.h"
+#include "api/act_request.h"
 #include "api/convert.h"
 #include "files.h"
 #include "ledger/describe.h"
@@ -61,9 +63,20 @@ void show(const v1::ForgetReply& reply, const std::string& id) {
                                : ""));
 }
 
+/// The proposal names the opaque id, which the cell knows.
+Status ensure_forgetting_approved(Client& client, const v1::SubjectRequest& request) {
+  if (client.options().credentials == nullptr) return {};
+  const Result<v1::SubjectStatusReply> status =
+      client.call(*client.subjects, &v1::Subjects::Stub::Status, request);
+  if (!status && status.error().code == Code::permission_denied) return {};
+  if (!status) return status.error();
+  return ensure_approved(client, api::forgetting_of(to_u128(status->subject_id())));
+}
+
 Result<Exit> run_forget(Client& client, const Options& options) {
   v1::SubjectRequest request;
   request.set_subject(options.subject);
+  TRY(ensure_forgetting_approved(client, request));
   const v1::ForgetReply reply =
       TRY(client.call(*client.subjects, &v1::Subjects::Stub::Forget, request));
   const std::string id = ledger::opaque_hex(to_u128(reply.subject_id()));
@@ -240,6 +253,7 @@ void add_subject(CLI::App& app, Invocation& invocation) {
       "imported\n"
       "journal transaction is the subject of its text.\n\n"
       "Example: meridian subject forget 'Dr. Example' --certificate example.certificate");
+  add_approval_options(forgetting, forget->client);
   on_call(forgetting, invocation, forget, run_forget);
 
   auto status = std::make_shared<Options>();
@@ -261,6 +275,7 @@ void add_subject(CLI::App& app, Invocation& invocation) {
       "one of its compartments is sealed for it; what the event holds of others is left out, and\n"
       "parts_withheld counts it.\n\n"
       "Example: meridian subject export 'Dr. Example' --out example.jsonl");
+  add_purpose_option(exporting, exported->client);
   on_call(exporting, invocation, exported, run_export);
 
   auto verify = std::make_shared<VerifyOptions>();

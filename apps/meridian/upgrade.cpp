@@ -6,6 +6,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "act_calls.h"
+#include "api/act_request.h"
 #include "commands.h"
 #include "leader_call.h"
 #include "output.h"
@@ -76,6 +78,7 @@ Result<Exit> run_activate(Client& client, const ActivateOptions& options) {
   v1::ActivateLevelRequest request;
   request.set_level(options.level);
   if (options.level == 0) request.set_level(TRY(ask_status(client)).active_level() + 1);
+  TRY(ensure_approved(client, api::activation_of(request.level())));
   TRY(call_leader(client, client.deadline(), Repeat::only_undone,
                   "it is unknown whether the level was activated: see with `meridian upgrade "
                   "status`, then repeat the command if it was not",
@@ -119,6 +122,7 @@ void add_upgrade(CLI::App& app, Invocation& invocation) {
   activate.footer(
       "Refused, naming who, unless every member said within the last seconds that it runs the "
       "level.\n\nExample: meridian upgrade activate --server 127.0.0.1:7401,127.0.0.1:7402");
+  add_approval_options(activate, activating->client);
   on_call(activate, invocation, activating, run_activate);
 }
 

@@ -58,6 +58,7 @@ Status Asker::check(const Needs& needs) const {
     const mesh::Rights* rights = rights_for(action);
     if (rights != nullptr && rights->allow(action)) return {};
     if (standing_ != nullptr && standing_->policy == nullptr && is_for_all(action)) return {};
+    if (access_ != nullptr && access_->glass_for(*this, action)) return {};
   }
   return deny({.id = id(), .action = needs.any.front()});
 }
@@ -111,7 +112,9 @@ Access::Access(u128 cell, door::Door& door, metrics::Registry& metrics, io::Cloc
       clock_(clock),
       never_signed_in_(factor_denials(metrics, "no_sign_in")),
       one_factor_(factor_denials(metrics, "one_factor")),
-      factor_too_old_(factor_denials(metrics, "too_old")) {
+      factor_too_old_(factor_denials(metrics, "too_old")),
+      glass_active_(metrics.gauge("meridian_break_glass_active",
+                                  "Rights for an emergency in force, without a second person.")) {
   for (std::size_t i = 0; i < mesh::action_count; ++i)
     denials_[i] = &metrics.counter("meridian_policy_denials_total",
                                    "Calls that the policy did not allow, by action.",
@@ -120,7 +123,8 @@ Access::Access(u128 cell, door::Door& door, metrics::Registry& metrics, io::Cloc
 
 void Access::replace(std::shared_ptr<const mesh::Policy> policy) {
   InForce now{std::move(policy), true, true};
-  now.is_bootstrap = now.policy == nullptr || now.policy->approvers(cell_) < 2;
+  now.is_bootstrap = now.policy == nullptr ||
+                     (now.policy->needs_second_person() && now.policy->approvers(cell_) < 2);
   const std::lock_guard lock(mutex_);
   in_force_.policy.swap(now.policy);
   in_force_.is_bootstrap = now.is_bootstrap;
@@ -134,6 +138,54 @@ Access::InForce Access::in_force() const {
 
 std::shared_ptr<const mesh::Policy> Access::policy() const { return in_force().policy; }
 bool Access::is_bootstrap() const { return in_force().is_bootstrap; }
+
+bool Asker::needs_purpose() const {
+  return !may_everything() && (standing_ == nullptr || standing_->policy == nullptr ||
+                               standing_->policy->needs_purpose(standing_->rights));
+}
+
+void Access::replace_glasses(const std::vector<mesh::SignedGlass>& glasses) {
+  {
+    const std::lock_guard lock(mutex_);
+    glasses_ = glasses;
+  }
+  glass_active_.set(static_cast<std::int64_t>(this->glasses().size()));
+}
+
+std::vector<mesh::SignedGlass> Access::glasses() const {
+  std::vector<mesh::SignedGlass> found;
+  std::shared_ptr<const mesh::Policy> policy;
+  {
+    const std::lock_guard lock(mutex_);
+    if (glasses_.empty()) return {};
+    found = glasses_;
+    policy = in_force_.policy;
+  }
+  const auto now = static_cast<std::int64_t>(clock_.now().time) / 1'000'000'000;
+  std::erase_if(found, [&](const mesh::SignedGlass& one) {
+    return now < one.glass.from_s || now >= one.glass.until_s || one.glass.cell != cell_ ||
+           policy == nullptr || !mesh::verify_glass(one, policy->glass_keys());
+  });
+  return found;
+}
+
+std::optional<crypto::Digest> Access::glass_for(const Asker& asker, mesh::Action action) const {
+  if (asker.caller() == nullptr || !is_person(*asker.caller())) return std::nullopt;
+  for (const mesh::SignedGlass& one : glasses())
+    if (one.glass.to == asker.id() && one.glass.actions.test(mesh::index_of(action)))
+      return one.hash;
+  return std::nullopt;
+}
+
+Status Access::check_absent(const std::string& id, mesh::Action action) const {
+  const std::shared_ptr<const mesh::Policy> policy = in_force().policy;
+  if (policy == nullptr) return fail(Code::permission_denied, "this cell has no policy");
+  const mesh::Explanation why =
+      policy->explain({.id = id, .cell = cell_, .action = action, .ledger = {}, .stream = {}});
+  if (why.is_allowed) return {};
+  return fail(Code::permission_denied,
+              fmt::format("{} by {}, who approved: {}", mesh::info(action).name, id, why.text));
+}
 
 Asker Access::asker(const CallerRef& caller) const {
   Asker asker;

@@ -28,6 +28,7 @@
 #include "mesh/action.h"
 #include "mesh/policy.h"
 #include "metrics/counter.h"
+#include "metrics/gauge.h"
 #include "metrics/registry.h"
 
 namespace meridian::api {
@@ -53,6 +54,9 @@ class Asker {
   std::string_view id() const { return caller_ ? std::string_view(caller_->id) : "local"; }
   /// Null in the clear.
   const CallerRef& caller() const { return caller_; }
+
+  /// The policy asks what they read personal data for.
+  bool needs_purpose() const;
 
   // Errors: permission_denied saying what is missing; each is counted. unavailable while this
   // replica does not know the policy.
@@ -97,6 +101,17 @@ class Access {
   /// Fewer than two people may approve (or there is no policy): dangerous acts are blocked.
   bool is_bootstrap() const;
 
+  /// Glasses that were brought to the cell. Of them those count that the policy in force lets
+  /// count, until their ends; meridian_break_glass_active says how many.
+  void replace_glasses(const std::vector<mesh::SignedGlass>& glasses);
+  std::vector<mesh::SignedGlass> glasses() const;
+  /// By which glass `asker` may do `action` now without a second person.
+  std::optional<crypto::Digest> glass_for(const Asker& asker, mesh::Action action) const;
+
+  /// Whether `id`, who does not call now, may do it: what counts when their approval is used.
+  /// Errors: permission_denied.
+  Status check_absent(const std::string& id, mesh::Action action) const;
+
   /// `caller`: null in the clear.
   Asker asker(const CallerRef& caller) const;
 
@@ -120,8 +135,10 @@ class Access {
   io::Clock& clock_;
   metrics::Counter &never_signed_in_, &one_factor_, &factor_too_old_;
   std::array<metrics::Counter*, mesh::action_count> denials_{};
-  mutable std::mutex mutex_;  // guards in_force_
+  metrics::Gauge& glass_active_;
+  mutable std::mutex mutex_;  // guards the rest
   InForce in_force_;
+  std::vector<mesh::SignedGlass> glasses_;
 };
 
 }  // namespace meridian::api

@@ -17,8 +17,10 @@
 #include "api/read_wish.h"
 #include "base/result.h"
 #include "base/u128.h"
+#include "cell/act_keeper.h"
 #include "cell/local_cell.h"
 #include "cell/policy_keeper.h"
+#include "cell/reading_keeper.h"
 #include "io/clock.h"
 #include "io/executor.h"
 #include "metrics/registry.h"
@@ -110,6 +112,8 @@ struct Backend {
   Access access;
   /// Of a cell whose callers are known. Set before the servers start; outlives them.
   cell::PolicyKeeper* policies = nullptr;
+  cell::ActKeeper* acts = nullptr;
+  cell::ReadingKeeper* readings = nullptr;
   /// Set before the servers start, and they speak TLS to callers who are known; outlives them.
   Callers* callers = nullptr;
   CallCounts grpc_calls;

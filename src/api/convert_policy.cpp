@@ -11,14 +11,19 @@ void fill_state(const Backend& backend, const cell::PolicyKeeper::View& view,
   out.set_on_record(view.is_on_record);
   out.set_bootstrap(backend.access.is_bootstrap());
   out.set_version(view.version);
+  for (const mesh::SignedGlass& one : backend.access.glasses())
+    out.add_glass(mesh::format_glass(one.glass));
 }
 
 nlohmann::ordered_json state_json(const Backend& backend, const cell::PolicyKeeper::View& view,
                                   const mesh::Policy* policy) {
-  return {{"digest", policy != nullptr ? to_hex(policy->digest()) : ""},
-          {"on_record", view.is_on_record},
-          {"version", std::to_string(view.version)},
-          {"bootstrap", backend.access.is_bootstrap()}};
+  nlohmann::ordered_json out{{"digest", policy != nullptr ? to_hex(policy->digest()) : ""},
+                             {"on_record", view.is_on_record},
+                             {"version", std::to_string(view.version)},
+                             {"bootstrap", backend.access.is_bootstrap()}};
+  for (const mesh::SignedGlass& one : backend.access.glasses())
+    out["glass"].push_back(mesh::format_glass(one.glass));
+  return out;
 }
 
 cell::PolicyKeeper::View view_of(const Backend& backend) {

@@ -34,6 +34,8 @@ class Server final : public GrpcServer {
     services_.push_back(make_members_service(backend));
     services_.push_back(make_upgrade_service(backend));
     services_.push_back(make_policy_service(backend));
+    services_.push_back(make_acts_service(backend));
+    services_.push_back(make_readings_service(backend));
   }
   ~Server() override { stop(io::seconds(0)); }
 

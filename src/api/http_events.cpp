@@ -8,6 +8,7 @@
 #include "api/follow.h"
 #include "api/header_json.h"
 #include "api/internal/http_routes.h"
+#include "api/readings.h"
 #include "api/scope_checks.h"
 
 namespace meridian::api::internal {
@@ -33,8 +34,13 @@ void read(Backend& backend, const Call& call, Source source, std::string name) {
   if (Status status = fields.finish(); !status) return call->refuse(status.error());
   if (Status may = check_source(call->asker, source, query.name); !may)
     return call->refuse(may.error());
+  if (Status sound = check_given_purpose(call->request.purpose); !sound)
+    return call->refuse(sound.error());
   backend.cell.read_events(std::move(query), [&backend, call, source](Result<cell::ReadPage> page) {
     if (!page) return call->refuse(page.error());
+    if (const Status owed = owe_reading(backend, call->asker, call->request.purpose, page->events);
+        !owed)
+      return call->refuse(owed.error());
     backend.work.post([call, source, page = std::move(*page)] {
       std::string out = "{\"events\":[";
       bool end = page.end;
@@ -72,23 +78,27 @@ void add_event(std::string& out, std::uint64_t id, std::string_view name, std::s
 
 class FollowedEvents final : public HttpEvents {
  public:
-  FollowedEvents(Backend& backend, CallerRef caller, EventFollower::Begin begin)
+  FollowedEvents(Backend& backend, CallerRef caller, std::string purpose,
+                 EventFollower::Begin begin)
       : backend_(backend),
         caller_(std::move(caller)),
+        purpose_(std::move(purpose)),
         source_(begin.source),
         name_(begin.name),
         follower_(std::make_shared<EventFollower>(backend, std::move(begin))) {}
 
   void next(std::function<void(Result<std::string>)> ready) override {
-    follower_->next(
-        [source = source_, ready = std::move(ready)](Result<std::vector<cell::ReadEvent>> events) {
-          if (!events) return ready(events.error());
-          std::string out;
-          for (const cell::ReadEvent& event : *events) {
-            add_event(out, position_of(event, source), "event", event_json_text(event));
-          }
-          ready(std::move(out));
-        });
+    follower_->next([&backend = backend_, caller = caller_, purpose = purpose_, source = source_,
+                     ready = std::move(ready)](Result<std::vector<cell::ReadEvent>> events) {
+      if (!events) return ready(events.error());
+      const Status owed = owe_reading(backend, backend.access.asker(caller), purpose, *events);
+      if (!owed) return ready(owed.error());
+      std::string out;
+      for (const cell::ReadEvent& event : *events) {
+        add_event(out, position_of(event, source), "event", event_json_text(event));
+      }
+      ready(std::move(out));
+    });
   }
   void stop() override { follower_->stop(); }
   Status may_go_on() const override {
@@ -98,6 +108,7 @@ class FollowedEvents final : public HttpEvents {
  private:
   Backend& backend_;
   const CallerRef caller_;
+  const std::string purpose_;
   const Source source_;
   const std::string name_;
   std::shared_ptr<EventFollower> follower_;
@@ -166,7 +177,10 @@ void get_subscribe(Backend& backend, const Call& call) {
   if (Status status = fields.finish(); !status) return call->refuse(status.error());
   if (Status may = check_source(call->asker, begin.source, begin.name); !may)
     return call->refuse(may.error());
-  call->respond(std::make_shared<FollowedEvents>(backend, call->asker.caller(), std::move(begin)));
+  if (Status sound = check_given_purpose(call->request.purpose); !sound)
+    return call->refuse(sound.error());
+  call->respond(std::make_shared<FollowedEvents>(backend, call->asker.caller(),
+                                                 call->request.purpose, std::move(begin)));
 }
 
 void get_feed(Backend& backend, const Call& call) {

@@ -1,8 +1,10 @@
 // Who takes part in the cell, by GET, and changes of it by POST.
 #include <utility>
 
+#include "api/act_request.h"
 #include "api/convert_members.h"
 #include "api/internal/http_routes.h"
+#include "api/second_person.h"
 
 namespace meridian::api::internal {
 namespace {
@@ -22,10 +24,15 @@ void get_members(Backend& backend, const Call& call) {
 void post_members(Backend& backend, const Call& call) {
   Result<std::vector<replica::MemberStep>> steps = parse_steps_json(call->request.body);
   if (!steps) return call->refuse(steps.error());
-  backend.cell.replica().change_members(std::move(*steps), [call](const Status& done) {
-    if (!done) return call->refuse(done.error());
-    call->reply_json("{}");
-  });
+  mesh::ActRequest act = change_of_members(*steps);  // before they are moved
+  begin_act(backend, call->asker, std::move(act),
+            [&backend, call, steps = std::move(*steps)](const Status& may) mutable {
+              if (!may) return call->refuse(may.error());
+              backend.cell.replica().change_members(std::move(steps), [call](const Status& done) {
+                if (!done) return call->refuse(done.error());
+                call->reply_json("{}");
+              });
+            });
 }
 
 }  // namespace

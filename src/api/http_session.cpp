@@ -224,6 +224,7 @@ class Session final : public HttpSession {
     request.content_type = view(message[http::field::content_type]);
     request.last_event_id = view(message["Last-Event-ID"]);
     request.read = view(message["Meridian-Read"]);
+    request.purpose = view(message["Meridian-Purpose"]);
     request.body = std::move(message.body());
     request.caller = caller_;
     set_deadline(*timeout, {request.method, request.target});

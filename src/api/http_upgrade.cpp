@@ -1,8 +1,10 @@
 // Feature levels of the cell, by GET, and activating one by POST.
 #include <utility>
 
+#include "api/act_request.h"
 #include "api/convert_upgrade.h"
 #include "api/internal/http_routes.h"
+#include "api/second_person.h"
 
 namespace meridian::api::internal {
 namespace {
@@ -19,10 +21,14 @@ void get_upgrade(Backend& backend, const Call& call) {
 void post_upgrade(Backend& backend, const Call& call) {
   const Result<std::uint32_t> level = parse_activate_json(call->request.body);
   if (!level) return call->refuse(level.error());
-  backend.cell.replica().activate_level(*level, [call](const Status& done) {
-    if (!done) return call->refuse(done.error());
-    call->reply_json("{}");
-  });
+  begin_act(backend, call->asker, activation_of(*level),
+            [&backend, call, level = *level](const Status& may) {
+              if (!may) return call->refuse(may.error());
+              backend.cell.replica().activate_level(level, [call](const Status& done) {
+                if (!done) return call->refuse(done.error());
+                call->reply_json("{}");
+              });
+            });
 }
 
 }  // namespace

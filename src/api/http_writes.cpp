@@ -1,9 +1,11 @@
 // Accounts, transfers, events, transactions and erasures by POST.
 #include <utility>
 
+#include "api/act_request.h"
 #include "api/convert_json.h"
 #include "api/internal/http_routes.h"
 #include "api/scope_checks.h"
+#include "api/second_person.h"
 #include "ledger/describe.h"
 
 namespace meridian::api::internal {
@@ -78,30 +80,37 @@ Json json_of(const door::Kept& kept) {
   return out;
 }
 
+void reply_forgotten(const Call& call, const Result<cell::ForgetAnswer>& done) {
+  if (!done) return call->refuse(done.error());
+  Json reply{{"subject_id", ledger::opaque_hex(done->subject)},
+             {"keys_destroyed", done->keys_destroyed},
+             {"epoch", done->epoch},
+             {"classes_erased", done->classes},
+             {"record_index", std::to_string(raw(done->record))},
+             {"records", done->records},
+             {"erased", Json::array()},
+             {"kept", Json::array()}};
+  for (const storage::KeyName& key : done->erased) reply["erased"].push_back(json_of(key));
+  for (const door::Kept& kept : done->kept) reply["kept"].push_back(json_of(kept));
+  if (!done->destroyed_on.empty()) {
+    reply["destroyed_on"] = done->destroyed_on;
+    reply["not_yet_on"] = done->not_yet_on;
+  }
+  call->reply_json(reply.dump());
+}
+
 void post_forget(Backend& backend, const Call& call) {
   Result<std::string> subject = parse_subject_json(call->request.body);
   if (!subject) return call->refuse(subject.error());
-  backend.cell.forget(call->asker.actor(), std::move(*subject),
-                      [call](Result<cell::ForgetAnswer> done) {
-                        if (!done) return call->refuse(done.error());
-                        Json reply{{"subject_id", ledger::opaque_hex(done->subject)},
-                                   {"keys_destroyed", done->keys_destroyed},
-                                   {"epoch", done->epoch},
-                                   {"classes_erased", done->classes},
-                                   {"record_index", std::to_string(raw(done->record))},
-                                   {"records", done->records},
-                                   {"erased", Json::array()},
-                                   {"kept", Json::array()}};
-                        for (const storage::KeyName& key : done->erased)
-                          reply["erased"].push_back(json_of(key));
-                        for (const door::Kept& kept : done->kept)
-                          reply["kept"].push_back(json_of(kept));
-                        if (!done->destroyed_on.empty()) {
-                          reply["destroyed_on"] = done->destroyed_on;
-                          reply["not_yet_on"] = done->not_yet_on;
-                        }
-                        call->reply_json(reply.dump());
-                      });
+  if (const Status now = backend.cell.door().ready(); !now) return call->refuse(now.error());
+  mesh::ActRequest act = forgetting_of(backend.cell.door().subject_id(*subject));
+  begin_act(backend, call->asker, std::move(act),
+            [&backend, call, subject = std::move(*subject)](const Status& may) {
+              if (!may) return call->refuse(may.error());
+              backend.cell.forget(
+                  call->asker.actor(), subject,
+                  [call](const Result<cell::ForgetAnswer>& done) { reply_forgotten(call, done); });
+            });
 }
 
 // A POST, since the name of a person belongs into no URL, log or history.

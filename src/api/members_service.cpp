@@ -1,5 +1,7 @@
+#include "api/act_request.h"
 #include "api/convert_members.h"
 #include "api/internal/unary_call.h"
+#include "api/second_person.h"
 #include "api/services.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 
@@ -36,10 +38,16 @@ class MembersService final : public v1::Members::CallbackService {
     Result<std::vector<replica::MemberStep>> steps = parse_steps(*request);
     if (!steps) return call.refused(steps.error());
     grpc::ServerUnaryReactor* reactor = call.reactor();
-    backend_.cell.replica().change_members(std::move(*steps), [call](const meridian::Status& done) {
-      if (!done) return call.refuse(done.error());
-      call.answer([](v1::ChangeMembersReply&) {});
-    });
+    mesh::ActRequest act = change_of_members(*steps);  // before they are moved
+    begin_act(backend_, call.asker(), std::move(act),
+              [this, call, steps = std::move(*steps)](const meridian::Status& may) mutable {
+                if (!may) return call.refuse(may.error());
+                backend_.cell.replica().change_members(
+                    std::move(steps), [call](const meridian::Status& done) {
+                      if (!done) return call.refuse(done.error());
+                      call.answer([](v1::ChangeMembersReply&) {});
+                    });
+              });
     return reactor;
   }
 

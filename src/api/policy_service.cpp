@@ -1,8 +1,7 @@
-#include <algorithm>
-
 #include "api/convert_policy.h"
 #include "api/internal/unary_call.h"
 #include "api/services.h"
+#include "api/signed_caller.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 
 namespace meridian::api {
@@ -14,14 +13,6 @@ using internal::UnaryCall;
 
 constexpr std::string_view unknown_outcome =
     "the outcome is unknown: Policy.Show (`meridian policy proposals`) shows whether it was taken";
-
-Result<crypto::Digest> parse_hash(const std::string& bytes) {
-  crypto::Digest hash{};
-  if (bytes.size() != hash.size())
-    return fail(Code::invalid_argument, "hash: 32 bytes, as a proposal's answer has it");
-  std::ranges::copy(as_bytes(bytes), hash.begin());
-  return hash;
-}
 
 class PolicyService final : public v1::Policy::CallbackService {
  public:
@@ -41,7 +32,8 @@ class PolicyService final : public v1::Policy::CallbackService {
   Reactor* Propose(Context* context, const v1::ProposePolicyRequest* request,
                    v1::ProposePolicyReply* reply) override {
     UnaryCall call(backend_, context, reply, unknown_outcome);
-    Result<mesh::SignedText> statement = signed_by_caller(call.asker(), request->statement());
+    Result<mesh::SignedText> statement =
+        signed_by_caller(backend_, call.asker(), request->statement());
     if (!statement) return call.refused(statement.error());
     const crypto::Digest hash = crypto::sha256(as_bytes(statement->text));
     backend_.policies->propose(
@@ -56,7 +48,8 @@ class PolicyService final : public v1::Policy::CallbackService {
   Reactor* Approve(Context* context, const v1::ApprovePolicyRequest* request,
                    v1::ApprovePolicyReply* reply) override {
     UnaryCall call(backend_, context, reply, unknown_outcome);
-    Result<mesh::SignedText> approval = signed_by_caller(call.asker(), request->approval());
+    Result<mesh::SignedText> approval =
+        signed_by_caller(backend_, call.asker(), request->approval());
     if (!approval) return call.refused(approval.error());
     const Result<crypto::Digest> hash = parse_hash(request->hash());
     if (!hash) return call.refused(hash.error());
@@ -70,21 +63,6 @@ class PolicyService final : public v1::Policy::CallbackService {
   }
 
  private:
-  /// Its certificate is good now, and is the caller's: who hands in signs for themselves.
-  Result<mesh::SignedText> signed_by_caller(const Asker& asker, const v1::SignedText& from) const {
-    if (backend_.policies == nullptr || asker.caller() == nullptr)
-      return fail(Code::failed_precondition,
-                  "in the clear nobody is told apart, so nobody can propose or approve");
-    const mesh::CertificateChain chain = TRY(mesh::parse_pem_chain(from.certificate()));
-    mesh::WantedPeer wanted;
-    wanted.kinds = {mesh::IdKind::person};
-    const std::vector<Bytes> ders = {chain[0].der()};
-    const mesh::PeerIdentity signer = TRY(backend_.callers->credentials().verify(ders, wanted));
-    if (signer.id != asker.caller()->identity.id)
-      return fail(Code::permission_denied, "the certificate is another's than the caller's");
-    return mesh::SignedText{from.text(), chain[0].pem(), to_buffer(as_bytes(from.signature()))};
-  }
-
   Backend& backend_;
 };
 

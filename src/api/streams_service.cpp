@@ -3,6 +3,7 @@
 #include "api/internal/answers.h"
 #include "api/internal/stream_writer.h"
 #include "api/internal/unary_call.h"
+#include "api/readings.h"
 #include "api/scope_checks.h"
 #include "api/services.h"
 #include "meridian/v1/ledger.grpc.pb.h"
@@ -63,14 +64,19 @@ class StreamsService final : public v1::Streams::CallbackService {
     if (!query) return call.refused(query.error());
     if (Status may = check_source(call.asker(), query->source, query->name); !may)
       return call.refused(may.error());
-    return call.read([this, call, asked = std::move(*query)] {
-      backend_.cell.read_events(
-          asked, [&work = backend_.work, call, asked](Result<cell::ReadPage> page) {
-            if (!page) return call.refuse(page.error());
-            work.post([call, asked, page = std::move(*page)] {
-              call.answer([&](v1::ReadReply& out) { fill(page, asked, out); });
-            });
-          });
+    std::string purpose = internal::metadata_of(*context, purpose_key);
+    if (const Status sound = check_given_purpose(purpose); !sound)
+      return call.refused(sound.error());
+    return call.read([this, call, asked = std::move(*query), purpose = std::move(purpose)] {
+      backend_.cell.read_events(asked, [&backend = backend_, call, asked,
+                                        purpose](Result<cell::ReadPage> page) {
+        if (!page) return call.refuse(page.error());
+        if (const Status owed = owe_reading(backend, call.asker(), purpose, page->events); !owed)
+          return call.refuse(owed.error());
+        backend.work.post([call, asked, page = std::move(*page)] {
+          call.answer([&](v1::ReadReply& out) { fill(page, asked, out); });
+        });
+      });
     });
   }
 
@@ -81,10 +87,22 @@ class StreamsService final : public v1::Streams::CallbackService {
     auto may = [source = begin->source, name = begin->name](const Asker& asker) {
       return check_source(asker, source, name);
     };
+    std::string purpose = internal::metadata_of(*context, purpose_key);
+    if (const Status sound = check_given_purpose(purpose); !sound)
+      return Writer::refused(backend_, sound.error());
+    CallerRef caller;  // who is none is sent away by the writer
+    if (backend_.callers != nullptr)
+      if (Result<CallerRef> found = internal::caller_of(*context, *backend_.callers))
+        caller = std::move(*found);
     auto follower = std::make_shared<EventFollower>(backend_, std::move(*begin));
-    auto pull = [follower](std::function<void(Result<Writer::Messages>)> ready) {
-      follower->next([ready = std::move(ready)](Result<std::vector<cell::ReadEvent>> events) {
+    auto owe = [&backend = backend_, caller = std::move(caller),
+                purpose = std::move(purpose)](const std::vector<cell::ReadEvent>& events) {
+      return owe_reading(backend, backend.access.asker(caller), purpose, events);
+    };
+    auto pull = [follower, owe](std::function<void(Result<Writer::Messages>)> ready) {
+      follower->next([owe, ready = std::move(ready)](Result<std::vector<cell::ReadEvent>> events) {
         if (!events) return ready(events.error());
+        if (const Status owed = owe(*events); !owed) return ready(owed.error());
         Writer::Messages messages(events->size());
         for (std::size_t i = 0; i < events->size(); ++i) fill((*events)[i], messages[i]);
         ready(std::move(messages));

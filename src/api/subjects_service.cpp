@@ -1,6 +1,9 @@
+#include "api/act_request.h"
 #include "api/convert.h"
 #include "api/convert_keeping.h"
 #include "api/internal/unary_call.h"
+#include "api/readings.h"
+#include "api/second_person.h"
 #include "api/services.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 
@@ -27,12 +30,18 @@ class SubjectsService final : public v1::Subjects::CallbackService {
                   v1::ForgetReply* reply) override {
     UnaryCall call(backend_, context, reply, forget_deadline_message);
     if (request->subject().empty()) return call.refused(no_subject());
-    backend_.cell.forget(call.actor(), request->subject(),
-                         [call](Result<cell::ForgetAnswer> answer) {
-                           if (!answer) return call.refuse(answer.error());
-                           call.answer([&](v1::ForgetReply& out) { fill(*answer, out); });
-                         });
-    return call.reactor();
+    if (const auto now = backend_.cell.door().ready(); !now) return call.refused(now.error());
+    grpc::ServerUnaryReactor* reactor = call.reactor();
+    begin_act(
+        backend_, call.asker(), forgetting_of(backend_.cell.door().subject_id(request->subject())),
+        [this, call, subject = request->subject()](const meridian::Status& may) {
+          if (!may) return call.refuse(may.error());
+          backend_.cell.forget(call.actor(), subject, [call](Result<cell::ForgetAnswer> answer) {
+            if (!answer) return call.refuse(answer.error());
+            call.answer([&](v1::ForgetReply& out) { fill(*answer, out); });
+          });
+        });
+    return reactor;
   }
 
   Reactor* Status(Context* context, const v1::SubjectRequest* request,
@@ -51,20 +60,26 @@ class SubjectsService final : public v1::Subjects::CallbackService {
                   v1::ExportReply* reply) override {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     if (request->subject().empty()) return call.refused(no_subject());
-    return call.read([this, call, subject = request->subject(), position = request->position()] {
-      backend_.cell.export_subject(subject, position,
-                                   [&work = backend_.work, call](Result<cell::ExportPage> page) {
-                                     if (!page) return call.refuse(page.error());
-                                     work.post([call, page = std::move(*page)] {
-                                       call.answer([&](v1::ExportReply& out) {
-                                         for (const cell::ReadEvent& event : page.events)
-                                           fill(event, *out.add_events());
-                                         out.set_next(page.next);
-                                         out.set_end(page.end);
-                                         out.set_records(page.records);
-                                       });
-                                     });
-                                   });
+    std::string purpose = internal::metadata_of(*context, purpose_key);
+    if (const auto sound = check_given_purpose(purpose); !sound) return call.refused(sound.error());
+    return call.read([this, call, subject = request->subject(), position = request->position(),
+                      purpose = std::move(purpose)] {
+      backend_.cell.export_subject(
+          subject, position,
+          [&backend = backend_, call, subject, purpose](Result<cell::ExportPage> page) {
+            if (!page) return call.refuse(page.error());
+            const auto owed = owe_reading(backend, call.asker(), purpose, page->events,
+                                          backend.cell.door().subject_id(subject));
+            if (!owed) return call.refuse(owed.error());
+            backend.work.post([call, page = std::move(*page)] {
+              call.answer([&](v1::ExportReply& out) {
+                for (const cell::ReadEvent& event : page.events) fill(event, *out.add_events());
+                out.set_next(page.next);
+                out.set_end(page.end);
+                out.set_records(page.records);
+              });
+            });
+          });
     });
   }
 
@@ -73,7 +88,15 @@ class SubjectsService final : public v1::Subjects::CallbackService {
     UnaryCall call(backend_, context, reply, keep_deadline_message);
     const Result<storage::RetentionClass> retention = parse_retention(*request);
     if (!retention) return call.refused(retention.error());
-    return keep(call, *retention);
+    if (const auto sound = storage::check_class(*retention); !sound)
+      return call.refused(sound.error());
+    grpc::ServerUnaryReactor* reactor = call.reactor();
+    begin_act(backend_, call.asker(), definition_of(*retention),
+              [this, call, retention = *retention](const meridian::Status& may) {
+                if (!may) return call.refuse(may.error());
+                keep(call, retention);
+              });
+    return reactor;
   }
 
   Reactor* PlaceHold(Context* context, const v1::PlaceHoldRequest* request,

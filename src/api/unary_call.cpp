@@ -34,6 +34,12 @@ constexpr std::int64_t margin_ns_max = 20'000'000;
 
 grpc::Status to_status(const Error& error) { return {to_grpc(error.code), error.message}; }
 
+std::string metadata_of(const grpc::ServerContextBase& context, std::string_view key) {
+  const auto found = context.client_metadata().find(grpc::string_ref(key.data(), key.size()));
+  if (found == context.client_metadata().end()) return {};
+  return {found->second.data(), found->second.size()};
+}
+
 class CallCore::Reactor final : public grpc::ServerUnaryReactor {
  public:
   explicit Reactor(std::shared_ptr<CallCore> core) : core_(std::move(core)) {}
@@ -84,12 +90,7 @@ void CallCore::arm(grpc::CallbackServerContext& context) {
 }
 
 void CallCore::when_readable(std::function<void()> read) {
-  const auto asked =
-      context_.client_metadata().find(grpc::string_ref(read_key.data(), read_key.size()));
-  std::string_view text;
-  if (asked != context_.client_metadata().end())
-    text = {asked->second.data(), asked->second.size()};
-  const Result<ReadWish> wish = parse_read_wish(text);
+  const Result<ReadWish> wish = parse_read_wish(metadata_of(context_, read_key));
   if (!wish) {
     if (claim()) finish(wish.error());
     return;

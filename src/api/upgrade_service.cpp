@@ -1,5 +1,7 @@
+#include "api/act_request.h"
 #include "api/convert_upgrade.h"
 #include "api/internal/unary_call.h"
+#include "api/second_person.h"
 #include "api/services.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 
@@ -34,10 +36,14 @@ class UpgradeService final : public v1::Upgrade::CallbackService {
     const Result<std::uint32_t> level = parse_activate(*request);
     if (!level) return call.refused(level.error());
     grpc::ServerUnaryReactor* reactor = call.reactor();
-    backend_.cell.replica().activate_level(*level, [call](const meridian::Status& done) {
-      if (!done) return call.refuse(done.error());
-      call.answer([](v1::ActivateLevelReply&) {});
-    });
+    begin_act(backend_, call.asker(), activation_of(*level),
+              [this, call, level = *level](const meridian::Status& may) {
+                if (!may) return call.refuse(may.error());
+                backend_.cell.replica().activate_level(level, [call](const meridian::Status& done) {
+                  if (!done) return call.refuse(done.error());
+                  call.answer([](v1::ActivateLevelReply&) {});
+                });
+              });
     return reactor;
   }
 

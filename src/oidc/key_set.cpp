@@ -146,6 +146,10 @@ std::optional<KeySet::Key> KeySet::read_key(const std::string& json, const std::
   return made;
 }
 
+crypto::Digest token_digest(std::string_view token) {
+  return crypto::sha256(as_bytes(token.substr(0, token.rfind('.'))));
+}
+
 Result<KeySet> KeySet::parse(std::string_view json) {
   const nlohmann::json document = TRY(internal::parse_object(json, "key set"));
   const auto keys = document.find("keys");
@@ -182,6 +186,10 @@ Result<std::string> KeySet::verify(std::string_view token, const TokenHead& head
                                   "signs in {}",
                                   fitting.empty() ? "no key" : "several keys", name(head.algorithm))
                     : "ID token: it names no key, and the provider has several");
+  // RFC 7518 section 3.4: 64 bytes, which cjose takes for at least as many.
+  constexpr std::size_t es256_digits = 86;
+  if (head.algorithm == Algorithm::es256 && token.size() - token.rfind('.') - 1 != es256_digits)
+    return refuse("its signature is wrong");
   const Jws jws = import_jws(token);
   cjose_err error{};
   if (jws == nullptr || !cjose_jws_verify(jws.get(), fitting[0]->key.get(), &error))

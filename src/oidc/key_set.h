@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "crypto/sha256.h"
 #include "oidc/settings.h"
 
 // NOLINTNEXTLINE(bugprone-reserved-identifier): cjose's own name for its key
@@ -33,6 +34,10 @@ struct TokenHead {
 };
 /// Errors: permission_denied unless it is a signed token (compact JWS) in one of `algorithms`.
 Result<TokenHead> read_token_head(std::string_view token, std::span<const Algorithm> algorithms);
+
+/// Which token it is: SHA-256 of what is signed, header and content. Not of the whole text, as a
+/// signature can be written in several ways (unused bits of base64; ECDSA's s and n - s).
+crypto::Digest token_digest(std::string_view token);
 
 class KeySet {
  public:

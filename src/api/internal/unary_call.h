@@ -23,6 +23,8 @@ namespace meridian::api::internal {
 
 /// Code maps one to one on gRPC's.
 grpc::Status to_status(const Error& error);
+/// What the caller sent under `key`; empty if nothing.
+std::string metadata_of(const grpc::ServerContextBase& context, std::string_view key);
 
 class CallCore : public std::enable_shared_from_this<CallCore> {
  public:
