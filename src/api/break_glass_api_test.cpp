@@ -29,7 +29,7 @@ class BreakGlassApiTest : public ActsTest {
   std::int64_t now() const {
     return static_cast<std::int64_t>(rig_.cell.clock->now().time) / 1'000'000'000;
   }
-  std::string note(std::vector<const proof::Signer*> signers) const {
+  std::string note(const std::vector<const proof::Signer*>& signers) const {
     proof::Note made{mesh::format_glass(glass_), {}};
     for (const proof::Signer* one : signers)
       made.signatures.push_back(*proof::sign_note(made.text, *one));

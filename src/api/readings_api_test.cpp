@@ -61,8 +61,7 @@ class ReadingsApiTest : public ActsTest {
     v1::ReadReply reply;
     grpc::ClientContext context;
     give(context, purpose);
-    const std::string said =
-        words(v1::Streams::NewStub(who.channel)->Read(&context, request, &reply));
+    std::string said = words(v1::Streams::NewStub(who.channel)->Read(&context, request, &reply));
     got_ = static_cast<std::size_t>(reply.events_size());
     return said;
   }
@@ -87,7 +86,7 @@ class ReadingsApiTest : public ActsTest {
     v1::ExportReply reply;
     grpc::ClientContext context;
     give(context, purpose);
-    const std::string said =
+    std::string said =
         words(v1::Subjects::NewStub(clerk_.channel)->Export(&context, request, &reply));
     got_ = static_cast<std::size_t>(reply.events_size());
     return said;

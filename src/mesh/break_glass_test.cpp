@@ -31,7 +31,8 @@ class BreakGlassTest : public ::testing::Test {
     glass_.actions.set(index_of(Action::recovery_run));
     for (const proof::Signer* one : {&a_, &b_, &c_}) keys_.keys.push_back(one->verifier());
   }
-  static std::string note(const std::string& text, std::vector<const proof::Signer*> signers) {
+  static std::string note(const std::string& text,
+                          const std::vector<const proof::Signer*>& signers) {
     proof::Note made{text, {}};
     for (const proof::Signer* one : signers)
       made.signatures.push_back(*proof::sign_note(text, *one));

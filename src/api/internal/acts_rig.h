@@ -43,7 +43,7 @@ class ActsTest : public ::testing::Test {
     start();
     rig_.replace_policy(two_people);
   }
-  ~ActsTest() override {
+  void TearDown() override {
     rig_.cell.http->stop(io::seconds(1));
     rig_.cell.grpc->stop(io::seconds(1));
   }
