@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/uuid.h"
 #include "mesh/internal/note_check.h"
@@ -105,9 +106,8 @@ Result<Glass> parse_glass(std::string_view text) {
 Result<SignedGlass> read_glass(std::string_view note) {
   if (note.size() > note_size_max) return bad_glass("it is too long");
   const proof::Note parsed = TRY(proof::parse_note(note));
-  SignedGlass glass{std::string(note), crypto::sha256(as_bytes(parsed.text)),
-                    TRY(parse_glass(parsed.text))};
-  return glass;
+  Glass glass = TRY(parse_glass(parsed.text));
+  return SignedGlass{std::string(note), crypto::sha256(as_bytes(parsed.text)), std::move(glass)};
 }
 
 Status verify_glass(const SignedGlass& glass, const GlassKeys& keys) {
