@@ -11,17 +11,12 @@
 
 #include "base/uuid.h"
 #include "mesh/policy.h"
+#include "mesh/yaml_check.h"
 
 namespace meridian::mesh {
 namespace {
 
 constexpr int version_known = 1;
-
-Error bad(const YAML::Node& at, std::string_view what) {
-  const int line = at.Mark().line;
-  return {Code::invalid_argument,
-          line < 0 ? std::string(what) : fmt::format("line {}: {}", line + 1, what)};
-}
 
 /// A scalar, or a list of scalars; `what` names it for people.
 Result<std::vector<YAML::Node>> scalars(const YAML::Node& node, std::string_view what) {
@@ -30,11 +25,12 @@ Result<std::vector<YAML::Node>> scalars(const YAML::Node& node, std::string_view
     found.push_back(node);
   } else if (node.IsSequence() && node.size() > 0 && node.size() <= policy_names_max) {
     for (const YAML::Node& one : node) {
-      if (!one.IsScalar()) return bad(one, fmt::format("{} is a list of words", what));
+      if (!one.IsScalar()) return bad_yaml(one, fmt::format("{} is a list of words", what));
       found.push_back(one);
     }
   } else {
-    return bad(node, fmt::format("{} is one word, or a list of 1 to {}", what, policy_names_max));
+    return bad_yaml(node,
+                    fmt::format("{} is one word, or a list of 1 to {}", what, policy_names_max));
   }
   return found;
 }
@@ -52,7 +48,7 @@ std::string joined(const std::vector<YAML::Node>& words) {
 Status read_who(const YAML::Node& node, Rule& rule) {
   for (const YAML::Node& word : TRY(scalars(node, "who"))) {
     Result<IdentityPattern> pattern = IdentityPattern::parse(word.Scalar());
-    if (!pattern) return bad(word, pattern.error().message);
+    if (!pattern) return bad_yaml(word, pattern.error().message);
     rule.who.push_back(*std::move(pattern));
   }
   return {};
@@ -63,9 +59,10 @@ Status read_roles(const YAML::Node& node, Rule& rule) {
   for (const YAML::Node& word : words) {
     const std::optional<Role> role = role_named(word.Scalar());
     if (!role)
-      return bad(word, fmt::format("there is no role '{}': writer, reader, auditor, regulator, "
-                                   "operator, privacy officer",
-                                   word.Scalar()));
+      return bad_yaml(word,
+                      fmt::format("there is no role '{}': writer, reader, auditor, regulator, "
+                                  "operator, privacy officer",
+                                  word.Scalar()));
     rule.actions |= actions_of(*role);
     rule.is_of_regulators |= *role == Role::regulator;
   }
@@ -81,9 +78,9 @@ Status read_actions(const YAML::Node& node, bool may_be_all, Rule& rule) {
     for (const YAML::Node& word : words) {
       const std::optional<Action> action = action_named(word.Scalar());
       if (!action)
-        return bad(word,
-                   fmt::format("there is no action '{}'; `meridian policy actions` lists them",
-                               word.Scalar()));
+        return bad_yaml(word,
+                        fmt::format("there is no action '{}'; `meridian policy actions` lists them",
+                                    word.Scalar()));
       rule.actions.set(index_of(*action));
     }
   }
@@ -98,8 +95,8 @@ Status read_cells(const YAML::Node& node, Rule& rule) {
   for (const YAML::Node& word : words) {
     const std::optional<u128> cell = parse_uuid(word.Scalar());
     if (!cell)
-      return bad(word,
-                 fmt::format("'{}' is no cell: write its UUID, or `cells: all`", word.Scalar()));
+      return bad_yaml(
+          word, fmt::format("'{}' is no cell: write its UUID, or `cells: all`", word.Scalar()));
     rule.cells.push_back(*cell);
   }
   return {};
@@ -114,7 +111,7 @@ Status read_ledgers(const YAML::Node& node, Rule& rule) {
     std::uint32_t ledger = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ledger);
     if (error != std::errc() || end != text.data() + text.size() || ledger == 0)
-      return bad(
+      return bad_yaml(
           word,
           fmt::format("'{}' is no ledger: a number from 1 to 4294967295, or `ledgers: all`", text));
     rule.ledgers.ledgers.push_back(ledger);
@@ -132,28 +129,13 @@ Status read_streams(const YAML::Node& node, Rule& rule) {
     const bool is_prefix = text.ends_with('*');
     if (is_prefix) text.pop_back();
     if (text.empty() || text.find('*') != std::string::npos)
-      return bad(word,
-                 fmt::format("'{}' is no stream: a name, the beginning of names and a `*`, or "
-                             "`streams: all`",
-                             word.Scalar()));
+      return bad_yaml(word,
+                      fmt::format("'{}' is no stream: a name, the beginning of names and a `*`, or "
+                                  "`streams: all`",
+                                  word.Scalar()));
     (is_prefix ? rule.streams.prefixes : rule.streams.exact).push_back(std::move(text));
   }
   std::ranges::sort(rule.streams.exact);
-  return {};
-}
-
-/// Of a mapping whose keys are all among `known`, each once.
-Status check_keys(const YAML::Node& node, const std::set<std::string_view>& known) {
-  if (!node.IsMap()) return bad(node, "here stand keys with values, such as `who: ...`");
-  std::set<std::string> seen;
-  for (const auto& pair : node) {
-    if (!pair.first.IsScalar() || !known.contains(pair.first.Scalar()))
-      return bad(pair.first, fmt::format("there is no key '{}' here: {}",
-                                         pair.first.IsScalar() ? pair.first.Scalar() : "?",
-                                         fmt::join(known, ", ")));
-    if (!seen.insert(pair.first.Scalar()).second)
-      return bad(pair.first, fmt::format("'{}' stands here twice", pair.first.Scalar()));
-  }
   return {};
 }
 
@@ -164,24 +146,25 @@ bool has_scope(const Actions& actions, Scope scope) {
 }
 
 Result<Rule> read_rule(const YAML::Node& node, bool is_grant) {
-  TRY(check_keys(node, {"who", "roles", "actions", "cells", "ledgers", "streams"}));
+  TRY(check_yaml_keys(node, {"who", "roles", "actions", "cells", "ledgers", "streams"},
+                      "who: ..."));
   Rule rule;
-  if (!node["who"]) return bad(node, "it does not say who");
+  if (!node["who"]) return bad_yaml(node, "it does not say who");
   TRY(read_who(node["who"], rule));
   if (const YAML::Node roles = node["roles"]) TRY(read_roles(roles, rule));
   if (const YAML::Node actions = node["actions"]) TRY(read_actions(actions, !is_grant, rule));
-  if (rule.actions.none()) return bad(node, "it says neither roles nor actions");
+  if (rule.actions.none()) return bad_yaml(node, "it says neither roles nor actions");
   rule.all_cells = rule.ledgers.all = rule.streams.all =
       !is_grant;  // silence denies more, grants less
   if (const YAML::Node cells = node["cells"]) {
     TRY(read_cells(cells, rule));
   } else if (is_grant) {
-    return bad(node, "it does not say in which cells: `cells: all`, or UUIDs");
+    return bad_yaml(node, "it does not say in which cells: `cells: all`, or UUIDs");
   }
   if (const YAML::Node ledgers = node["ledgers"]) {
     TRY(read_ledgers(ledgers, rule));
   } else if (is_grant && has_scope(rule.actions, Scope::ledger)) {
-    return bad(
+    return bad_yaml(
         node,
         fmt::format("{} are about ledgers, and it does not say which: `ledgers: all`, or numbers",
                     rule.gives));
@@ -189,7 +172,7 @@ Result<Rule> read_rule(const YAML::Node& node, bool is_grant) {
   if (const YAML::Node streams = node["streams"]) {
     TRY(read_streams(streams, rule));
   } else if (is_grant && has_scope(rule.actions, Scope::stream)) {
-    return bad(
+    return bad_yaml(
         node,
         fmt::format("{} are about streams, and it does not say which: `streams: all`, or names",
                     rule.gives));
@@ -200,8 +183,8 @@ Result<Rule> read_rule(const YAML::Node& node, bool is_grant) {
 Status read_rules(const YAML::Node& list, bool is_grant, std::vector<Rule>& rules) {
   if (!list) return {};
   if (!list.IsSequence() || list.size() > policy_rules_max)
-    return bad(list, fmt::format("here stands a list of at most {} rules, each after a `-`",
-                                 policy_rules_max));
+    return bad_yaml(list, fmt::format("here stands a list of at most {} rules, each after a `-`",
+                                      policy_rules_max));
   for (const YAML::Node& one : list) rules.push_back(TRY(read_rule(one, is_grant)));
   return {};
 }
@@ -217,7 +200,7 @@ struct Rules {
 Result<bool> read_mfa(const YAML::Node& node) {
   if (node.IsScalar() && node.Scalar() == "needed") return true;
   if (node.IsScalar() && node.Scalar() == "not-needed") return false;
-  return bad(node, "mfa is `needed`, or `not-needed`");
+  return bad_yaml(node, "mfa is `needed`, or `not-needed`");
 }
 
 bool is_for_development(const std::vector<Rule>& rules) {
@@ -230,11 +213,12 @@ bool is_for_development(const std::vector<Rule>& rules) {
 Status read_second_person(const YAML::Node& node, Rules& rules) {
   if (!node) return {};
   if (!node.IsScalar() || node.Scalar() != "not-needed")
-    return bad(node, "second-person: not-needed, or nothing: then dangerous acts need one");
+    return bad_yaml(node, "second-person: not-needed, or nothing: then dangerous acts need one");
   if (!is_for_development(rules.grants) || !is_for_development(rules.denials))
-    return bad(node,
-               "second-person: not-needed is for development only: every identity of the policy "
-               "must be of the trust domain dev.invalid");
+    return bad_yaml(
+        node,
+        "second-person: not-needed is for development only: every identity of the policy "
+        "must be of the trust domain dev.invalid");
   rules.needs_second_person = false;
   return {};
 }
@@ -243,7 +227,7 @@ Status read_second_person(const YAML::Node& node, Rules& rules) {
 Status read_purpose(const YAML::Node& node, Rules& rules) {
   if (!node) return {};
   if (!node.IsScalar() || (node.Scalar() != "required" && node.Scalar() != "optional"))
-    return bad(node, "purpose: required, or optional: then only regulators have to say one");
+    return bad_yaml(node, "purpose: required, or optional: then only regulators have to say one");
   rules.needs_purpose = node.Scalar() == "required";
   return {};
 }
@@ -269,29 +253,30 @@ std::optional<std::int64_t> span_of(const YAML::Node& node) {
 
 Status read_glass_keys(const YAML::Node& node, GlassKeys& glass) {
   if (!node) return {};
-  TRY(check_keys(node, {"keys", "needed", "longest"}));
-  if (!node["keys"]) return bad(node, "break-glass: it names no keys");
+  TRY(check_yaml_keys(node, {"keys", "needed", "longest"}, "who: ..."));
+  if (!node["keys"]) return bad_yaml(node, "break-glass: it names no keys");
   for (const YAML::Node& word : TRY(scalars(node["keys"], "keys"))) {
     const Result<proof::VerifierKey> key = proof::parse_vkey(word.Scalar());
     if (!key || key->type != proof::KeyType::ed25519)
-      return bad(word,
-                 fmt::format("'{}' is no public key as `meridian break-glass keygen` prints it",
-                             word.Scalar()));
+      return bad_yaml(
+          word, fmt::format("'{}' is no public key as `meridian break-glass keygen` prints it",
+                            word.Scalar()));
     for (const proof::VerifierKey& other : glass.keys)
       if (other.name == key->name || other.public_key == key->public_key)
-        return bad(word, fmt::format("the key {} stands here twice", key->name));
+        return bad_yaml(word, fmt::format("the key {} stands here twice", key->name));
     glass.keys.push_back(*key);
   }
   if (glass.keys.size() > glass_keys_max)
-    return bad(node["keys"], fmt::format("at most {} keys", glass_keys_max));
+    return bad_yaml(node["keys"], fmt::format("at most {} keys", glass_keys_max));
   const std::optional<std::uint64_t> needed = number_of(node["needed"]);
   if (!needed || *needed < glass_signers_min || *needed > glass.keys.size())
-    return bad(node, fmt::format("break-glass: needed: how many of the keys sign, from {} to all",
-                                 glass_signers_min));
+    return bad_yaml(node,
+                    fmt::format("break-glass: needed: how many of the keys sign, from {} to all",
+                                glass_signers_min));
   glass.needed = *needed;
   if (!node["longest"]) return {};
   const std::optional<std::int64_t> longest = span_of(node["longest"]);
-  if (!longest) return bad(node["longest"], "longest: from 1m to 4h, in whole m or h");
+  if (!longest) return bad_yaml(node["longest"], "longest: from 1m to 4h, in whole m or h");
   glass.longest_s = *longest;
   return {};
 }
@@ -323,28 +308,14 @@ Status check_one_document(const std::string& yaml) {
   return fail(Code::invalid_argument, "a policy is one YAML document, neither none nor several");
 }
 
-/// Control characters are of no use in a policy, and hide what it says.
-Status check_text(std::string_view yaml) {
-  std::size_t line = 1;
-  for (const char c : yaml) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') ++line;
-    if ((byte < 0x20 && c != '\n' && c != '\r') || byte >= 0x7f)
-      return fail(
-          Code::invalid_argument,
-          fmt::format("line {}: the byte 0x{:02x} is no printable ASCII character. write others as "
-                      "\\u00fc between double quotes",
-                      line, byte));
-  }
-  return {};
-}
-
 Result<Rules> read_document(const YAML::Node& document) {
-  TRY(check_keys(document, {"meridian-policy", "grants", "denials", "mfa", "second-person",
-                            "purpose", "break-glass"}));
+  TRY(check_yaml_keys(
+      document,
+      {"meridian-policy", "grants", "denials", "mfa", "second-person", "purpose", "break-glass"},
+      "who: ..."));
   const YAML::Node version = document["meridian-policy"];
   if (!version || !version.IsScalar() || version.Scalar() != std::to_string(version_known))
-    return bad(
+    return bad_yaml(
         document,
         fmt::format("it does not say `meridian-policy: {}`, which is the format this version reads",
                     version_known));
@@ -365,7 +336,7 @@ Result<std::shared_ptr<const Policy>> Policy::parse(std::string_view yaml) {
     return fail(Code::invalid_argument,
                 fmt::format("the policy has {} bytes, more than the {} that are read", yaml.size(),
                             policy_size_max));
-  TRY(check_text(yaml));
+  TRY(check_yaml_text(yaml));
   auto policy = std::make_shared<Policy>();
   policy->text_ = yaml;
   policy->digest_ = crypto::sha256(as_bytes(yaml));

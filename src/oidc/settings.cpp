@@ -14,56 +14,35 @@
 #include "mesh/authority.h"
 #include "mesh/person_evidence.h"
 #include "mesh/spiffe_id.h"
+#include "mesh/yaml_check.h"
 
 namespace meridian::oidc {
 namespace {
 
+using mesh::bad_yaml;
+using mesh::check_yaml_keys;
+using mesh::check_yaml_text;
+
 constexpr std::array<std::string_view, 3> algorithm_names = {"RS256", "PS256", "ES256"};
 
-Error bad(const YAML::Node& at, std::string_view what) {
-  const int line = at.Mark().line;
-  return {Code::invalid_argument,
-          line < 0 ? std::string(what) : fmt::format("line {}: {}", line + 1, what)};
-}
-
-/// One document of printable ASCII: what else there is could hide what the file says. A document
-/// ends at a line of its own, in any context (YAML 1.2 section 9.1.2).
-Status check_text(std::string_view yaml) {
+/// A document ends at a line of its own, in any context (YAML 1.2 section 9.1.2), and what stands
+/// behind it would not be read.
+Status check_one_document(std::string_view yaml) {
   std::size_t line = 1;
   for (std::size_t at = 0; at < yaml.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(yaml[at]);
     const std::string_view rest = yaml.substr(at);
     if ((at == 0 || yaml[at - 1] == '\n' || yaml[at - 1] == '\r') &&
         (rest.starts_with("---") || rest.starts_with("...")))
       return fail(Code::invalid_argument,
                   fmt::format("line {}: the file is one YAML document, without marks", line));
-    if (byte == '\n') ++line;
-    if ((byte < 0x20 && byte != '\n' && byte != '\r') || byte >= 0x7f)
-      return fail(Code::invalid_argument,
-                  fmt::format("line {}: the byte 0x{:02x} is no printable ASCII character. write "
-                              "others as \\u00fc between double quotes",
-                              line, byte));
-  }
-  return {};
-}
-
-Status check_keys(const YAML::Node& node, const std::set<std::string_view>& known) {
-  if (!node.IsMap()) return bad(node, "here stand keys with values, such as `issuer: ...`");
-  std::set<std::string> seen;
-  for (const auto& pair : node) {
-    if (!pair.first.IsScalar() || !known.contains(pair.first.Scalar()))
-      return bad(pair.first, fmt::format("there is no key '{}' here: {}",
-                                         pair.first.IsScalar() ? pair.first.Scalar() : "?",
-                                         fmt::join(known, ", ")));
-    if (!seen.insert(pair.first.Scalar()).second)
-      return bad(pair.first, fmt::format("'{}' stands here twice", pair.first.Scalar()));
+    if (yaml[at] == '\n') ++line;
   }
   return {};
 }
 
 Result<std::string> word(const YAML::Node& node, std::string_view what, std::size_t size_max) {
   if (!node.IsScalar() || !mesh::is_evidence_word(node.Scalar(), size_max))
-    return bad(node, fmt::format("{} is one word, of at most {} characters", what, size_max));
+    return bad_yaml(node, fmt::format("{} is one word, of at most {} characters", what, size_max));
   return node.Scalar();
 }
 
@@ -74,7 +53,7 @@ Result<std::vector<std::string>> words(const YAML::Node& node, std::string_view 
     return found;
   }
   if (!node.IsSequence() || node.size() == 0 || node.size() > words_max)
-    return bad(node, fmt::format("{} is one word, or a list of 1 to {}", what, words_max));
+    return bad_yaml(node, fmt::format("{} is one word, or a list of 1 to {}", what, words_max));
   for (const YAML::Node& one : node)
     found.push_back(TRY(word(one, what, mesh::evidence_method_size_max)));
   return found;
@@ -82,28 +61,29 @@ Result<std::vector<std::string>> words(const YAML::Node& node, std::string_view 
 
 Status read_people(const YAML::Node& node, Settings& settings) {
   if (!node.IsMap() || node.size() == 0 || node.size() > people_max)
-    return bad(node, fmt::format("people is a table of 1 to {}: `CLAIM: NAME`", people_max));
+    return bad_yaml(node, fmt::format("people is a table of 1 to {}: `CLAIM: NAME`", people_max));
   for (const auto& pair : node) {
     if (!pair.first.IsScalar() || pair.first.Scalar().empty() ||
         pair.first.Scalar().size() > claim_size_max)
-      return bad(pair.first, fmt::format("what the provider calls a person has 1 to {} characters",
-                                         claim_size_max));
+      return bad_yaml(
+          pair.first,
+          fmt::format("what the provider calls a person has 1 to {} characters", claim_size_max));
     const std::string& claim = pair.first.Scalar();
     if (!pair.second.IsScalar() || pair.second.Scalar().find('/') != std::string::npos ||
         !mesh::parse_spiffe_id("spiffe://x/person/" + pair.second.Scalar()))
-      return bad(
+      return bad_yaml(
           pair.second,
           fmt::format("the name of '{}' is the end of their id, spiffe://DOMAIN/person/NAME: "
                       "letters, digits, '-', '_', '.'",
                       claim));
     if (!settings.people.emplace(claim, pair.second.Scalar()).second)
-      return bad(pair.first, fmt::format("'{}' stands here twice", claim));
+      return bad_yaml(pair.first, fmt::format("'{}' stands here twice", claim));
   }
   return {};
 }
 
 Status read_mfa(const YAML::Node& node, Settings& settings) {
-  TRY(check_keys(node, {"amr", "acr"}));
+  TRY(check_yaml_keys(node, {"amr", "acr"}, "issuer: ..."));
   if (const YAML::Node amr = node["amr"]) settings.mfa_methods = TRY(words(amr, "amr"));
   if (const YAML::Node acr = node["acr"]) settings.mfa_classes = TRY(words(acr, "acr"));
   return {};
@@ -115,8 +95,8 @@ Status read_lifetime(const YAML::Node& node, Settings& settings) {
       std::from_chars(text.data(), text.data() + text.size(), settings.lifetime_seconds);
   if (error != std::errc() || end != text.data() + text.size() || settings.lifetime_seconds < 1 ||
       settings.lifetime_seconds > mesh::svid_lifetime_max)
-    return bad(node,
-               fmt::format("lifetime is a number of seconds, 1 to {}", mesh::svid_lifetime_max));
+    return bad_yaml(
+        node, fmt::format("lifetime is a number of seconds, 1 to {}", mesh::svid_lifetime_max));
   return {};
 }
 
@@ -125,25 +105,27 @@ Status read_algorithms(const YAML::Node& node, Settings& settings) {
   for (const std::string& text : TRY(words(node, "algorithms"))) {
     const auto* const found = std::ranges::find(algorithm_names, text);
     if (found == algorithm_names.end())
-      return bad(node, fmt::format("'{}' is no algorithm that is taken: {}", text,
-                                   fmt::join(algorithm_names, ", ")));
+      return bad_yaml(node, fmt::format("'{}' is no algorithm that is taken: {}", text,
+                                        fmt::join(algorithm_names, ", ")));
     settings.algorithms.push_back(static_cast<Algorithm>(found - algorithm_names.begin()));
   }
   return {};
 }
 
 Result<Settings> read_document(const YAML::Node& document) {
-  TRY(check_keys(document, {"meridian-oidc", "issuer", "client_id", "audience", "person_claim",
-                            "people", "mfa", "lifetime", "scopes", "algorithms", "ca_file"}));
+  TRY(check_yaml_keys(document,
+                      {"meridian-oidc", "issuer", "client_id", "audience", "person_claim", "people",
+                       "mfa", "lifetime", "scopes", "algorithms", "ca_file"},
+                      "issuer: ..."));
   const YAML::Node version = document["meridian-oidc"];
   if (!version || !version.IsScalar() || version.Scalar() != "1")
-    return bad(document, "it does not say `meridian-oidc: 1`, the format this version reads");
+    return bad_yaml(document, "it does not say `meridian-oidc: 1`, the format this version reads");
   for (const char* key : {"issuer", "client_id", "people"})
-    if (!document[key]) return bad(document, fmt::format("it does not say `{}`", key));
+    if (!document[key]) return bad_yaml(document, fmt::format("it does not say `{}`", key));
   Settings settings;
   settings.issuer = TRY(word(document["issuer"], "issuer", mesh::evidence_issuer_size_max));
   if (!is_https_url(settings.issuer) || settings.issuer.find('?') != std::string::npos)
-    return bad(document["issuer"], "issuer is an address that begins with https://");
+    return bad_yaml(document["issuer"], "issuer is an address that begins with https://");
   settings.client_id = TRY(word(document["client_id"], "client_id", claim_size_max));
   settings.audiences = {settings.client_id};
   if (const YAML::Node node = document["audience"])
@@ -157,7 +139,7 @@ Result<Settings> read_document(const YAML::Node& document) {
   if (const YAML::Node node = document["algorithms"]) TRY(read_algorithms(node, settings));
   if (const YAML::Node node = document["ca_file"]) {
     if (!node.IsScalar() || node.Scalar().empty())
-      return bad(node, "ca_file is the path of a file");
+      return bad_yaml(node, "ca_file is the path of a file");
     settings.ca_file = node.Scalar();
   }
   return settings;
@@ -183,7 +165,8 @@ Result<Settings> parse_settings(std::string_view yaml) {
     return fail(Code::invalid_argument,
                 fmt::format("it has {} bytes, more than the {} that are read", yaml.size(),
                             settings_size_max));
-  TRY(check_text(yaml));
+  TRY(check_yaml_text(yaml));
+  TRY(check_one_document(yaml));
   try {
     return read_document(YAML::Load(std::string(yaml)));
   } catch (const YAML::Exception& error) {
