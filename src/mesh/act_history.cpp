@@ -26,9 +26,7 @@ std::string act_proposed_json(const SignedText& statement) {
 }
 
 std::string act_approved_json(const crypto::Digest& act, const SignedText& approval) {
-  Json body{{"proposal", to_hex(act)}, {"approval", approval.text}};
-  add_signature(body, approval);
-  return body.dump();
+  return internal::approved_json(act, approval);
 }
 
 std::string act_used_json(const crypto::Digest& act) {

@@ -84,9 +84,7 @@ std::string proposed_json(const SignedText& statement, const std::string& policy
 }
 
 std::string approved_json(const crypto::Digest& proposal, const SignedText& approval) {
-  Json body{{"proposal", to_hex(proposal)}, {"approval", approval.text}};
-  add_signature(body, approval);
-  return body.dump();
+  return internal::approved_json(proposal, approval);
 }
 
 Status PolicyHistory::apply(std::string_view type, std::string_view json, std::int64_t time_s) {

@@ -29,4 +29,10 @@ void add_signature(Json& body, const SignedText& given) {
   body["signature"] = crypto::to_base64(given.signature);
 }
 
+std::string approved_json(const crypto::Digest& proposal, const SignedText& approval) {
+  Json body{{"proposal", to_hex(proposal)}, {"approval", approval.text}};
+  add_signature(body, approval);
+  return body.dump();
+}
+
 }  // namespace meridian::mesh::internal

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "crypto/sha256.h"
 #include "mesh/signed_text.h"
 
 namespace meridian::mesh::internal {
@@ -18,5 +19,7 @@ Result<nlohmann::ordered_json> parse_body(std::string_view json,
 Result<SignedText> signed_text(const nlohmann::ordered_json& body, std::string text);
 /// Adds those two.
 void add_signature(nlohmann::ordered_json& body, const SignedText& given);
+/// Of an approval, of a policy or of an act.
+std::string approved_json(const crypto::Digest& proposal, const SignedText& approval);
 
 }  // namespace meridian::mesh::internal
