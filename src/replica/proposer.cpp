@@ -83,7 +83,7 @@ void Proposer::begin(std::uint64_t term, std::uint64_t last_time, Requests first
     term_ = term;
     leading_ = true;
     following_.reset();
-    drop_of_other_terms(undone);
+    undone = take_out([this](const ledger::Request& one) { return of_another_term(one); });
     for (auto request = first.rbegin(); request != first.rend(); ++request) {
       const std::uint64_t bytes = (*request)->encoded_size();
       queued_bytes_ += bytes;
@@ -100,10 +100,12 @@ bool Proposer::of_another_term(const ledger::Request& request) const {
   return request.only_in_term != 0 && !(leading_ && request.only_in_term == term_);
 }
 
-void Proposer::drop_of_other_terms(std::vector<Replica::Answered>& undone) {
+std::vector<Replica::Answered> Proposer::take_out(
+    const std::function<bool(const ledger::Request&)>& is_meant) {
+  std::vector<Replica::Answered> undone;
   std::deque<Queued> kept;
   for (Queued& queued : queue_) {
-    if (!of_another_term(*queued.request)) {
+    if (!is_meant(*queued.request)) {
       kept.push_back(std::move(queued));
       continue;
     }
@@ -112,6 +114,7 @@ void Proposer::drop_of_other_terms(std::vector<Replica::Answered>& undone) {
     --queued_requests_;
   }
   queue_ = std::move(kept);
+  return undone;
 }
 
 void Proposer::follow(std::uint64_t term, const std::string& who) {
@@ -287,17 +290,7 @@ void Proposer::refuse_queued_clients(const Error& why) {
   std::vector<Replica::Answered> undone;
   {
     const std::lock_guard lock(mutex_);
-    std::deque<Queued> kept;
-    for (Queued& queued : queue_) {
-      if (!is_clients(*queued.request)) {
-        kept.push_back(std::move(queued));
-        continue;
-      }
-      undone.push_back(std::move(queued.answered));
-      queued_bytes_ -= queued.bytes;
-      --queued_requests_;
-    }
-    queue_ = std::move(kept);
+    undone = take_out(is_clients);
     show_waiting();
   }
   for (Replica::Answered& answered : undone) answered(why);

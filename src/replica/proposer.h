@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -123,7 +124,9 @@ class Proposer {
   void begin(std::uint64_t term, std::uint64_t last_time, Requests first);
   void forget(const Buffer* entry, std::vector<Replica::Answered>& answers);  // mutex_ held
   bool of_another_term(const ledger::Request& request) const;                 // mutex_ held
-  void drop_of_other_terms(std::vector<Replica::Answered>& undone);           // mutex_ held
+  /// Out of the queue, with their room: who waits for them.
+  std::vector<Replica::Answered> take_out(
+      const std::function<bool(const ledger::Request&)>& is_meant);  // mutex_ held
 
   io::Clock& clock_;
   ClockGuard guard_{clock_};
