@@ -56,6 +56,7 @@ class Creation {
   Status copy_state();
   Status describe();
   Status sign();
+  Result<std::vector<door::OwedRecords::Owed>> known_key_records();
   Result<Buffer> read_key_records();
   Status keep_keys();
   Status commit();
@@ -87,6 +88,7 @@ class Creation {
   std::unique_ptr<storage::StateStore> kept_states_;
   std::optional<BackupInfo> before_;
   BackupInfo info_;
+  std::uint64_t key_records_until_ = 0;  ///< What the bundle before has.
 };
 
 Status Creation::open_source() {
@@ -304,10 +306,22 @@ Status Creation::describe() {
   return sign();
 }
 
+/// Those of the backup before stand in its bundle, unless a version before wrote that, or the keys
+/// are of another backup: then all records are read.
+Result<std::vector<door::OwedRecords::Owed>> Creation::known_key_records() {
+  const Result<KeyBundle> bundle = read_bundle(bundle_context(*bundle_.disk));
+  if (!before_ || !bundle || bundle->created_ns != before_->created_ns)
+    return std::vector<door::OwedRecords::Owed>();
+  const Buffer* known = bundle->find(key_records_path);
+  if (known == nullptr) return std::vector<door::OwedRecords::Owed>();
+  key_records_until_ = raw(before_->head.size);
+  return door::OwedRecords::decode(*known);
+}
+
 Result<Buffer> Creation::read_key_records() {
-  std::vector<door::OwedRecords::Owed> said;
+  std::vector<door::OwedRecords::Owed> said = TRY(known_key_records());
   Status decoded;
-  TRY(records_->scan(0, raw(info_.head.size), [&](std::uint64_t, Bytes bytes) {
+  TRY(records_->scan(key_records_until_, raw(info_.head.size), [&](std::uint64_t, Bytes bytes) {
     const Result<ledger::Header> header = ledger::Header::decode(bytes);
     if (!header) decoded = header.error();
     const auto record = header ? replica::key_record_of(*header) : std::nullopt;

@@ -284,12 +284,11 @@ Status Restoration::fold_keys() {
 /// and the first start records it.
 Status Restoration::owe(storage::KeyTable& table,
                         const std::vector<door::KeepingCommand>& recorded) {
-  const auto known =
-      std::ranges::find(keys_.files, key_records_path, [](const auto& file) { return file.path; });
-  if (known == keys_.files.end()) return {};  // of a version before
+  const Buffer* known = keys_.find(key_records_path);
+  if (known == nullptr) return {};  // of a version before
   std::vector<door::OwedRecords::Owed> missing;
   std::size_t at = 0;  // both in the order of the records
-  for (const door::OwedRecords::Owed& one : TRY(door::OwedRecords::decode(known->bytes))) {
+  for (const door::OwedRecords::Owed& one : TRY(door::OwedRecords::decode(*known))) {
     if (at < recorded.size() && recorded[at] == one.command) {
       ++at;
       continue;

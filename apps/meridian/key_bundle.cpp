@@ -5,6 +5,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "commands.h"
 #include "crypto/secret.h"
 #include "door/owed_records.h"
@@ -41,6 +43,11 @@ Result<crypto::Secret> read_backup_passphrase(const KeyAccess& access) {
 std::string format_time(std::uint64_t ns) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC",
                      fmt::gmtime(static_cast<std::time_t>(ns / 1'000'000'000)));
+}
+
+const Buffer* KeyBundle::find(std::string_view path) const {
+  const auto found = std::ranges::find(files, path, &File::path);
+  return found == files.end() ? nullptr : &found->bytes;
 }
 
 Buffer KeyBundle::encode() const {

@@ -34,6 +34,8 @@ struct KeyBundle {
   std::uint64_t created_ns = 0, expires_ns = 0;  ///< Since 1970.
   std::vector<File> files;                       ///< As they stand in the data directory.
 
+  /// Null if it is not there.
+  const Buffer* find(std::string_view path) const;
   Buffer encode() const;
   /// Errors: data_loss naming what is wrong.
   static Result<KeyBundle> decode(Bytes bytes);
