@@ -121,7 +121,7 @@ Result<Exit> run_show(Client& client, const OneOptions& options) {
 }
 
 Result<Exit> run_approve(Client& client, const OneOptions& options) {
-  const std::shared_ptr<const mesh::OwnIdentity> own = TRY(signer(client));
+  const std::shared_ptr<const mesh::OwnIdentity> own = client.options().credentials->own();
   KnownAct act = TRY(find_act(client, options.hash));
   const std::string id = mesh::format_spiffe_id(own->id);
   v1::ApproveActRequest request;
@@ -150,14 +150,7 @@ Result<std::string> offline_method(mesh::Action action) {
 
 Result<std::shared_ptr<const mesh::OwnIdentity>> open_signer(ClientOptions& options) {
   TRY(open_identity(options));
-  if (options.credentials == nullptr)
-    return fail(Code::failed_precondition,
-                "a person signs that: name your identity with --identity DIR");
   return options.credentials->own();
-}
-
-mesh::SignedText signed_text(const mesh::OwnIdentity& own, const std::string& text) {
-  return {text, own.chain[0].pem(), mesh::sign(own.key, text)};
 }
 
 KnownAct known(const ActFile& file) {

@@ -109,7 +109,6 @@ Result<KnownActs> ask_acts(Client& client) {
 }
 
 Status ensure_approved(Client& client, const mesh::ActRequest& what) {
-  if (client.options().credentials == nullptr) return {};
   const std::shared_ptr<const mesh::OwnIdentity> own = client.options().credentials->own();
   if (own == nullptr || mesh::kind_of(own->id) != mesh::IdKind::person) return {};
   Result<KnownActs> known = ask_acts(client);

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "files.h"
+#include "identity_directory.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 
 namespace meridian::app {
@@ -18,17 +18,16 @@ namespace {
 
 namespace tls = grpc::experimental;
 
-constexpr std::uint64_t identity_size_max = 64 << 10;
-constexpr std::string_view end_of_key = "-----END PRIVATE KEY-----\n";
-
 }  // namespace
 
 Result<std::string> knock(const std::string& address, const std::string& directory) {
-  const std::string text = TRY(read_input(directory + "/identity.pem", identity_size_max));
-  const std::size_t split = text.find(end_of_key) + end_of_key.size();
+  const std::unique_ptr<HeldIdentity> held =
+      TRY(HeldIdentity::open(directory, nullptr, [](const IdentityDirectory::Change&) {}));
+  const std::shared_ptr<const mesh::OwnIdentity> own = held->credentials().own();
   tls::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(std::make_shared<tls::StaticDataCertificateProvider>(
-      std::vector<tls::IdentityKeyCertPair>{{text.substr(0, split), text.substr(split)}}));
+  options.set_certificate_provider(
+      std::make_shared<tls::StaticDataCertificateProvider>(std::vector<tls::IdentityKeyCertPair>{
+          {std::string(as_text(own->key_pem.bytes())), own->chain_pem}}));
   options.watch_identity_key_cert_pairs();
   options.set_verify_server_certs(false);
   options.set_check_call_host(false);

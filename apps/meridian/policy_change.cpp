@@ -91,7 +91,7 @@ Result<Exit> run_propose(Client& client, const ProposeOptions& options) {
   const std::string text = TRY(read_input(options.file, mesh::policy_size_max));
   Result<std::shared_ptr<const mesh::Policy>> policy = mesh::Policy::parse(text);
   if (!policy) return fail(policy.error().code, options.file + ": " + policy.error().message);
-  const std::shared_ptr<const mesh::OwnIdentity> own = TRY(signer(client));
+  const std::shared_ptr<const mesh::OwnIdentity> own = client.options().credentials->own();
   const v1::PolicyReply now = TRY(ask_policy(client));
   mesh::PolicyStatement statement;
   statement.cell = to_u128(now.cell());
@@ -118,7 +118,7 @@ Result<Exit> run_propose(Client& client, const ProposeOptions& options) {
 
 Result<Exit> run_approve(Client& client, const ApproveOptions& options) {
   const crypto::Digest digest = TRY(parse_hash(options.hash, "meridian policy proposals"));
-  const std::shared_ptr<const mesh::OwnIdentity> own = TRY(signer(client));
+  const std::shared_ptr<const mesh::OwnIdentity> own = client.options().credentials->own();
   v1::ApprovePolicyRequest request;
   request.set_hash(digest.data(), digest.size());
   *request.mutable_approval() =
@@ -141,8 +141,7 @@ Result<v1::PolicyReply> ask_policy(Client& client) {
       TRY(client.call(*client.policy, &v1::Policy::Stub::Show, v1::PolicyRequest()));
   if (reply.state().digest().empty())
     return fail(Code::not_found,
-                "the cell has no policy: in the clear everything is allowed, and with --identity "
-                "its replicas are started with --first-policy FILE");
+                "the cell has no policy: its replicas are started with --first-policy FILE");
   return reply;
 }
 

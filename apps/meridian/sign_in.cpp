@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "api/access.h"
 #include "browser.h"
 #include "commands.h"
 #include "crypto/p256.h"
@@ -21,8 +22,6 @@
 namespace meridian::app {
 
 namespace {
-
-constexpr std::int64_t fresh_seconds = 600;
 
 constexpr const char* sign_in_help =
     R"(Prints the address of your identity provider's page, and opens it in a browser. When you have signed in there, an
@@ -178,7 +177,8 @@ std::string time_text(std::int64_t seconds) {
 bool tell(const SignInOptions& options, const mesh::Certificate& leaf,
           const mesh::PersonEvidence& evidence) {
   const std::unique_ptr<io::Clock> clock = io::os_clock();
-  const bool is_fresh = evidence.is_mfa_within(io::unix_seconds(*clock), fresh_seconds);
+  const bool is_fresh =
+      evidence.is_mfa_within(io::unix_seconds(*clock), api::Access::factor_seconds_max);
   if (options.json) {
     OrderedJson out{{"id", leaf.describe()},
                     {"serial", leaf.serial()},

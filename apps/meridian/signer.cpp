@@ -4,23 +4,18 @@
 
 #include <algorithm>
 
-#include "mesh/signed_text.h"
-
 namespace meridian::app {
 
-Result<std::shared_ptr<const mesh::OwnIdentity>> signer(const Client& client) {
-  if (client.options().credentials == nullptr)
-    return fail(Code::failed_precondition,
-                "a person signs that: name your identity with --identity DIR");
-  return client.options().credentials->own();
+mesh::SignedText signed_text(const mesh::OwnIdentity& own, const std::string& text) {
+  return {text, own.chain[0].pem(), mesh::sign(own.key, text)};
 }
 
 v1::SignedText signed_by(const mesh::OwnIdentity& own, const std::string& text) {
+  const mesh::SignedText given = signed_text(own, text);
   v1::SignedText made;
-  made.set_text(text);
-  made.set_certificate(own.chain[0].pem());
-  const Buffer signature = mesh::sign(own.key, text);
-  made.set_signature(signature.data(), signature.size());
+  made.set_text(given.text);
+  made.set_certificate(given.certificate);
+  made.set_signature(given.signature.data(), given.signature.size());
   return made;
 }
 

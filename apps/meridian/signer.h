@@ -5,11 +5,11 @@
 #include <string>
 
 #include "client.h"
+#include "mesh/signed_text.h"
 
 namespace meridian::app {
 
-/// Who signs. Errors: failed_precondition without --identity.
-Result<std::shared_ptr<const mesh::OwnIdentity>> signer(const Client& client);
+mesh::SignedText signed_text(const mesh::OwnIdentity& own, const std::string& text);
 v1::SignedText signed_by(const mesh::OwnIdentity& own, const std::string& text);
 /// HASH of the command line. Errors: invalid_argument; `listing` shows them.
 Result<crypto::Digest> parse_hash(std::string_view hex, std::string_view listing);

@@ -156,13 +156,13 @@ Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes byte
           {.withheld = true, .retention = sealed.retention, .content = {}});
       continue;
     }
-    Result<OpenedCompartment> one = open_one(
-        header.cell, body->event_id, static_cast<std::uint8_t>(i), payload->compartments[i]);
+    Result<OpenedCompartment> one =
+        open_one(header.cell, body->event_id, static_cast<std::uint8_t>(i), sealed);
     if (!one && one.error().code == Code::unavailable) return one.error();
     if (!one) return damaged(one.error().message);
     const bool is_restricted = header.classification == ledger::classification_max;
-    opened.is_personal |= !one->forgotten && (is_restricted || payload->compartments[i].key_kind ==
-                                                                   ledger::KeyKind::subject);
+    opened.is_personal |=
+        !one->forgotten && (is_restricted || sealed.key_kind == ledger::KeyKind::subject);
     opened.compartments.push_back(std::move(*one));
   }
   opened.forgotten = opened.compartments.front().forgotten;
