@@ -139,15 +139,6 @@ Result<Exit> run_approve(Client& client, const OneOptions& options) {
 
 // --- in a file, for a node that does not serve ---
 
-/// Those that are not asked of a server, by their actions.
-Result<std::string> offline_method(mesh::Action action) {
-  if (action == mesh::Action::recovery_run) return std::string("meridian recovery skip");
-  if (action == mesh::Action::keys_rotate) return std::string("meridian keys rotate");
-  return fail(Code::invalid_argument,
-              "--action: recovery.run or keys.rotate; the commands of other acts propose them by "
-              "themselves");
-}
-
 Result<std::shared_ptr<const mesh::OwnIdentity>> open_signer(ClientOptions& options) {
   TRY(open_identity(options));
   return options.credentials->own();
@@ -173,7 +164,7 @@ Result<Exit> run_propose(const ProposeOptions& options) {
   const auto clock = io::os_clock();
   mesh::ActStatement act;
   act.cell = TRY(parse_cell(options.cell));
-  act.what = {*action, TRY(offline_method(*action)), options.request};
+  act.what = {*action, TRY(offline_method(*action, options.request)), options.request};
   act.by = mesh::format_spiffe_id(own->id);
   act.nonce = time_ordered_id(*clock, *io::os_entropy());
   act.at_s = client.credentials->now();

@@ -71,6 +71,11 @@ std::vector<std::string> words_of(const mesh::ActRequest& what) {
           fmt::format("have stopped replicas skip entry {} of the log, with the digest {}: what "
                       "is in it never happens",
                       text(request, "index"), text(request, "digest"))};
+    if (what.method == "meridian recovery new-generation" && request.contains("generation"))
+      return {
+          fmt::format("go on as generation {}, without the records {}, which were signed and "
+                      "are lost",
+                      text(request, "generation"), text(request, "lost"))};
     if (what.method == "meridian keys rotate" && request.contains("key"))
       return {fmt::format("turn over the key {} of stopped nodes, and destroy the old one",
                           text(request, "key"))};

@@ -26,6 +26,8 @@ TEST(ActWords, every_act_is_said_in_words) {
       word_of(skipping_of(5, "ab")),
       "have stopped replicas skip entry 5 of the log, with the digest ab: what is in it never "
       "happens");
+  EXPECT_EQ(word_of(opening_of(2, "5..9")),
+            "go on as generation 2, without the records 5..9, which were signed and are lost");
 }
 
 TEST(ActWords, what_is_not_known_is_said_as_it_is_written) {

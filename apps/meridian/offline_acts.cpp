@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "api/access.h"
 #include "base/uuid.h"
 #include "crypto/base64.h"
 #include "files.h"
@@ -77,6 +78,13 @@ Status check_signer(const mesh::Credentials& credentials, const mesh::Policy& po
   if (!why.is_allowed)
     return fail(Code::permission_denied,
                 fmt::format("{} by {}: {}", mesh::info(action).name, id, why.text));
+  if (policy.mfa_needed() &&
+      (!signer.evidence ||
+       !signer.evidence->is_mfa_within(credentials.now(), api::Access::factor_seconds_max)))
+    return fail(Code::permission_denied,
+                fmt::format("{} signed without a second factor of the last 10 minutes: `meridian "
+                            "sign-in --mfa --out DIR`, then sign again",
+                            id));
   return {};
 }
 
@@ -126,6 +134,24 @@ Result<ActFile> parse_act_file(std::string_view text) {
 mesh::ActRequest skipping_of(std::uint64_t index, std::string_view digest) {
   return {mesh::Action::recovery_run, "meridian recovery skip",
           OrderedJson{{"index", std::to_string(index)}, {"digest", digest}}.dump()};
+}
+
+mesh::ActRequest opening_of(std::uint64_t generation, std::string_view lost) {
+  return {mesh::Action::recovery_run, "meridian recovery new-generation",
+          OrderedJson{{"generation", std::to_string(generation)}, {"lost", lost}}.dump()};
+}
+
+Result<std::string> offline_method(mesh::Action action, std::string_view request) {
+  const OrderedJson json = OrderedJson::parse(request, nullptr, false);
+  const auto has = [&](const char* member) { return json.is_object() && json.contains(member); };
+  if (action == mesh::Action::recovery_run && has("index"))
+    return std::string("meridian recovery skip");
+  if (action == mesh::Action::recovery_run && has("generation"))
+    return std::string("meridian recovery new-generation");
+  if (action == mesh::Action::keys_rotate && has("key")) return std::string("meridian keys rotate");
+  return fail(Code::invalid_argument,
+              "--action, --request: recovery.run or keys.rotate, with what the command's refusal "
+              "names; the commands of other acts propose them by themselves");
 }
 
 mesh::ActRequest rotation_of(std::string_view key) {

@@ -37,15 +37,22 @@ Result<ActFile> parse_act_file(std::string_view text);
 
 /// {"index":"5","digest":"…"} of `meridian recovery skip`.
 mesh::ActRequest skipping_of(std::uint64_t index, std::string_view digest);
+/// {"generation":"2","lost":"1200..1207"} of `meridian recovery new-generation`.
+mesh::ActRequest opening_of(std::uint64_t generation, std::string_view lost);
 /// {"key":"storage"} of `meridian keys rotate`.
 mesh::ActRequest rotation_of(std::string_view key);
 
 /// Kept beside the data, for when it does not serve. `identity`: an absolute path.
 Status keep_second_person(io::Disk& disk, const std::string& identity, const mesh::Policy& policy);
 
+/// The command that a proposal of `action` with `request` is for, of those that are not asked of a
+/// server. Errors: invalid_argument: there is none.
+Result<std::string> offline_method(mesh::Action action, std::string_view request);
+
 /// Before `what` is begun on `disk`, of `cell`: that two people want it, by `file` (empty: none was
-/// given), which is used up durably. Errors: permission_denied saying what is missing and what to
-/// run; invalid_argument; of the disk.
+/// given), which is used up durably; both signed in with a second factor just now, unless the
+/// policy lets that be. Errors: permission_denied saying what is missing and what to run;
+/// invalid_argument; of the disk.
 Status use_act_file(io::Disk& disk, u128 cell, const mesh::ActRequest& what,
                     const std::string& file);
 

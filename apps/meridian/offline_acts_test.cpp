@@ -59,6 +59,15 @@ TEST(OfflineActs, what_was_kept_and_is_damaged_is_not_passed_over) {
   }
 }
 
+TEST(OfflineActs, the_request_says_which_command_it_is_for) {
+  for (const mesh::ActRequest& what :
+       {rotation_of("storage"), skipping_of(5, "ab"), opening_of(2, "5..9")})
+    EXPECT_EQ(offline_method(what.action, what.request), what.method);
+  for (const char* request : {"", "[]", "{}", R"({"key":"storage"})"})
+    EXPECT_FALSE(offline_method(mesh::Action::recovery_run, request)) << request;
+  EXPECT_FALSE(offline_method(mesh::Action::members_change, R"({"key":"storage"})"));
+}
+
 TEST(OfflineActs, nonsense_is_no_file_of_an_act) {
   for (const char* text :
        {"", "[]", "{}", R"({"proposal":1})", R"({"proposal":{"text":"a"}})",

@@ -18,6 +18,7 @@
 #include "generation.h"
 #include "new_generation.h"
 #include "node.h"
+#include "offline_acts.h"
 #include "on_run.h"
 #include "output.h"
 #include "recovery_skip.h"
@@ -29,6 +30,7 @@ namespace {
 struct Options {
   NodeOptions node;
   std::string accept_loss;
+  std::string approval;  ///< File that two people signed.
   bool json = false;
 };
 
@@ -129,8 +131,10 @@ Status check_accepted(const Options& options, const Loss& loss) {
                                 options.accept_loss, loss.range()));
 }
 
-/// Decides and makes durable that generation `number + 1` is being opened.
-Status begin(Node& node, const Inspection& seen) {
+/// Decides and makes durable that generation `number + 1` is being opened, if two people want it.
+Status begin(Node& node, const Inspection& seen, const std::string& approval) {
+  TRY(use_act_file(*node.disk, node.cell,
+                   opening_of(node.generation.number + 1, seen.loss->range()), approval));
   return decide_generation(node, *seen.loss, seen.report.stored_records);
 }
 
@@ -159,7 +163,7 @@ Result<Exit> new_generation(const Options& options) {
   Node node = TRY(open_node(node_options));
   if (node.generation != seen.generation)
     return fail(Code::failed_precondition, "the directory changed meanwhile. try again");
-  if (!node.generation.opening) TRY(begin(node, seen));
+  if (!node.generation.opening) TRY(begin(node, seen, options.approval));
   const Loss loss = *node.generation.opening;
   const OpenedGeneration opened = TRY(open_generation(node));
   if (options.json) {
@@ -264,6 +268,10 @@ void add_recovery(CLI::App& app, Invocation& invocation) {
   add_common(open_command, *opening);
   open_command.add_option("--accept-loss", opening->accept_loss,
                           "FIRST..LAST exactly as `recovery inspect` names it");
+  open_command
+      .add_option("--approval", opening->approval,
+                  "What two people signed, if the node served people who are known")
+      ->type_name("FILE");
   open_command.footer(
       "The log goes on under a new origin, <deployment>/<cell>/<generation + 1>: its tree begins\n"
       "with all records that survived, and the next record says which ones were signed and are\n"

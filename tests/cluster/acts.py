@@ -213,6 +213,12 @@ def check_offline(people, work):
     act.write_text(signed.replace("storage", "storagf", 1))
     refused_here(first, "signature", "--approval", act)
     act.write_text(signed)
+    known = first.data / "second-person"
+    kept = known.read_text()
+    known.write_text(kept.replace("mfa: not-needed\\n", ""))
+    check(known.read_text() != kept, "the policy that was kept asks for a second factor already")
+    refused_here(first, "without a second factor", "--approval", act)
+    known.write_text(kept)
     run(binary, *rotate, first.data, "--approval", act)
     refused_here(first, "used here already", "--approval", act)
     run(binary, *rotate, second.data, "--approval", act)

@@ -106,6 +106,12 @@ def old_backup(binary, work):
     common = ("recovery", "new-generation", "--data", older)
     meridian.run(binary, *common, expect=1)
     meridian.run(binary, *common, "--accept-loss", f"{lost['first']}..{lost['last'] + 1}", expect=1)
+    # As if it had served people who are known: two of them are asked for.
+    known = older / "second-person"
+    known.write_text(json.dumps({"identity": "/nowhere", "policy": "meridian-policy: 1\n"}))
+    asked = subprocess.run([binary, *map(str, common), "--accept-loss", accepted], capture_output=True, text=True)
+    check(asked.returncode == 1 and f'{{"generation":"2","lost":"{accepted}"}}' in asked.stderr, asked.stderr)
+    known.unlink()
     check(not (older / "generation").exists(), "a refusal changes nothing")
     opened = json.loads(meridian.run(binary, *common, "--accept-loss", accepted, "--json"))
     check(opened["generation"] == 2 and opened["origin"].endswith("/2"), str(opened))
