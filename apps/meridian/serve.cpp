@@ -69,6 +69,7 @@ struct ServeOptions {
   std::uint64_t poison_amount = 0;  // of tests: replica::Canary
   std::uint32_t feature_level = replica::ReplicaConfig().feature_level;
   std::uint64_t scrub_mib = replica::ReplicaConfig().scrub_bytes_per_second >> 20;
+  std::uint32_t readings_seconds = 60;
   std::string grpc{default_grpc};
   std::string http{default_http};
   std::vector<std::string> witnesses;  ///< URL=VKEY
@@ -383,6 +384,7 @@ Result<Exit> serve(const ServeOptions& options) {
                        identity.first_policy,
                        {}};
   if (!is_dev) setting.identity_directory = "/" + below_root(options.identity.directory);
+  setting.readings_every = io::seconds(options.readings_seconds);
   return serve_until_signal(setting, signals);
 }
 
@@ -412,6 +414,14 @@ void add_serve(CLI::App& app, Invocation& invocation) {
       ->check(CLI::Range(0, 1 << 20))
       ->type_name("N");
   add_identity_flags(*command, options->identity);
+  command
+      ->add_option(
+          "--readings-every", options->readings_seconds,
+          "Seconds between records of who read personal data; what was read in the last of "
+          "them is lost if the process is killed")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 60))
+      ->type_name("SECONDS");
   command
       ->add_option("--feature-level", options->feature_level,
                    "Newest feature level to run; 1: as the version before does, so that an upgrade "

@@ -124,9 +124,9 @@ Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {
        setting.notice,
        [&backend](const auto& glasses) { backend.access.replace_glasses(glasses); }});
   backend.acts = self->acts_.get();
-  self->readings_ =
-      TRY(cell::ReadingKeeper::start({backend.cell, *setting.node.disk, *setting.node.clock,
-                                      *setting.node.entropy, *threads.policy, setting.notice}));
+  self->readings_ = TRY(cell::ReadingKeeper::start(
+      {backend.cell, *setting.node.disk, *setting.node.clock, *setting.node.entropy,
+       *threads.policy, setting.notice, setting.readings_every}));
   backend.readings = self->readings_.get();
   self->grpc_ = TRY(api::GrpcServer::start(backend, setting.grpc));
   self->http_ = TRY(api::HttpServer::start(backend, setting.http));

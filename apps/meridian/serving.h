@@ -73,6 +73,7 @@ struct ServeSetting {
   std::string identity_directory{};
 
   replica::Replica::Io replica_io(metrics::Registry& metrics) const;
+  io::Duration readings_every = cell::ReadingKeeper::write_every_usual;
 };
 
 class Serving {

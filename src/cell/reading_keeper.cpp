@@ -185,7 +185,7 @@ class Keeper final : public ReadingKeeper, public std::enable_shared_from_this<K
 
  private:
   void write_later() {
-    parts_.executor.post_after(write_every, [weak = weak_from_this()] {
+    parts_.executor.post_after(parts_.write_every, [weak = weak_from_this()] {
       const auto self = weak.lock();
       if (!self || self->stopped_) return;
       self->write_some([weak] {

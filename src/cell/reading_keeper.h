@@ -2,7 +2,8 @@
 // that each is answered for and nobody fills the ledger from outside.
 //
 // A reading is owed before its data is given (owe()). What is owed is put together by actor,
-// purpose, stream and person; each minute the replica that leads writes it into the stream
+// purpose, stream and person; each minute (Parts::write_every) the replica that leads writes it
+// into the stream
 // `$readings` (docs/formats/readings.md), the others keep it in the file `readings.owed` until they
 // lead. So a crash loses the readings of its last minute. Bounded: where many different ones wait,
 // streams and persons are counted together, and past that readings are refused.
@@ -55,7 +56,7 @@ class ReadingKeeper {
   /// Different counts, and those of one actor; at half of either, streams are counted together.
   static constexpr std::size_t owed_max = 4'096;
   static constexpr std::size_t owed_of_one_max = 512;
-  static constexpr io::Duration write_every = io::seconds(60);
+  static constexpr io::Duration write_every_usual = io::seconds(60);
 
   struct Parts {
     LocalCell& cell;
@@ -64,6 +65,7 @@ class ReadingKeeper {
     io::Entropy& entropy;
     io::Executor& executor;
     std::function<void(const std::string&)> notice;
+    io::Duration write_every = write_every_usual;
   };
   /// What is given outlives it. Errors: data_loss (the file is damaged); of the disk.
   static Result<std::unique_ptr<ReadingKeeper>> start(Parts parts);

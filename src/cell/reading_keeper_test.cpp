@@ -49,9 +49,10 @@ class ReadingKeeperTest : public ::testing::Test {
  protected:
   ReadingKeeperTest() { start(); }
   void start() {
-    auto started = ReadingKeeper::start(
-        {*rig_.cell, *rig_.disk, rig_.world.clock(), rig_.world.entropy(), *executor_,
-         [this](const std::string& notice) { notices_ += notice; }});
+    auto started =
+        ReadingKeeper::start({*rig_.cell, *rig_.disk, rig_.world.clock(), rig_.world.entropy(),
+                              *executor_, [this](const std::string& notice) { notices_ += notice; },
+                              ReadingKeeper::write_every_usual});
     ASSERT(started.has_value());
     keeper_ = std::move(*started);
   }
@@ -100,7 +101,7 @@ TEST_F(ReadingKeeperTest, readings_are_put_together_and_recorded_each_once) {
 
 TEST_F(ReadingKeeperTest, they_are_recorded_within_a_minute_by_themselves) {
   EXPECT_TRUE(keeper_->owe(reading(1, "case 7", 2, 5)));
-  rig_.world.advance(ReadingKeeper::write_every);
+  rig_.world.advance(ReadingKeeper::write_every_usual);
   rig_.world.run_until_idle();
   EXPECT_EQ(recorded().size(), 1U);
 }

@@ -133,7 +133,7 @@ def check_readings(people):
             leads[0].kill()
             time.sleep(3)
             leads[0].start()
-        time.sleep(62)
+        time.sleep(5)
         seen = json.loads(people.does(OLGA, "readings", "list", "--json"))
     rows = [one for one in seen if one["purpose"].startswith("case 2026-11")]
     check(len(rows) == 2 and all(one["events"] == "1" for one in rows), rows)
@@ -157,7 +157,8 @@ def test(binary, work):
     run(binary, "policy", "check", "--file", first)
     with cluster.Cluster(binary, work, "--cell", CELL) as cell:
         for node in cell.nodes:
-            node.arguments += ["--identity", str(ids.issue_node(node.number)), "--first-policy", str(first)]
+            node.arguments += ["--identity", str(ids.issue_node(node.number)), "--first-policy", str(first),
+                               "--readings-every", "3"]
         cell.start()
         people = Refusing(ids, cell)
         check_glass(people, work)
