@@ -18,6 +18,7 @@
 #include "on_run.h"
 #include "output.h"
 #include "stop_signals.h"
+#include "serving.h"
 #include "trust_follower.h"
 
 namespace meridian::app {
@@ -110,6 +111,7 @@ Result<Exit> run_serve(const ServeOptions& options) {
       {desk->calls(), desk->credentials(), desk->clock(), calls}, address));
   const auto http = TRY(serve_http(options, *desk, metrics, live, http_calls));
   const std::string here = api::format_listen_address(server->address());
+  raise_open_files();
   const std::string announced = options.announce.empty() ? here : options.announce;
   TRY(io::replace_file(desk->disk(), address_path, as_bytes(announced + "\n")));
   fmt::print("meridian: authority of {} at {}{}\n", desk->trust_domain(), here,

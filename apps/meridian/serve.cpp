@@ -329,6 +329,7 @@ Status check_cell_is_named(const GroupFlags& flags, io::Disk& disk) {
 
 Result<Exit> serve(const ServeOptions& options) {
   keep_freed_memory();
+  raise_open_files();
   if (!crypto::leave_no_core())
     spdlog::warn("this process may leave core dumps, with keys of OpenSSL's in them: ulimit -c 0");
   replica::ReplicaConfig config;
@@ -383,8 +384,8 @@ Result<Exit> serve(const ServeOptions& options) {
                        options.witnesses,
                        identity.first_policy,
                        {}};
-  if (!is_dev) setting.identity_directory = "/" + below_root(options.identity.directory);
   setting.readings_every = io::seconds(options.readings_seconds);
+  if (!is_dev) setting.identity_directory = "/" + below_root(options.identity.directory);
   return serve_until_signal(setting, signals);
 }
 
@@ -413,7 +414,6 @@ void add_serve(CLI::App& app, Invocation& invocation) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20))
       ->type_name("N");
-  add_identity_flags(*command, options->identity);
   command
       ->add_option(
           "--readings-every", options->readings_seconds,
@@ -422,6 +422,7 @@ void add_serve(CLI::App& app, Invocation& invocation) {
       ->capture_default_str()
       ->check(CLI::Range(1, 60))
       ->type_name("SECONDS");
+  add_identity_flags(*command, options->identity);
   command
       ->add_option("--feature-level", options->feature_level,
                    "Newest feature level to run; 1: as the version before does, so that an upgrade "

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <future>
@@ -76,6 +77,13 @@ std::unique_ptr<cell::PolicyKeeper> start_policies(const ServeSetting& setting,
 
 /// Entries are about a MiB each, and their buffers come and go by the hundred a second: taken from
 /// the kernel anew each time, their pages cost 4 % of the CPU time under load.
+void raise_open_files() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 void keep_freed_memory() {
   ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 16 << 20);

@@ -44,6 +44,8 @@ struct Threads {
 
 /// Of memory that is freed up to 16 MiB per arena stay with the process. Before a node is opened.
 void keep_freed_memory();
+/// As many as the system lets this process: its files, and who calls it.
+void raise_open_files();
 
 /// What stays the same from one opening to the next.
 struct ServeSetting {
@@ -71,9 +73,9 @@ struct ServeSetting {
   std::function<void(const Error& what)> damaged{};
   /// Directory of the identity, as an absolute path: for acts while it does not serve.
   std::string identity_directory{};
+  io::Duration readings_every = cell::ReadingKeeper::write_every_usual;
 
   replica::Replica::Io replica_io(metrics::Registry& metrics) const;
-  io::Duration readings_every = cell::ReadingKeeper::write_every_usual;
 };
 
 class Serving {

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "api/internal/grpc_credentials.h"
+#include "api/internal/grpc_listener.h"
 #include "api/internal/unary_call.h"
 #include "io/end_executor.h"
 #include "meridian/v1/authority.grpc.pb.h"
@@ -93,28 +94,25 @@ class Server final : public AuthorityServer, private v1::Authority::CallbackServ
     builder.SetMaxSendMessageSize(-1);
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, metadata_bytes_max);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, streams_per_connection_max);
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, ms(handshake_timeout));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, ms(connection_idle_max));
-    int port = 0;
-    builder.AddListeningPort(format_listen_address(address_),
-                             TRY(internal::make_open_grpc_credentials(parts_.credentials)), &port);
+    const auto credentials = TRY(internal::make_open_grpc_credentials(parts_.credentials));
+    listener_ =
+        TRY(internal::GrpcListener::open(address_, {handshake_timeout}, port_, parts_.calls));
+    listener_->add_to(builder, credentials);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
-    if (!server_ || port == 0)
-      return fail(Code::unavailable,
-                  fmt::format("cannot listen on {}: it is in use, or not an address of this "
-                              "machine. Choose another with --listen, or port 0 for any free one",
-                              format_listen_address(address_)));
-    address_.port = static_cast<std::uint16_t>(port);
+    if (!server_) return fail(Code::internal, "gRPC did not start: its log says why");
+    listener_->start();
     executor_->post([this] { tick(); });
     return {};
   }
 
-  const ListenAddress& address() const override { return address_; }
+  const ListenAddress& address() const override { return listener_->address(); }
 
   void stop(io::Duration patience) override {
     if (!server_) return;
+    listener_->stop();
     executor_->post([this] {
       is_stopped_ = true;
       answer_waiting([](Waiting&, std::uint64_t) { return true; });
@@ -231,8 +229,11 @@ class Server final : public AuthorityServer, private v1::Authority::CallbackServ
     return call;
   }
 
-  Result<mesh::PeerIdentity> caller_of(const Context& context) const {
-    return internal::judge_shown(context, parts_.credentials, wanted_here());
+  Result<mesh::PeerIdentity> caller_of(const Context& context) {
+    Result<mesh::PeerIdentity> caller =
+        internal::judge_shown(context, parts_.credentials, wanted_here());
+    if (caller && port_.has_strangers()) port_.met(context.peer());
+    return caller;
   }
 
   static Error nobody_signs_in() {
@@ -307,7 +308,9 @@ class Server final : public AuthorityServer, private v1::Authority::CallbackServ
   }
 
   Parts parts_;
-  ListenAddress address_;
+  const ListenAddress address_;  ///< That was asked for.
+  PortWatch port_;
+  std::unique_ptr<internal::GrpcListener> listener_;
   Places joins_{joins_max}, sign_ins_{joins_max}, bundles_{joins_max}, renewals_{renewals_max},
       trust_{waiting_max};
   std::atomic<std::uint64_t> next_waiting_{1};

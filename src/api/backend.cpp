@@ -13,7 +13,18 @@ std::string Backend::metrics_text() const {
   return text;
 }
 
-CallCounts::CallCounts(metrics::Registry& registry, const std::string& interface) {
+namespace {
+metrics::Counter& dropped(metrics::Registry& registry, const std::string& interface,
+                          const std::string& reason) {
+  return registry.counter("meridian_api_connections_dropped_total",
+                          "Connections ended for want of room, by interface and reason.",
+                          {{"interface", interface}, {"reason", reason}});
+}
+}  // namespace
+
+CallCounts::CallCounts(metrics::Registry& registry, const std::string& interface)
+    : put_out_(dropped(registry, interface, "stranger")),
+      turned_away_(dropped(registry, interface, "full")) {
   auto make = [&](std::string_view code) {
     return &registry.counter("meridian_api_calls_total", "Calls ended, by interface and status.",
                              {{"interface", interface}, {"code", std::string(code)}});

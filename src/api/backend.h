@@ -14,6 +14,7 @@
 
 #include "api/access.h"
 #include "api/callers.h"
+#include "api/port_watch.h"
 #include "api/read_wish.h"
 #include "base/result.h"
 #include "base/u128.h"
@@ -72,10 +73,14 @@ class CallCounts {
   CallCounts(metrics::Registry& registry, const std::string& interface);
   void ok() { counters_[0]->increment(); }
   void failed(Code code) { counters_[1 + static_cast<std::size_t>(code)]->increment(); }
+  /// A connection, for want of room: of a stranger, for a newer one; a new one.
+  void put_out() { put_out_.increment(); }
+  void turned_away() { turned_away_.increment(); }
 
  private:
   static constexpr std::size_t code_count = static_cast<std::size_t>(Code::internal) + 1;
   std::array<metrics::Counter*, 1 + code_count> counters_{};
+  metrics::Counter &put_out_, &turned_away_;
 };
 
 struct Backend {
@@ -116,6 +121,7 @@ struct Backend {
   cell::ReadingKeeper* readings = nullptr;
   /// Set before the servers start, and they speak TLS to callers who are known; outlives them.
   Callers* callers = nullptr;
+  PortWatch grpc_port;
   CallCounts grpc_calls;
   CallCounts http_calls;
   LiveCalls live;

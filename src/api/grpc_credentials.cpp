@@ -205,7 +205,8 @@ Result<mesh::PeerIdentity> judge_shown(const grpc::ServerContextBase& context,
   return credentials.verify(ders, wanted);
 }
 
-Result<CallerRef> caller_of(const grpc::ServerContextBase& context, Callers& callers) {
+Result<CallerRef> caller_of(const grpc::ServerContextBase& context, Backend& backend) {
+  ASSERT(backend.callers != nullptr);
   const std::shared_ptr<const grpc::AuthContext> shown = context.auth_context();
   ASSERT(shown != nullptr);
   const auto text_of = [&shown](const char* name) -> std::string_view {
@@ -214,8 +215,11 @@ Result<CallerRef> caller_of(const grpc::ServerContextBase& context, Callers& cal
     return {found[0].data(), found[0].size()};
   };
   const std::string_view leaf = text_of(GRPC_X509_PEM_CERT_PROPERTY_NAME);
-  if (CallerRef known = callers.known(leaf)) return known;
-  return callers.find(leaf, text_of(GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME));
+  CallerRef caller = backend.callers->known(leaf);
+  if (!caller)
+    caller = TRY(backend.callers->find(leaf, text_of(GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME)));
+  if (backend.grpc_port.has_strangers()) backend.grpc_port.met(context.peer());
+  return caller;
 }
 
 }  // namespace internal

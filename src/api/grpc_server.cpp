@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "api/internal/grpc_credentials.h"
+#include "api/internal/grpc_listener.h"
 #include "api/services.h"
 
 namespace meridian::api {
@@ -55,25 +56,19 @@ class Server final : public GrpcServer {
     builder.SetMaxSendMessageSize(-1);  // replies are bounded by what makes them
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, metadata_bytes_max);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, streams_per_connection_max);
-    // Two servers on one port would share its connections between two ledgers.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, ms(handshake_timeout));
     std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
     if (backend_.callers != nullptr) {
       credentials = TRY(internal::make_grpc_credentials(backend_));
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, ms(connection_age_max));
     }
-    int port = 0;
-    builder.AddListeningPort(format_listen_address(address_), credentials, &port);
+    listener_ = TRY(internal::GrpcListener::open(address_, {handshake_timeout}, backend_.grpc_port,
+                                                 backend_.grpc_calls));
+    listener_->add_to(builder, credentials);
     for (const auto& service : services_) builder.RegisterService(service.get());
     server_ = builder.BuildAndStart();
-    if (!server_ || port == 0) {
-      return fail(Code::unavailable,
-                  fmt::format("cannot listen on {}: it is in use, or not an address of this "
-                              "machine. Choose another with --grpc, or port 0 for any free one",
-                              format_listen_address(address_)));
-    }
-    address_.port = static_cast<std::uint16_t>(port);
+    if (!server_) return fail(Code::internal, "gRPC did not start: its log says why");
+    listener_->start();
     if (backend_.callers != nullptr) {
       reviewer_ = io::os_executor("callers");
       review_later(*reviewer_);
@@ -81,11 +76,12 @@ class Server final : public GrpcServer {
     return {};
   }
 
-  const ListenAddress& address() const override { return address_; }
+  const ListenAddress& address() const override { return listener_->address(); }
 
   void stop(io::Duration patience) override {
     if (!server_) return;
     reviewer_.reset();
+    listener_->stop();
     if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(false);
     backend_.live.stop_all();
     server_->Shutdown(
@@ -108,7 +104,8 @@ class Server final : public GrpcServer {
   }
 
   Backend& backend_;
-  ListenAddress address_;
+  const ListenAddress address_;  ///< That was asked for.
+  std::unique_ptr<internal::GrpcListener> listener_;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<io::Executor> reviewer_;  // null in the clear

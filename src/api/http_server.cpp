@@ -1,7 +1,5 @@
 #include "api/http_server.h"
 
-#include <fmt/format.h>
-
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <optional>
@@ -9,6 +7,7 @@
 
 #include "api/http_api.h"
 #include "api/internal/http_session.h"
+#include "api/internal/listen_socket.h"
 
 namespace meridian::api {
 namespace {
@@ -31,19 +30,7 @@ class Server final : public HttpServer {
   ~Server() override { stop(io::seconds(0)); }
 
   Status start() {
-    error_code error;
-    tcp::endpoint endpoint(net::ip::make_address(address_.ip, error), address_.port);
-    if (!error) acceptor_.open(endpoint.protocol(), error);
-    if (!error) acceptor_.set_option(net::socket_base::reuse_address(true), error);
-    if (!error) acceptor_.bind(endpoint, error);
-    if (!error) acceptor_.listen(net::socket_base::max_listen_connections, error);
-    if (!error) address_.port = acceptor_.local_endpoint(error).port();
-    if (error) {
-      return fail(Code::unavailable,
-                  fmt::format("cannot listen on {}: {}. Choose another address, or port "
-                              "0 for any free one",
-                              format_listen_address(address_), error.message()));
-    }
+    TRY(internal::listen_at(acceptor_, address_));
     accept();
     if (shared_->tls) review_later();
     executor_ = io::os_executor("http");
@@ -78,7 +65,7 @@ class Server final : public HttpServer {
   void accept() {
     acceptor_.async_accept([this](error_code error, tcp::socket socket) {
       if (shared_->stopping) return;
-      if (!error && shared_->sessions.size() < shared_->options.connections_max) {
+      if (!error && make_room()) {
         HttpSession::begin(shared_, std::move(socket));
       } else if (!error) {
         HttpSession::refuse(*shared_, std::move(socket));
@@ -86,6 +73,17 @@ class Server final : public HttpServer {
       if (error) return accept_later();  // out of file descriptors, say
       accept();
     });
+  }
+
+  /// Who is known keeps their connection; of those who have not shown yet who they are one goes, so
+  /// that silent ones keep nobody out.
+  bool make_room() {
+    if (shared_->sessions.size() < shared_->options.connections_max) return true;
+    const std::optional<Strangers::Id> victim = shared_->strangers.victim();
+    if (!victim) return false;
+    shared_->parts.calls.put_out();
+    shared_->in_handshake.at(*victim)->abandon();
+    return true;
   }
 
   void review_later() {

@@ -57,6 +57,7 @@ class Session final : public HttpSession {
   }
   ~Session() override {
     shared_->sessions.erase(this);
+    end_handshake();
     if (live_token_ != 0) shared_->parts.live.remove(live_token_);
     if (events_) events_->stop();
   }
@@ -67,7 +68,9 @@ class Session final : public HttpSession {
     if (!context) return close();
     SSL_CTX_set_alpn_select_cb(context->get(), choose_protocol, nullptr);
     stream_.expires_after(ns(shared_->options.handshake_timeout));
+    begin_handshake();
     stream_.secure(*context, [self = self()](error_code error) {
+      self->end_handshake();
       if (error) return self->close();
       Result<mesh::PeerIdentity> peer = mesh::peer_of(self->stream_.tls());
       if (!peer) return self->close();
@@ -400,8 +403,22 @@ class Session final : public HttpSession {
     });
   }
 
+  void begin_handshake() {
+    error_code ignored;
+    stranger_ = shared_->next_stranger++;
+    shared_->strangers.add(stranger_,
+                           stream_.socket().remote_endpoint(ignored).address().to_string());
+    shared_->in_handshake.emplace(stranger_, this);
+  }
+  void end_handshake() {
+    shared_->strangers.remove(stranger_);
+    shared_->in_handshake.erase(stranger_);
+    stranger_ = 0;
+  }
+
   void close() {
     if (std::exchange(closed_, true)) return;
+    end_handshake();
     error_code ignored;
     deadline_.cancel();
     heartbeat_.cancel();
@@ -410,11 +427,12 @@ class Session final : public HttpSession {
   }
 
   static constexpr std::chrono::nanoseconds linger_max = std::chrono::seconds(5);
-  static constexpr std::size_t drained_bytes_max = 16 << 20;
+  static constexpr std::size_t drained_bytes_max = 4 << 20;
 
   std::shared_ptr<HttpShared> shared_;
   HttpStream stream_;
-  CallerRef caller_;  ///< Null in the clear.
+  CallerRef caller_;            ///< Null in the clear.
+  Strangers::Id stranger_ = 0;  ///< While the handshake goes on.
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   net::steady_timer deadline_;
@@ -445,6 +463,7 @@ void HttpSession::begin(std::shared_ptr<HttpShared> shared, tcp::socket socket) 
 }
 
 void HttpSession::refuse(HttpShared& shared, tcp::socket socket) {
+  shared.parts.calls.turned_away();
   if (shared.tls) return;  // nothing can be said before a handshake, which costs too much for that
   HttpReply reply =
       error_reply(fail(Code::resource_exhausted,

@@ -22,10 +22,11 @@ using boost::system::error_code;
 
 class HttpTlsTest : public ::testing::Test {
  protected:
-  HttpTlsTest() {
+  HttpTlsTest() : HttpTlsTest({.handshake_timeout = io::milliseconds(500)}) {}
+  explicit HttpTlsTest(const HttpOptions& options) {
     rig_.backend->callers = &callers_;
     rig_.backend->access.replace(MeshRig::everything());
-    rig_.start_http({.handshake_timeout = io::milliseconds(500)});
+    rig_.start_http(options);
   }
   std::string get(const MeshRig::Shown* shown, const std::string& target = "/health") const {
     return TlsClient(rig_.http->address(), shown).get(target);
@@ -98,6 +99,38 @@ TEST_F(HttpTlsTest, a_request_on_an_open_connection_whose_certificate_ended_is_r
   const std::string got = client.get("/health");
   // The review of each second may have come first.
   EXPECT_TRUE(got.starts_with("HTTP/1.1 401 ") || client.is_closed()) << got;
+}
+
+class HttpCrowdTest : public HttpTlsTest {
+ protected:
+  HttpCrowdTest() : HttpTlsTest({.handshake_timeout = io::seconds(60), .connections_max = 4}) {}
+};
+
+TEST_F(HttpCrowdTest, silent_strangers_keep_nobody_out) {
+  net::io_context context;
+  std::vector<net::ip::tcp::socket> silent;
+  const ListenAddress& to = rig_.http->address();
+  const auto come = [&] {
+    silent.emplace_back(context).connect({net::ip::make_address(to.ip), to.port});
+  };
+  TlsClient first(to, &client_);
+  EXPECT_TRUE(first.get("/health").starts_with("HTTP/1.1 200 "));
+  for (int i = 0; i < 10; ++i) come();
+  TlsClient second(to, &client_);
+  EXPECT_TRUE(second.get("/health").starts_with("HTTP/1.1 200 "));
+  for (int i = 0; i < 10; ++i) come();
+  EXPECT_TRUE(second.get("/health").starts_with("HTTP/1.1 200 "));
+  EXPECT_TRUE(first.get("/health").starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpCrowdTest, known_callers_are_not_put_out_by_strangers_nor_by_each_other) {
+  std::vector<std::unique_ptr<TlsClient>> known;
+  for (int i = 0; i < 4; ++i) {
+    known.push_back(std::make_unique<TlsClient>(rig_.http->address(), &client_));
+    EXPECT_TRUE(known.back()->get("/health").starts_with("HTTP/1.1 200 "));
+  }
+  EXPECT_FALSE(get(&client_).starts_with("HTTP/1.1 200 "));
+  for (const auto& one : known) EXPECT_TRUE(one->get("/health").starts_with("HTTP/1.1 200 "));
 }
 
 TEST_F(HttpTlsTest, hundred_renewals_under_load_fail_no_request) {

@@ -92,7 +92,7 @@ class StreamsService final : public v1::Streams::CallbackService {
       return Writer::refused(backend_, sound.error());
     CallerRef caller;  // who is none is sent away by the writer
     if (backend_.callers != nullptr)
-      if (Result<CallerRef> found = internal::caller_of(*context, *backend_.callers))
+      if (Result<CallerRef> found = internal::caller_of(*context, backend_))
         caller = std::move(*found);
     auto follower = std::make_shared<EventFollower>(backend_, std::move(*begin));
     auto owe = [&backend = backend_, caller = std::move(caller),

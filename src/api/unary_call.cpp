@@ -62,7 +62,7 @@ std::shared_ptr<CallCore> CallCore::begin(Backend& backend, grpc::CallbackServer
 void CallCore::find_asker() {
   CallerRef caller;
   if (backend_.callers != nullptr) {
-    Result<CallerRef> found = caller_of(context_, *backend_.callers);
+    Result<CallerRef> found = caller_of(context_, backend_);
     if (!found) {
       // It was let in a moment ago. From here on it is nobody, who may do nothing.
       if (claim())

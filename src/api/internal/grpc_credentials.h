@@ -25,8 +25,9 @@ Result<mesh::PeerIdentity> judge_shown(const grpc::ServerContextBase& context,
                                        const mesh::Credentials& credentials,
                                        const mesh::WantedPeer& wanted);
 
-/// Who makes this call, on a server with these credentials. Cost: 1 us. Errors: permission_denied
-/// if the caller may not call any more.
-Result<CallerRef> caller_of(const grpc::ServerContextBase& context, Callers& callers);
+/// Who makes this call, on a server of `backend`, which has callers (asserted); their connection is
+/// no stranger's from then on. Cost: 1 us. Errors: permission_denied if the caller may not call any
+/// more.
+Result<CallerRef> caller_of(const grpc::ServerContextBase& context, Backend& backend);
 
 }  // namespace meridian::api::internal

@@ -10,9 +10,11 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "api/http_server.h"
+#include "api/strangers.h"
 #include "mesh/tls_context.h"
 
 namespace meridian::api::internal {
@@ -32,6 +34,10 @@ struct HttpShared {
   boost::asio::io_context context{1};
   // The rest belongs to the context's thread.
   std::unordered_set<HttpSession*> sessions;
+  // Of those, whose handshake goes on.
+  Strangers strangers;
+  std::unordered_map<Strangers::Id, HttpSession*> in_handshake;
+  Strangers::Id next_stranger = 1;
   bool stopping = false;
 };
 

@@ -54,7 +54,7 @@ class StreamWriter final : public grpc::ServerWriteReactor<Message> {
     StreamWriter* reactor = writer.get();
     CallerRef caller;
     if (backend.callers != nullptr) {
-      Result<CallerRef> found = caller_of(context, *backend.callers);
+      Result<CallerRef> found = caller_of(context, backend);
       if (!found) {
         reactor->end(found.error(), grpc::StatusCode::UNAUTHENTICATED);
         return reactor;

@@ -1,0 +1,143 @@
+// More connections than there is room for, by real sockets.
+#include "api/internal/grpc_listener.h"
+
+#include <utility>  // Boost 1.74 forgets it
+
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <future>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "api/grpc_server.h"
+#include "metrics/registry.h"
+
+namespace meridian::api::internal {
+namespace {
+
+namespace net = boost::asio;
+
+/// Hears who calls, and knows no method.
+class Hearing final : public grpc::CallbackGenericService {
+ public:
+  std::string heard() const {
+    const std::lock_guard lock(mutex_);
+    return heard_;
+  }
+
+ private:
+  grpc::ServerGenericBidiReactor* CreateReactor(
+      grpc::GenericCallbackServerContext* context) override {
+    const std::lock_guard lock(mutex_);
+    heard_ = context->peer();
+    return CallbackGenericService::CreateReactor(context);
+  }
+  mutable std::mutex mutex_;
+  std::string heard_;
+};
+
+class GrpcListenerTest : public ::testing::Test {
+ protected:
+  void start(const GrpcListenerLimits& limits) {
+    auto opened = GrpcListener::open(*parse_listen_address("127.0.0.1:0"), limits, watch_, calls_);
+    ASSERT_TRUE(opened.has_value());
+    listener_ = std::move(*opened);
+    grpc::ServerBuilder builder;
+    builder.RegisterCallbackGenericService(&service_);
+    listener_->add_to(builder, grpc::InsecureServerCredentials());
+    server_ = builder.BuildAndStart();
+    listener_->start();
+  }
+  void TearDown() override {
+    listener_->stop();
+    server_->Shutdown(std::chrono::system_clock::now());  // silent ones would be waited for
+  }
+  std::shared_ptr<grpc::Channel> channel() const {
+    grpc::ChannelArguments own;
+    own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel(format_listen_address(listener_->address()),
+                                     grpc::InsecureChannelCredentials(), own);
+  }
+  static bool is_connected(grpc::Channel& channel, std::chrono::milliseconds patience) {
+    return channel.WaitForConnected(std::chrono::system_clock::now() + patience);
+  }
+  /// How the server names who calls by `channel`.
+  std::string peer_of_call(const std::shared_ptr<grpc::Channel>& channel) {
+    grpc::GenericStub stub(channel);
+    const grpc::Slice nothing;
+    grpc::ByteBuffer request(&nothing, 1);
+    grpc::ByteBuffer reply;
+    grpc::ClientContext context;
+    std::promise<grpc::Status> ended;
+    stub.UnaryCall(&context, "/no/method", {}, &request, &reply,
+                   [&](grpc::Status status) { ended.set_value(std::move(status)); });
+    EXPECT_EQ(ended.get_future().get().error_code(), grpc::StatusCode::UNIMPLEMENTED);
+    return service_.heard();
+  }
+  void come(int count) {
+    const ListenAddress& to = listener_->address();
+    for (int i = 0; i < count; ++i)
+      silent_.emplace_back(context_).connect({net::ip::make_address(to.ip), to.port});
+  }
+  std::string counted() const { return metrics_.text(); }
+
+  metrics::Registry metrics_;
+  CallCounts calls_{metrics_, "grpc"};
+  PortWatch watch_;
+  net::io_context context_;
+  std::vector<net::ip::tcp::socket> silent_;
+
+ private:
+  Hearing service_;
+  std::unique_ptr<GrpcListener> listener_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+TEST_F(GrpcListenerTest, silent_strangers_keep_nobody_out) {
+  start({.handshake_timeout = io::seconds(60), .strangers_max = 8});
+  come(50);
+  const auto good = channel();
+  EXPECT_TRUE(is_connected(*good, std::chrono::seconds(10)));
+  // Eight of fifty-one may stay.
+  EXPECT_NE(counted().find(R"({interface="grpc",reason="stranger"} 43)"), std::string::npos)
+      << counted();
+}
+
+TEST_F(GrpcListenerTest, whose_call_was_heard_is_no_stranger) {
+  start({.handshake_timeout = io::seconds(60), .strangers_max = 2});
+  const auto good = channel();
+  ASSERT_TRUE(is_connected(*good, std::chrono::seconds(10)));
+  EXPECT_EQ(watch_.size(), 1U);
+  watch_.met(peer_of_call(good));
+  EXPECT_EQ(watch_.size(), 0U);
+  come(20);
+  const auto another = channel();
+  EXPECT_TRUE(is_connected(*another, std::chrono::seconds(10)));
+  EXPECT_EQ(good->GetState(false), GRPC_CHANNEL_READY);
+}
+
+TEST_F(GrpcListenerTest, who_is_known_stays_and_room_that_was_left_is_found) {
+  start({.handshake_timeout = io::milliseconds(1), .strangers_max = 2, .connections_max = 4});
+  std::vector<std::shared_ptr<grpc::Channel>> known;
+  for (int i = 0; i < 4; ++i) {
+    known.push_back(channel());
+    ASSERT_TRUE(is_connected(*known.back(), std::chrono::seconds(10)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_FALSE(is_connected(*channel(), std::chrono::milliseconds(500)));
+  EXPECT_NE(counted().find(R"({interface="grpc",reason="stranger"} 0)"), std::string::npos)
+      << counted();
+  for (const auto& one : known) EXPECT_EQ(one->GetState(false), GRPC_CHANNEL_READY);
+  known.pop_back();
+  EXPECT_TRUE(is_connected(*channel(), std::chrono::seconds(20)));
+}
+
+}  // namespace
+}  // namespace meridian::api::internal
