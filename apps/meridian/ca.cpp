@@ -128,17 +128,6 @@ std::string state_of(const mesh::Issuance& issued, const CaDirectory& ca) {
   return issued.not_after > io::unix_seconds(*ca.node.clock) ? "valid" : "over";
 }
 
-std::string grounds_of(const mesh::IssuanceGrounds& grounds) {
-  switch (grounds.kind) {
-    case mesh::IssuanceGrounds::Kind::token: return "token " + grounds.text.substr(0, 12);
-    case mesh::IssuanceGrounds::Kind::renewal: return "renewal of " + grounds.text;
-    case mesh::IssuanceGrounds::Kind::officer: return "by " + grounds.text;
-    case mesh::IssuanceGrounds::Kind::sign_in:
-      return "sign-in at " + mesh::parse_sign_in_text(grounds.text)->issuer;
-  }
-  return "";
-}
-
 Result<Exit> run_list(const ListOptions& options) {
   CaDirectory ca = TRY(open_ca(options.ca));
   const std::vector<mesh::JournalEntry> entries =
@@ -155,9 +144,9 @@ Result<Exit> run_list(const ListOptions& options) {
                     {"issued", issued.time},
                     {"not_after", issued.not_after},
                     {"state", state_of(issued, ca)},
-                    {"grounds", grounds_of(issued.grounds)}});
+                    {"grounds", mesh::describe(issued.grounds)}});
     rows.push_back({std::to_string(entry.number), id, issued.serial, time_text(issued.not_after),
-                    state_of(issued, ca), grounds_of(issued.grounds)});
+                    state_of(issued, ca), mesh::describe(issued.grounds)});
   }
   if (options.json)
     print_json({{"trust_domain", ca.trust_domain()},
@@ -290,6 +279,7 @@ void add_ca(CLI::App& app, Invocation& invocation) {
   group.require_subcommand(1);
   group.footer(ca_help);
   add_ca_serve(group, invocation);
+  add_ca_record(group, invocation);
   add_ca_rotate(group, invocation);
   add_issue(group, invocation);
 

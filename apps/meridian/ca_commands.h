@@ -14,6 +14,7 @@ struct Invocation;
 /// --dir, --passphrase-file, --dev.
 void add_ca_options(CLI::App& command, NodeOptions& options);
 
+void add_ca_record(CLI::App& group, Invocation& invocation);
 void add_ca_rotate(CLI::App& group, Invocation& invocation);
 void add_ca_serve(CLI::App& group, Invocation& invocation);  ///< serve, token
 

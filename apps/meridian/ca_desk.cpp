@@ -80,6 +80,11 @@ Status CaDesk::renew_own() {
   return {};
 }
 
+Result<cell::JournalPart> CaDesk::journal_after(std::uint64_t count) {
+  const std::lock_guard lock(mutex_);
+  return app::journal_after(ca_, count);
+}
+
 Result<mesh::CertificateChain> CaDesk::join(const api::AuthorityDesk::JoinAsk& ask) {
   const auto issue = [&]() -> Result<mesh::Certificate> {
     TRY(mesh::check_csr(ask.csr));  // before the token is used up

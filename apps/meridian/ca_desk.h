@@ -58,6 +58,8 @@ class CaDesk {
   api::HeldTrust held_of(const std::string& trust_domain) const;
   /// Takes up what the authority of `trust_domain` sent of its own. False: not all is believed.
   bool take(const std::string& trust_domain, const api::TrustNotes& notes);
+  /// app::journal_after.
+  Result<cell::JournalPart> journal_after(std::uint64_t count);
   /// Takes up what commands changed, and renews its own certificate. True if newer() may answer
   /// otherwise now.
   bool tick();

@@ -177,6 +177,26 @@ Result<CaDirectory> open_ca(const NodeOptions& options, CaKey key) {
   return ca;
 }
 
+Result<cell::JournalPart> journal_after(CaDirectory& ca, std::uint64_t count) {
+  cell::JournalPart part{ca.trust_domain(), mesh::empty_journal_head(ca.trust_domain()), ""};
+  const auto entries = TRY(ca.journal->read(std::max<std::uint64_t>(count, 1),
+                                            cell::imported_entries_max + (count == 0 ? 0 : 1)));
+  if (count > ca.journal->head().count)
+    return fail(Code::out_of_range,
+                fmt::format("the journal has {} entries, not {}", ca.journal->head().count, count));
+  for (const mesh::JournalEntry& entry : entries) {
+    if (entry.number == count) {
+      part.after = {entry.number, entry.digest};
+      continue;
+    }
+    const std::string line =
+        mesh::format_journal_entry(entry.number, entry.previous, entry.issuance);
+    if (part.lines.size() + line.size() > cell::imported_bytes_max) break;
+    part.lines += line;
+  }
+  return part;
+}
+
 Result<bool> has_ca_changed(const CaDirectory& ca) {
   if (TRY(is_ca_scheduled(ca.node))) return true;
   const Buffer pem = TRY(io::read_file(*ca.node.disk, certificate_path, note_size_max));

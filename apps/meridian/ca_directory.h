@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "cell/issuance_records.h"
 #include "mesh/authority.h"
 #include "mesh/deny_list.h"
 #include "mesh/issuance_journal.h"
@@ -74,6 +75,10 @@ Result<CaDirectory> open_ca(const NodeOptions& options, CaKey key = CaKey::neede
 Status refresh_ca(CaDirectory& ca);
 /// Whether the CA that issues is another, or may soon be: then refresh_ca.
 Result<bool> has_ca_changed(const CaDirectory& ca);
+/// Entries of the journal from where it had `count`, and its head there: at most
+/// cell::imported_entries_max, none if there are no newer ones. Errors: out_of_range if it is
+/// shorter; data_loss; of the disk.
+Result<cell::JournalPart> journal_after(CaDirectory& ca, std::uint64_t count);
 /// Signs it and writes it, durable.
 Status write_deny_list(CaDirectory& ca, mesh::DenyList list);
 

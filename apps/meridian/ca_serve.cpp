@@ -12,13 +12,14 @@
 #include "ca_desk.h"
 #include "commands.h"
 #include "files.h"
+#include "issuance_recorder.h"
 #include "key_bundle.h"
 #include "mesh/join_token.h"
 #include "oidc/https.h"
 #include "on_run.h"
 #include "output.h"
-#include "stop_signals.h"
 #include "serving.h"
+#include "stop_signals.h"
 #include "trust_follower.h"
 
 namespace meridian::app {
@@ -35,6 +36,7 @@ struct ServeOptions {
   std::string announce, http;
   std::vector<std::string> peers;
   std::string oidc;
+  std::vector<std::string> cell;  ///< That records the journal.
 };
 struct TokenOptions {
   NodeOptions ca;
@@ -78,6 +80,17 @@ Result<std::unique_ptr<api::HttpServer>> serve_http(const ServeOptions& options,
                                 TRY(api::parse_listen_address(options.http)), http);
 }
 
+std::unique_ptr<IssuanceRecorder> record_journal(const ServeOptions& options, CaDesk& desk) {
+  if (options.cell.empty()) return nullptr;
+  IssuanceRecorder::Setting setting;
+  setting.client.servers = options.cell;
+  setting.client.credentials = &desk.credentials();
+  setting.trust_domain = desk.trust_domain();
+  setting.source = [&desk](std::uint64_t count) { return desk.journal_after(count); };
+  setting.notice = [](const std::string& line) { spdlog::warn("{}", line); };
+  return std::make_unique<IssuanceRecorder>(std::move(setting));
+}
+
 /// The settings, and the file that they name, which is beside them unless it says from the root.
 Result<CaDesk::Options::SignIn> read_sign_in(const std::string& path) {
   const std::string yaml = TRY(read_input(path, oidc::settings_size_max + 1));
@@ -98,6 +111,7 @@ Result<CaDesk::Options::SignIn> read_sign_in(const std::string& path) {
 Result<Exit> run_serve(const ServeOptions& options) {
   const api::ListenAddress address = TRY(api::parse_listen_address(options.listen));
   const StopSignals signals;
+  raise_open_files();
   metrics::Registry metrics;
   CaDesk::Options desk_options = options.desk;
   desk_options.notice = [](const std::string& line) { spdlog::info("{}", line); };
@@ -111,16 +125,17 @@ Result<Exit> run_serve(const ServeOptions& options) {
       {desk->calls(), desk->credentials(), desk->clock(), calls}, address));
   const auto http = TRY(serve_http(options, *desk, metrics, live, http_calls));
   const std::string here = api::format_listen_address(server->address());
-  raise_open_files();
   const std::string announced = options.announce.empty() ? here : options.announce;
   TRY(io::replace_file(desk->disk(), address_path, as_bytes(announced + "\n")));
   fmt::print("meridian: authority of {} at {}{}\n", desk->trust_domain(), here,
              http ? " http " + api::format_listen_address(http->address()) : "");
   std::fflush(stdout);
   auto followers = TRY(follow_peers(options, *desk));
+  std::unique_ptr<IssuanceRecorder> recorder = record_journal(options, *desk);
   std::optional<int> signal;
   while (!signal) signal = signals.wait();
   spdlog::info("signal {}: finishing what is under way", *signal);
+  recorder.reset();
   followers.clear();
   if (http) http->stop(stop_patience);
   server->stop(stop_patience);
@@ -219,6 +234,14 @@ void add_ca_serve(CLI::App& group, Invocation& invocation) {
       .add_option("--oidc", options->oidc,
                   "Where people sign in, and who they are here (YAML); nobody does if not given")
       ->type_name("FILE");
+  serve
+      .add_option(
+          "--record-to", options->cell,
+          "The cell whose records its journal becomes: a replica's gRPC port; repeatable, or "
+          "with commas")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("ADDR");
   serve.add_option("--lifetime", options->desk.lifetime_seconds, "Of the certificates it issues")
       ->capture_default_str()
       ->check(CLI::Range(std::int64_t{1}, mesh::svid_lifetime_max))

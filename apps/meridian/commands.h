@@ -61,8 +61,9 @@ void add_node(CLI::App& app, Invocation& invocation);     ///< list, add, promot
 void add_upgrade(CLI::App& app, Invocation& invocation);  ///< status, activate
 void add_join(CLI::App& app, Invocation& invocation);
 void add_sign_in(CLI::App& app, Invocation& invocation);
-void add_identity(CLI::App& app, Invocation& invocation);  ///< keep
-void add_readings(CLI::App& app, Invocation& invocation);  ///< list
+void add_identity(CLI::App& app, Invocation& invocation);   ///< keep
+void add_readings(CLI::App& app, Invocation& invocation);   ///< list
+void add_issuances(CLI::App& app, Invocation& invocation);  ///< list, export
 void add_top(CLI::App& app, Invocation& invocation);
 void add_bench(CLI::App& app, Invocation& invocation);
 

@@ -25,7 +25,7 @@ purpose: optional
 grants:
   - who: "spiffe://local.dev.invalid/*"
     roles: [writer, reader, auditor, operator, privacy officer]
-    actions: [retention.change]
+    actions: [issuances.record]
     cells: all
     ledgers: all
     streams: all

@@ -7,8 +7,9 @@ namespace meridian::api {
 
 mesh::WantedPeer wanted_caller() {
   using mesh::IdKind;
-  return {.side = mesh::WantedPeer::Side::client,
-          .kinds = {IdKind::node, IdKind::service, IdKind::person, IdKind::gateway}};
+  return {
+      .side = mesh::WantedPeer::Side::client,
+      .kinds = {IdKind::node, IdKind::service, IdKind::person, IdKind::gateway, IdKind::authority}};
 }
 
 Caller::Caller(mesh::PeerIdentity who)

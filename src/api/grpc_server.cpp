@@ -37,6 +37,7 @@ class Server final : public GrpcServer {
     services_.push_back(make_policy_service(backend));
     services_.push_back(make_acts_service(backend));
     services_.push_back(make_readings_service(backend));
+    services_.push_back(make_issuances_service(backend));
   }
   ~Server() override { stop(io::seconds(0)); }
 
@@ -80,8 +81,8 @@ class Server final : public GrpcServer {
 
   void stop(io::Duration patience) override {
     if (!server_) return;
-    reviewer_.reset();
     listener_->stop();
+    reviewer_.reset();
     if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(false);
     backend_.live.stop_all();
     server_->Shutdown(

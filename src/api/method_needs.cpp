@@ -64,6 +64,9 @@ const Needs* needs_of_method(std::string_view path) {
       // Who is named in it, by those who signed it; the service looks.
       {"/meridian.v1.Acts/BreakGlass", status_read},
       {"/meridian.v1.Readings/List", records_read},
+      {"/meridian.v1.Issuances/Head", {issuances_record, records_read}},
+      {"/meridian.v1.Issuances/Record", issuances_record},
+      {"/meridian.v1.Issuances/List", records_read},
       {"/grpc.health.v1.Health/Check", status_read},
       {"/grpc.health.v1.Health/Watch", status_read},
       {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", status_read},

@@ -27,5 +27,6 @@ std::unique_ptr<grpc::Service> make_upgrade_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_policy_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_acts_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_readings_service(Backend& backend);
+std::unique_ptr<grpc::Service> make_issuances_service(Backend& backend);
 
 }  // namespace meridian::api

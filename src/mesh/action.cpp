@@ -35,6 +35,7 @@ constexpr std::array<ActionInfo, action_count> infos = {{
     {"schemas.read"},
     {"schemas.change", Scope::cell, false, true},
     {"retention.change", Scope::cell, true, true},
+    {"issuances.record"},
 }};
 static_assert(!infos.back().name.empty());
 
@@ -62,7 +63,7 @@ std::array<Actions, role_count> make_roles() {
                   upgrade_activate, keys_read, keys_rotate, policy_read, policy_propose,
                   policy_approve, recovery_run, schemas_read, schemas_change}),
           set_of({status_read, schemas_read, subjects_read, subjects_export, subjects_forget,
-                  holds_change, policy_read})};
+                  holds_change, retention_change, policy_read})};
 }
 
 }  // namespace

@@ -42,8 +42,9 @@ enum class Action : std::uint8_t {
   schemas_read,
   schemas_change,
   retention_change,  ///< How long classes of personal data are kept.
+  issuances_record,  ///< What an authority issued: its journal.
 };
-inline constexpr std::size_t action_count = static_cast<std::size_t>(Action::retention_change) + 1;
+inline constexpr std::size_t action_count = static_cast<std::size_t>(Action::issuances_record) + 1;
 using Actions = std::bitset<action_count>;
 
 /// What a grant of it must say besides the cells.

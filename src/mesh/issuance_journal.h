@@ -49,6 +49,9 @@ std::string sign_in_text(const SignInGrounds& grounds);
 /// Nothing unless `text` is what the above gives.
 std::optional<SignInGrounds> parse_sign_in_text(std::string_view text);
 
+/// For people: "renewal of 0123…".
+std::string describe(const IssuanceGrounds& grounds);
+
 struct Issuance {
   std::int64_t time = 0;  ///< Seconds since 1970 by the CA's clock.
   std::string serial;     ///< As Certificate::serial().
@@ -85,6 +88,12 @@ std::string format_journal_entry(std::uint64_t number, const crypto::Digest& pre
 Result<JournalEntry> parse_journal_entry(std::string_view line);
 /// True if every field has its form (an id, a serial, times that are not negative, grounds).
 bool is_recordable(const Issuance& issuance);
+/// Of the journal of `trust_domain` before its first entry. Asserts a trust domain.
+JournalHead empty_journal_head(std::string_view trust_domain);
+/// The entries that come after `head`, of lines that are whole. Errors: data_loss naming the entry
+/// that is damaged, missing or out of its chain.
+Result<std::vector<JournalEntry>> read_journal_lines(std::string_view lines,
+                                                     const JournalHead& head);
 /// A whole exported journal. Errors: invalid_argument for another domain; data_loss naming the
 /// entry that is damaged, missing or out of its chain.
 Result<std::vector<JournalEntry>> read_journal(std::string_view text,

@@ -76,6 +76,19 @@ std::optional<SignInGrounds> parse_sign_in_text(std::string_view text) {
   return SignInGrounds{*subject, *token, std::string(issuer)};
 }
 
+std::string describe(const IssuanceGrounds& grounds) {
+  switch (grounds.kind) {
+    case IssuanceGrounds::Kind::token: return "token " + grounds.text.substr(0, 12);
+    case IssuanceGrounds::Kind::renewal: return "renewal of " + grounds.text;
+    case IssuanceGrounds::Kind::officer: return "by " + grounds.text;
+    case IssuanceGrounds::Kind::sign_in: {
+      const std::optional<SignInGrounds> sign_in = parse_sign_in_text(grounds.text);
+      return "sign-in" + (sign_in ? " at " + sign_in->issuer : std::string());
+    }
+  }
+  return "";
+}
+
 bool is_recordable(const Issuance& issuance) {
   Result<SpiffeId> id = parse_spiffe_id(format_spiffe_id(issuance.id));
   return id.has_value() && *id == issuance.id && internal::is_serial(issuance.serial) &&
@@ -127,20 +140,18 @@ Result<JournalEntry> parse_journal_entry(std::string_view line) {
       *parsed_digest};
 }
 
-Result<std::vector<JournalEntry>> read_journal(std::string_view text,
-                                               std::string_view trust_domain) {
-  if (!is_trust_domain(trust_domain))
-    return fail(Code::invalid_argument, "journal: not a trust domain");
-  const std::string start = format_journal_start(trust_domain);
-  if (!text.starts_with(start))
-    return fail(Code::invalid_argument,
-                fmt::format("journal: not the issuance journal of {}", trust_domain));
-  crypto::Digest previous = crypto::sha256(as_bytes(start));
+JournalHead empty_journal_head(std::string_view trust_domain) {
+  return {0, crypto::sha256(as_bytes(format_journal_start(trust_domain)))};
+}
+
+Result<std::vector<JournalEntry>> read_journal_lines(std::string_view lines,
+                                                     const JournalHead& head) {
+  crypto::Digest previous = head.digest;
   std::vector<JournalEntry> entries;
-  internal::Lines lines(text.substr(start.size()));
-  while (!lines.done()) {
-    std::uint64_t number = entries.size() + 1;
-    std::optional<std::string_view> line = lines.next();
+  internal::Lines rest(lines);
+  while (!rest.done()) {
+    const std::uint64_t number = head.count + entries.size() + 1;
+    const std::optional<std::string_view> line = rest.next();
     if (!line.has_value())
       return fail(Code::data_loss, fmt::format("journal: entry {} does not end", number));
     Result<JournalEntry> entry = parse_journal_entry(*line);
@@ -154,6 +165,17 @@ Result<std::vector<JournalEntry>> read_journal(std::string_view text,
     entries.push_back(*std::move(entry));
   }
   return entries;
+}
+
+Result<std::vector<JournalEntry>> read_journal(std::string_view text,
+                                               std::string_view trust_domain) {
+  if (!is_trust_domain(trust_domain))
+    return fail(Code::invalid_argument, "journal: not a trust domain");
+  const std::string start = format_journal_start(trust_domain);
+  if (!text.starts_with(start))
+    return fail(Code::invalid_argument,
+                fmt::format("journal: not the issuance journal of {}", trust_domain));
+  return read_journal_lines(text.substr(start.size()), empty_journal_head(trust_domain));
 }
 
 }  // namespace meridian::mesh

@@ -17,12 +17,13 @@ namespace meridian::mesh {
 namespace {
 
 constexpr std::string_view scheme = "spiffe://";
-constexpr std::array<std::pair<std::string_view, IdKind>, 5> kinds = {{
+constexpr std::array<std::pair<std::string_view, IdKind>, 6> kinds = {{
     {"node", IdKind::node},
     {"service", IdKind::service},
     {"person", IdKind::person},
     {"gateway", IdKind::gateway},
     {"witness", IdKind::witness},
+    {"ca", IdKind::authority},
 }};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }

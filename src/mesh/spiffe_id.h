@@ -30,11 +30,12 @@ struct SpiffeId {
 /// What the first segment of a path says. A name that is not listed is `other`: it can be known to
 /// a policy, and no code takes it for one of these.
 enum class IdKind : std::uint8_t {
-  node,     ///< /node/<cell uuid>/<raft id>: one replica.
-  service,  ///< /service/<name>: a program that calls.
-  person,   ///< /person/<name>
-  gateway,  ///< /gateway/<name>: what answers for callers of another region or network.
-  witness,  ///< /witness/<name>
+  node,       ///< /node/<cell uuid>/<raft id>: one replica.
+  service,    ///< /service/<name>: a program that calls.
+  person,     ///< /person/<name>
+  gateway,    ///< /gateway/<name>: what answers for callers of another region or network.
+  witness,    ///< /witness/<name>
+  authority,  ///< /ca/<name>: a certificate authority, as it calls and answers.
   other,
 };
 std::string_view name(IdKind kind);

@@ -20,6 +20,10 @@ from cluster import check, run
 DEPLOYMENT = "dev.invalid"
 LIFETIME = 20
 DENIAL_SECONDS_MAX = 5
+AUTHORITIES_MAY = """  - who: ["spiffe://*.dev.invalid/ca/server", "spiffe://*.dev.invalid/service/*"]
+    actions: issuances.record
+    cells: all
+"""
 
 
 def said(binary, *arguments, patience=60):
@@ -38,12 +42,13 @@ class Authority:
         self.log_path = bank / f"serve-{region}.log"
         self.address = f"127.0.0.1:{cluster.free_ports(1)[0]}"
         self.process = None
+        self.cell = ""  # whose records its journal becomes
 
     def start(self, *flags):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "ca", "serve", "--dir", self.directory, "--dev", "--listen", self.address,
-                 "--lifetime", str(self.lifetime), *flags], stdout=subprocess.PIPE, stderr=log, text=True)
+                 "--lifetime", str(self.lifetime), *flags, *(["--record-to", self.cell] if self.cell else [])], stdout=subprocess.PIPE, stderr=log, text=True)
         ready, _, _ = select.select([self.process.stdout], [], [], cluster.START_PATIENCE)
         line = self.process.stdout.readline() if ready else ""
         check(self.domain in line, f"no authority: {line!r}, see {self.log_path}")
@@ -167,6 +172,43 @@ def check_denial(binary, eu, cell, work):
     print(f"a denial reached the subscriber's server by itself after {took:.1f} s")
 
 
+def check_on_record(binary, eu, cell, client, work):
+    """What the authority issued is in the ledger, byte for byte; a journal that was changed is found out."""
+    journal = eu.directory / "journal"
+    exported = work / "journal"
+
+    def export():
+        run(binary, "issuances", "export", "--trust-domain", eu.domain, "--out", exported, "--server", cell.servers(),
+            "--identity", client)
+        return exported.read_text()
+
+    end = time.monotonic() + 30
+    while not journal.read_text().startswith(export()) or export().count("\n") < 5:
+        check(time.monotonic() < end, f"the journal is not on record: {export()}")
+        time.sleep(1)
+    listed = json.loads(run(binary, "issuances", "list", "--trust-domain", eu.domain, "--json", "--server",
+                            cell.servers(), "--identity", client))
+    serials = [one["serial"] for one in json.loads(eu.ca("list", "--json"))["issued"]]
+    check([one["serial"] for one in listed] == serials[:len(listed)], "another list than the authority's")
+    code, words = said(binary, "ca", "record", "--dir", eu.directory, "--dev", "--server", cell.servers(), "--identity",
+                       client)
+    check(code == 1 and "handed in by its authority, or by a person" in words, f"a service hands in: {code} {words}")
+    eu.kill()  # and its journal is cut
+    whole = journal.read_text()
+    journal.write_text("".join(line + "\n" for line in whole.splitlines()[:3]))
+    eu.start()
+    end = time.monotonic() + 30
+    while "ALARM" not in eu.log_path.read_text():
+        check(time.monotonic() < end, "nobody noticed that the journal was cut")
+        time.sleep(0.5)
+    eu.kill()
+    exported_lines = export()
+    check(whole.startswith(exported_lines), "the records changed")
+    journal.write_text(whole)
+    eu.start()
+    print(f"{len(listed)} issuances are on record; a journal that was cut was noticed")
+
+
 def metric(cell, identity, name):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -183,7 +225,7 @@ def test(binary, work):
         eu = all_of.of["eu"]
         check_tokens(binary, eu, work)
         policy = work / "policy.yaml"
-        policy.write_text(cluster.SERVICES_MAY)
+        policy.write_text(cluster.SERVICES_MAY + AUTHORITIES_MAY)
         for node in cell.nodes:
             region = cluster.REGIONS[node.number - 1]
             path = f"/node/{cell_id}/{node.number}"
@@ -191,6 +233,9 @@ def test(binary, work):
                                "--first-policy", str(policy)]
         client = eu.join("/service/pay", work / "pay")
         cell.start()
+        eu.cell = cell.servers()
+        eu.kill()
+        all_of.start("eu")
         with Keeper(binary, client):
             run(binary, "account", "create", "--id", "1", "--ledger", "1", "--code", "1", "--server", cell.servers(),
                 "--identity", client)
@@ -207,6 +252,7 @@ def test(binary, work):
             check(done and int(float(done[0].split()[-1])) >= 3, f"no metric of renewals: {done}")
             print(f"{count} transfers in {3 * LIFETIME} s with certificates of {LIFETIME} s, none failed; node 1 had "
                   f"{renewals}")
+            check_on_record(binary, eu, cell, client, work)
             check_denial(binary, eu, cell, work)
             cell.stop()
         print(f"{cell.verify()} records, the same on all")
