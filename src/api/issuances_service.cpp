@@ -81,7 +81,7 @@ class IssuancesService final : public v1::Issuances::CallbackService {
   Reactor* List(Context* context, const v1::IssuancesRequest* request,
                 v1::IssuancesReply* reply) override {
     UnaryCall call(backend_, context, reply, read_deadline_message);
-    const std::string domain = request->trust_domain();
+    const std::string& domain = request->trust_domain();
     if (!mesh::is_trust_domain(domain))
       return call.refused(fail(Code::invalid_argument, "trust_domain: not a trust domain"));
     cell::ReadQuery query;
