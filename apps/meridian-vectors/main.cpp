@@ -26,7 +26,8 @@ Runs double-entry test vectors through the ledger as real entries and compares e
 balance and query result. Prints what differs, then `N passed, M failed` (cases).
 
 FILE is JSON: {"cases": [{"name": TEXT, "steps": [STEP...]}...]}. A STEP has "do":
-  create_accounts, create_transfers       rows of {"event": {...}, "expect": STATUS}
+  create_accounts, create_transfers       rows of {"event": {...}, "expect": STATUS}; "signed": true
+                                          if the client signed the request
   lookup_accounts                         rows of {"id", "expect": null or balances and "closed"}
   lookup_transfers                        rows of {"id", "expect": {"exists"|"amount"|"timestamp"}}
   get_account_transfers, get_account_balances, query_accounts, query_transfers, get_change_events

@@ -91,13 +91,19 @@ class Node {
                    std::to_string(sizeof(Integer) * 8) + " bits");
     return {};
   }
-  Result<std::uint16_t> flags(std::span<const std::string_view> names) const {
+  /// `ours`: a name of the top bit; empty: none.
+  Result<std::uint16_t> flags(std::span<const std::string_view> names,
+                              std::string_view ours = {}) const {
     std::uint16_t bits = 0;
     const Json* value = find("flags");
     if (value == nullptr) return bits;
     if (!value->is_array()) return wrong("'flags' must be an array of names");
     for (const Json& name : *value) {
       if (!name.is_string()) return wrong("'flags' must be an array of names");
+      if (!ours.empty() && name.get_ref<const std::string&>() == ours) {
+        bits |= 1u << 15;
+        continue;
+      }
       std::size_t bit = 0;
       while (bit < names.size() && names[bit] != name.get_ref<const std::string&>()) ++bit;
       if (bit == names.size()) return wrong("there is no flag " + name.dump());
@@ -166,7 +172,7 @@ Result<ledger::Account> read_account(const Node& node) {
   TRY(node.number("reserved", out.reserved));
   TRY(node.number("ledger", out.ledger));
   TRY(node.number("timestamp", out.timestamp));
-  out.flags = TRY(node.flags(account_flag_names));
+  out.flags = TRY(node.flags(account_flag_names, "requires_signature"));
   return out;
 }
 
@@ -190,6 +196,7 @@ Result<ledger::Transfer> read_transfer(const Node& node) {
 
 Result<Step> read_create(const Node& node, CommandKind kind) {
   CreateStep step;
+  step.is_signed = TRY(node.flag("signed"));
   std::vector<Node> rows = TRY(node.array("rows"));
   for (const Node& row : rows) {
     CreateRow out{.kind = kind, .account = {}, .transfer = {}, .expected = {}};
@@ -364,7 +371,7 @@ Result<Step> read_step(const Node& node) {
   else if (what == "set_time_near_max")
     TRY(node.only({{"ns_before_max"}}));
   else
-    TRY(node.only({{"rows"}}));
+    TRY(node.only({{"rows"}, what.starts_with("create_") ? Keys{"signed"} : Keys{}}));
   if (what == "create_accounts") return read_create(node, CommandKind::create_account);
   if (what == "create_transfers") return read_create(node, CommandKind::create_transfer);
   if (what == "lookup_accounts") return read_lookup_accounts(node);

@@ -64,6 +64,7 @@ struct Query {
 
 struct CreateStep {
   std::vector<CreateRow> rows;
+  bool is_signed = false;  ///< By the client: ours.
 };
 struct LookupAccountsStep {
   std::vector<LookupAccountRow> rows;

@@ -136,6 +136,10 @@ class Runner {
                   fmt::format("more than {} rows in a step", entry_commands_max));
     if (!step.rows.empty()) {
       Request request;
+      if (step.is_signed) {
+        request.attester = Attester::client_signature;
+        request.signature_digest.fill(1);
+      }
       for (const CreateRow& row : step.rows) {
         if (row.kind == CommandKind::create_account)
           add(request, row.kind, row.account);

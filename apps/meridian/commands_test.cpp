@@ -56,6 +56,9 @@ TEST(Ids, later_ids_are_greater_and_never_the_reserved_ones) {
 TEST(Flags, names_are_the_bits_of_the_ledger) {
   EXPECT_EQ(*parse_account_flags({"history", "linked"}),
             ledger::account_flags::history | ledger::account_flags::linked);
+  EXPECT_EQ(*parse_account_flags({"requires_signature"}),
+            ledger::account_flags::requires_signature);
+  EXPECT_FALSE(parse_account_flags({""}).has_value()) << "a bit without a name";
   EXPECT_EQ(*parse_transfer_flags({"imported"}), ledger::transfer_flags::imported);
   EXPECT_EQ(flag_words(ledger::transfer_flags::pending | ledger::transfer_flags::closing_credit),
             "pending closing_credit");

@@ -10,13 +10,23 @@ namespace meridian::app {
 
 namespace {
 
-// In the order of their bits (ledger/command.h).
-constexpr std::array<std::string_view, 6> account_names{"linked",
-                                                        "debits_must_not_exceed_credits",
-                                                        "credits_must_not_exceed_debits",
-                                                        "history",
-                                                        "imported",
-                                                        "closed"};
+// By their bits (ledger/command.h); a bit without a name is reserved.
+constexpr std::array<std::string_view, 16> account_names{"linked",
+                                                         "debits_must_not_exceed_credits",
+                                                         "credits_must_not_exceed_debits",
+                                                         "history",
+                                                         "imported",
+                                                         "closed",
+                                                         {},
+                                                         {},
+                                                         {},
+                                                         {},
+                                                         {},
+                                                         {},
+                                                         {},
+                                                         {},
+                                                         {},
+                                                         "requires_signature"};
 constexpr std::array<std::string_view, 9> transfer_names{
     "linked",          "pending",          "post_pending_transfer", "void_pending_transfer",
     "balancing_debit", "balancing_credit", "closing_debit",         "closing_credit",
@@ -24,7 +34,8 @@ constexpr std::array<std::string_view, 9> transfer_names{
 
 std::string join(std::span<const std::string_view> names) {
   std::string out;
-  for (const std::string_view name : names) out += (out.empty() ? "" : ", ") + std::string(name);
+  for (const std::string_view name : names)
+    if (!name.empty()) out += (out.empty() ? "" : ", ") + std::string(name);
   return out;
 }
 
@@ -34,7 +45,7 @@ Result<std::uint32_t> parse(const std::vector<std::string>& given,
   for (const std::string& text : given) {
     std::size_t bit = 0;
     while (bit < names.size() && names[bit] != text) ++bit;
-    if (bit == names.size())
+    if (bit == names.size() || text.empty())
       return fail(Code::invalid_argument,
                   fmt::format("--flag: there is no flag '{}'. there are {}", text, join(names)));
     flags |= std::uint32_t{1} << bit;

@@ -111,6 +111,8 @@ constexpr Named transfer_names[] = {
     {66, "credit_account_already_closed"},
     {67, "exists_with_different_ledger"},
     {68, "id_already_failed"},
+    {126, "debit_account_requires_signature"},
+    {127, "credit_account_requires_signature"},
 };
 constexpr Named event_names[] = {
     {1, "linked_event_failed"},

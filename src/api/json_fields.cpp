@@ -14,13 +14,14 @@
 namespace meridian::api::internal {
 namespace {
 
-constexpr std::array<FlagName, 6> account_flag_table{{
+constexpr std::array<FlagName, 7> account_flag_table{{
     {ledger::account_flags::linked, "linked"},
     {ledger::account_flags::debits_must_not_exceed_credits, "debits_must_not_exceed_credits"},
     {ledger::account_flags::credits_must_not_exceed_debits, "credits_must_not_exceed_debits"},
     {ledger::account_flags::history, "history"},
     {ledger::account_flags::imported, "imported"},
     {ledger::account_flags::closed, "closed"},
+    {ledger::account_flags::requires_signature, "requires_signature"},
 }};
 constexpr std::array<FlagName, 9> transfer_flag_table{{
     {ledger::transfer_flags::linked, "linked"},

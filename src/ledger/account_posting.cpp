@@ -1,5 +1,6 @@
 // create_account: checks in the order of the standard's precedence.
 #include "base/assert.h"
+#include "ledger/feature_level.h"
 #include "ledger/internal/ledger_state.h"
 
 namespace meridian::ledger::internal {
@@ -38,7 +39,8 @@ AccountOutcome check_new(const Account& command) {
 Result<Outcome> LedgerState::judge_account(const Account& command, const CommandPlace& place,
                                            Effect& effect) {
   if (command.reserved != 0) return outcome(AccountOutcome::reserved_field);
-  if ((command.flags & ~account_flags::all) != 0) return outcome(AccountOutcome::reserved_flag);
+  if ((command.flags & ~account_flags_at(feature_level)) != 0)
+    return outcome(AccountOutcome::reserved_flag);
   if (command.id == 0) return outcome(AccountOutcome::id_must_not_be_zero);
   if (command.id == u128_max) return outcome(AccountOutcome::id_must_not_be_int_max);
   if (std::uint32_t slot = accounts.find(command.id); slot != no_slot) {

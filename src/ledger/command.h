@@ -54,7 +54,10 @@ inline constexpr std::uint16_t credits_must_not_exceed_debits = 1 << 2;
 inline constexpr std::uint16_t history = 1 << 3;
 inline constexpr std::uint16_t imported = 1 << 4;
 inline constexpr std::uint16_t closed = 1 << 5;
-inline constexpr std::uint16_t all = (1 << 6) - 1;
+/// Ours, from the top, as the others are the standard's: each transfer that touches the account was
+/// signed by the client that sent it (docs/decisions/0036).
+inline constexpr std::uint16_t requires_signature = 1 << 15;
+inline constexpr std::uint16_t all = ((1 << 6) - 1) | requires_signature;
 }  // namespace account_flags
 
 namespace transfer_flags {

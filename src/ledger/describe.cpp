@@ -18,13 +18,14 @@ struct FlagName {
   std::uint16_t bit;
   std::string_view name;
 };
-constexpr std::array<FlagName, 6> account_flag_names{{
+constexpr std::array<FlagName, 7> account_flag_names{{
     {account_flags::linked, "linked"},
     {account_flags::debits_must_not_exceed_credits, "debits_must_not_exceed_credits"},
     {account_flags::credits_must_not_exceed_debits, "credits_must_not_exceed_debits"},
     {account_flags::history, "history"},
     {account_flags::imported, "imported"},
     {account_flags::closed, "closed"},
+    {account_flags::requires_signature, "requires_signature"},
 }};
 constexpr std::array<FlagName, 9> transfer_flag_names{{
     {transfer_flags::linked, "linked"},

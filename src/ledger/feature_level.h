@@ -4,6 +4,7 @@
 //
 //   2: subject_key, turn_epoch and entry_skipped may stand in records
 //   3: set_retention, place_hold, release_hold, forget_subject, erase_key and expire_class may
+//   4: accounts may have the flag requires_signature
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 
 namespace meridian::ledger {
 
-inline constexpr std::uint32_t feature_level_newest = 3;
+inline constexpr std::uint32_t feature_level_newest = 4;
 
 /// What one node runs, both included.
 struct FeatureLevels {
@@ -37,6 +38,15 @@ constexpr std::uint32_t level_needed(CommandKind kind) {
                  kind == CommandKind::entry_skipped
              ? 2
              : 1;
+}
+
+/// Of account_flags::requires_signature.
+inline constexpr std::uint32_t level_of_required_signatures = 4;
+/// The flags that accounts may be made with; others are reserved.
+constexpr std::uint16_t account_flags_at(std::uint32_t level) {
+  constexpr auto of_before =
+      static_cast<std::uint16_t>(account_flags::all & ~account_flags::requires_signature);
+  return level < level_of_required_signatures ? of_before : account_flags::all;
 }
 
 }  // namespace meridian::ledger

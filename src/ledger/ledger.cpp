@@ -155,8 +155,9 @@ Status LedgerState::apply(const EntryView& view, Applied& out) {
     look_ahead(number, count);
   std::uint32_t first = 0;
   for (std::uint32_t request = 0; request < view.request_count(); ++request) {
-    std::uint32_t size = view.request(request).command_count;
-    Status done = apply_request(first, size);
+    const RequestHeader header = view.request(request);
+    const std::uint32_t size = header.command_count;
+    Status done = apply_request(first, header);
     if (!done.has_value()) {
       damaged = true;
       entry = nullptr;
@@ -195,9 +196,10 @@ void LedgerState::look_ahead(std::uint32_t number, std::uint32_t end) {
   accounts.prefetch_slot(credit_slots[number]);
 }
 
-Status LedgerState::apply_request(std::uint32_t first, std::uint32_t count) {
+Status LedgerState::apply_request(std::uint32_t first, const RequestHeader& request) {
   Chain chain;
-  std::uint32_t end = first + count;
+  const bool is_signed = request.attester == Attester::client_signature;
+  std::uint32_t end = first + request.command_count;
   for (std::uint32_t number = first; number < end; ++number) {
     if (kinds[number] != CommandKind::create_account &&
         kinds[number] != CommandKind::create_transfer)
@@ -209,7 +211,10 @@ Status LedgerState::apply_request(std::uint32_t first, std::uint32_t count) {
   std::uint64_t base = entry->base_time();
   for (std::uint32_t number = first; number < end; ++number) {
     look_ahead(number + id_distance, entry_end);
-    TRY(apply_one({.number = number, .time = base + number, .request_time = base + end - 1},
+    TRY(apply_one({.number = number,
+                   .time = base + number,
+                   .request_time = base + end - 1,
+                   .is_signed = is_signed},
                   number + 1 == end, chain));
   }
   ASSERT(!chain.open);

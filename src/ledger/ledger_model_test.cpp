@@ -12,6 +12,16 @@ namespace {
 struct Step {
   std::vector<std::vector<ReferenceModel::Command>> requests;  ///< Of one entry.
   std::uint64_t base_time;
+  std::set<std::size_t> signed_requests{};
+
+  Request request(std::size_t number) const {
+    return to_request(requests[number], signed_requests.contains(number));
+  }
+  std::vector<Request> all() const {
+    std::vector<Request> out;
+    for (std::size_t i = 0; i < requests.size(); ++i) out.push_back(request(i));
+    return out;
+  }
 };
 
 void expect_equal_worlds(TestCell& cell, const ReferenceModel& model) {
@@ -78,6 +88,7 @@ std::vector<Step> make_steps(std::uint64_t seed, std::size_t count) {
     std::size_t requests = 1 + random.below(4);
     for (std::size_t k = 0; k < requests; ++k) {
       step.requests.push_back(random.request(now));
+      if (random.one_in(2)) step.signed_requests.insert(k);
       now += step.requests.back().size();
     }
     steps.push_back(std::move(step));
@@ -97,13 +108,12 @@ std::vector<ReferenceModel::Command> expiries(TestCell& cell, std::uint64_t now)
 
 void apply_both(TestCell& cell, ReferenceModel& model, const Step& step,
                 std::map<std::string, std::size_t>& seen) {
-  std::vector<Request> requests;
-  for (const auto& request : step.requests) requests.push_back(to_request(request));
-  Status done = cell.apply(requests, step.base_time);
+  Status done = cell.apply(step.all(), step.base_time);
   ASSERT_TRUE(done.has_value()) << done.error().message;
   std::size_t number = 0;
-  for (const auto& request : step.requests) {
-    auto answers = model.apply(request, step.base_time + number);
+  for (std::size_t k = 0; k < step.requests.size(); ++k) {
+    const auto& request = step.requests[k];
+    auto answers = model.apply(request, step.base_time + number, step.signed_requests.contains(k));
     ASSERT_EQ(answers.size(), request.size());
     for (std::size_t i = 0; i < answers.size(); ++i, ++number) {
       CommandKind kind = request[i].kind;
@@ -127,7 +137,7 @@ TEST_P(LedgerModel, agrees_on_every_outcome_and_balance) {
     auto due = expiries(cell, step.base_time - 1);
     if (!due.empty() && due.size() < step.base_time - 1 - cell.ledger().last_time() &&
         GetParam() % 3 != 0)
-      apply_both(cell, model, {{due}, cell.ledger().last_time() + 1}, seen);
+      apply_both(cell, model, {{due}, cell.ledger().last_time() + 1, {}}, seen);
     apply_both(cell, model, step, seen);
     if (HasFatalFailure()) return;
   }
@@ -150,7 +160,7 @@ TEST(LedgerModelCoverage, random_requests_reach_most_outcomes) {
     }
   }
   std::size_t reached = seen.size();
-  EXPECT_GE(reached, 72u) << testing::PrintToString(seen);
+  EXPECT_GE(reached, 74u) << testing::PrintToString(seen);
 }
 
 std::vector<crypto::Digest> digests(const std::vector<StateChunk>& chunks) {
@@ -167,8 +177,7 @@ TEST(LedgerReplay, requests_cut_into_other_entries_at_the_same_times_give_the_sa
     TestCell whole;
     TestCell cut;
     for (const Step& step : make_steps(seed, 150)) {
-      std::vector<Request> requests;
-      for (const auto& request : step.requests) requests.push_back(to_request(request));
+      const std::vector<Request> requests = step.all();
       ASSERT_TRUE(whole.apply(requests, step.base_time).has_value());
       std::vector<Effect> effects;
       std::uint64_t time = step.base_time;
@@ -199,8 +208,7 @@ TEST(LedgerReplay, a_restored_ledger_has_the_same_digest_and_the_same_future) {
           ASSERT_TRUE(restarted.restart(chunks).has_value());
         }
       }
-      std::vector<Request> requests;
-      for (const auto& request : step.requests) requests.push_back(to_request(request));
+      const std::vector<Request> requests = step.all();
       ASSERT_TRUE(steady.apply(requests, step.base_time).has_value());
       ASSERT_TRUE(restarted.apply(requests, step.base_time).has_value());
       for (std::size_t i = 0; i < steady.applied().effects.size(); ++i) {

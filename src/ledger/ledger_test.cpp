@@ -349,6 +349,51 @@ TEST(Ledger, lets_a_deleted_stream_go_on_where_it_was) {
   EXPECT_FALSE(cell.ledger().find_stream(9)->deleted);
 }
 
+Request one_transfer(const Transfer& transfer, bool is_signed) {
+  Request request;
+  if (is_signed) {
+    request.attester = Attester::client_signature;
+    request.signature_digest.fill(1);
+  }
+  add_command(request, CommandKind::create_transfer, transfer);
+  return request;
+}
+
+TEST(Ledger, accounts_may_require_signatures_from_the_record_on_that_activates_level_4) {
+  TestCell cell(/*open=*/true, /*level=*/3);
+  const Account strict = make_account(1, account_flags::requires_signature);
+  EXPECT_EQ(cell.outcome_of(strict), "reserved_flag");
+  cell.install(4);
+  ASSERT_TRUE(cell.restart(cell.checkpoint()));
+  EXPECT_EQ(cell.outcome_of(strict), "reserved_flag") << "not active yet";
+  SetFeatureLevel level{};
+  level.feature_level = 4;
+  EXPECT_EQ(cell.outcome_of(CommandKind::set_feature_level, level), "created");
+  EXPECT_EQ(cell.outcome_of(strict), "created");
+  EXPECT_EQ(cell.outcome_of(make_account(2)), "created");
+  ASSERT_TRUE(cell.restart(cell.checkpoint()));
+  EXPECT_EQ(cell.outcome_of(make_transfer(10, 1, 2, 5)), "debit_account_requires_signature");
+  EXPECT_EQ(cell.outcome_of(make_transfer(10, 2, 1, 5)), "credit_account_requires_signature");
+  ASSERT_TRUE(cell.apply(one_transfer(make_transfer(10, 1, 2, 5), true)));
+  EXPECT_EQ(cell.outcome_at(0, CommandKind::create_transfer), "created")
+      << "an unsigned attempt does not use the id up";
+}
+
+TEST(Ledger, what_is_pending_on_such_an_account_times_out_by_itself) {
+  TestCell cell;
+  EXPECT_EQ(cell.outcome_of(make_account(1, account_flags::requires_signature)), "created");
+  EXPECT_EQ(cell.outcome_of(make_account(2)), "created");
+  Transfer pending = make_transfer(10, 1, 2, 5, transfer_flags::pending);
+  pending.timeout = 1;
+  ASSERT_TRUE(cell.apply(one_transfer(pending, true)));
+  EXPECT_EQ(cell.outcome_at(0, CommandKind::create_transfer), "created");
+  ExpirePending expire{};
+  expire.transfer_id = 10;
+  const std::uint64_t due = cell.ledger().last_time() + 1'000'000'000;
+  ASSERT_TRUE(cell.apply_one(CommandKind::expire_pending, expire, due));
+  EXPECT_EQ(cell.outcome_at(0, CommandKind::expire_pending), "created");
+}
+
 TEST(Ledger, refuses_reserved_values_in_events) {
   TestCell cell;
   AppendEvent event = make_event(1, 9);

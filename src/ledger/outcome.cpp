@@ -4,7 +4,7 @@ namespace meridian::ledger {
 namespace {
 
 constexpr std::string_view unknown = "unknown";
-constexpr std::uint16_t outcome_number_max = 127;  // the largest number below `created` in use: 68
+constexpr std::uint16_t outcome_number_max = 127;  // the largest number below `created` in use
 
 std::string_view name_of(AccountOutcome value) {
   switch (value) {
@@ -143,6 +143,10 @@ std::string_view name_of(TransferOutcome value) {
     case TransferOutcome::exceeds_credits: return "exceeds_credits";
     case TransferOutcome::exceeds_debits: return "exceeds_debits";
     case TransferOutcome::deprecated_18: return "deprecated_18";
+    case TransferOutcome::debit_account_requires_signature:
+      return "debit_account_requires_signature";
+    case TransferOutcome::credit_account_requires_signature:
+      return "credit_account_requires_signature";
   }
   return unknown;
 }

@@ -117,6 +117,9 @@ enum class TransferOutcome : std::uint16_t {
   exceeds_credits = 54,
   exceeds_debits = 55,
   deprecated_18 = 18,
+  // Ours: the standard's are counted from 0 up.
+  debit_account_requires_signature = 126,
+  credit_account_requires_signature = 127,
 };
 
 /// Events and stream deletions.

@@ -70,6 +70,9 @@ Result<Outcome> LedgerState::judge_resolution(const Transfer& command, const Com
   if (!alive) return outcome(TRY(resolved_as(command.pending_id)));
   if (pending.timeout != 0 && expires_at(pending) <= place.time)
     return outcome(TransferOutcome::pending_transfer_expired);
+  const PendingSlot& slot = pendings[position];
+  verdict = check_signature(accounts[slot.debit_slot], accounts[slot.credit_slot], place);
+  if (verdict != TransferOutcome::created) return outcome(verdict);
 
   std::uint64_t timestamp = place.time;
   if ((command.flags & transfer_flags::imported) != 0) {
@@ -78,7 +81,6 @@ Result<Outcome> LedgerState::judge_resolution(const Transfer& command, const Com
       return outcome(TransferOutcome::imported_event_timestamp_must_not_regress);
   }
   // The only movement that a closed account allows is voiding.
-  const PendingSlot& slot = pendings[position];
   if (!voids && (accounts[slot.debit_slot].flags & account_flags::closed) != 0)
     return outcome(TransferOutcome::debit_account_already_closed);
   if (!voids && (accounts[slot.credit_slot].flags & account_flags::closed) != 0)

@@ -32,7 +32,8 @@ bool ReferenceModel::linked(const Command& command) {
 }
 
 std::vector<ReferenceModel::Answer> ReferenceModel::apply(const std::vector<Command>& request,
-                                                          std::uint64_t base_time) {
+                                                          std::uint64_t base_time, bool is_signed) {
+  is_signed_ = is_signed;
   std::vector<Answer> answers;
   std::optional<bool> imports;
   for (const Command& command : request) {
@@ -110,7 +111,7 @@ bool ReferenceModel::timestamp_taken(std::uint64_t timestamp) const {
 
 ReferenceModel::Answer ReferenceModel::judge_account(const Account& c, std::uint64_t now) {
   if (c.reserved != 0) return {"reserved_field"};
-  if (c.flags >= 64) return {"reserved_flag"};
+  if (c.flags % 32'768 >= 64) return {"reserved_flag"};
   if (c.id == 0) return {"id_must_not_be_zero"};
   if (c.id == u128_max) return {"id_must_not_be_int_max"};
   if (auto found = world_.accounts.find(c.id); found != world_.accounts.end()) {
@@ -209,6 +210,8 @@ ReferenceModel::Answer ReferenceModel::judge_transfer(const Transfer& c, std::ui
   Account& credit = world_.accounts.at(c.credit_account_id);
   if (debit.ledger != credit.ledger) return {"accounts_must_have_the_same_ledger"};
   if (c.ledger != debit.ledger) return {"transfer_must_have_the_same_ledger_as_accounts"};
+  if (!is_signed_ && debit.flags >= 32'768) return {"debit_account_requires_signature"};
+  if (!is_signed_ && credit.flags >= 32'768) return {"credit_account_requires_signature"};
   std::uint64_t timestamp = now;
   if (on(c.flags, transfer_flags::imported)) {
     timestamp = c.timestamp;
@@ -291,14 +294,16 @@ ReferenceModel::Answer ReferenceModel::judge_resolution(const Transfer& c, std::
   if (pending.status == Status::expired) return {"pending_transfer_expired"};
   if (p.timeout != 0 && p.timestamp + p.timeout * std::uint64_t{1'000'000'000} <= now)
     return {"pending_transfer_expired"};
+  Account& debit = world_.accounts.at(p.debit_account_id);
+  Account& credit = world_.accounts.at(p.credit_account_id);
+  if (!is_signed_ && debit.flags >= 32'768) return {"debit_account_requires_signature"};
+  if (!is_signed_ && credit.flags >= 32'768) return {"credit_account_requires_signature"};
   std::uint64_t timestamp = now;
   if (on(c.flags, transfer_flags::imported)) {
     timestamp = c.timestamp;
     if (timestamp <= world_.newest_transfer || timestamp_taken(timestamp))
       return {"imported_event_timestamp_must_not_regress"};
   }
-  Account& debit = world_.accounts.at(p.debit_account_id);
-  Account& credit = world_.accounts.at(p.credit_account_id);
   if (post && on(debit.flags, account_flags::closed)) return {"debit_account_already_closed"};
   if (post && on(credit.flags, account_flags::closed)) return {"credit_account_already_closed"};
   if (post) debit.debits_posted += amount;

@@ -146,6 +146,8 @@ Result<Outcome> LedgerState::judge_transfer(const Transfer& command, const Comma
     return outcome(TransferOutcome::accounts_must_have_the_same_ledger);
   if (command.ledger != debit_now.ledger)
     return outcome(TransferOutcome::transfer_must_have_the_same_ledger_as_accounts);
+  verdict = check_signature(debit_now, credit_now, place);
+  if (verdict != TransferOutcome::created) return outcome(verdict);
 
   std::uint64_t timestamp = place.time;
   if ((command.flags & transfer_flags::imported) != 0) {
@@ -201,6 +203,17 @@ Result<Outcome> LedgerState::judge_transfer(const Transfer& command, const Comma
   debit.last_record = record_of(place);
   credit.last_record = record_of(place);
   return Outcome::created;
+}
+
+/// Not a reason that may pass: signed, the same transfer may come again under its id.
+TransferOutcome LedgerState::check_signature(const AccountSlot& debit, const AccountSlot& credit,
+                                             const CommandPlace& place) const {
+  if (place.is_signed) return TransferOutcome::created;
+  if ((debit.flags & account_flags::requires_signature) != 0)
+    return TransferOutcome::debit_account_requires_signature;
+  if ((credit.flags & account_flags::requires_signature) != 0)
+    return TransferOutcome::credit_account_requires_signature;
+  return TransferOutcome::created;
 }
 
 bool LedgerState::import_regresses(const Transfer& command) const {

@@ -106,5 +106,29 @@ TEST_F(FeatureLevelTest, a_state_of_a_newer_level_is_refused_naming_what_to_star
       << opened.error().message;
 }
 
+TEST_F(FeatureLevelTest, accounts_that_require_signatures_wait_for_their_level) {
+  install(3);
+  const std::uint64_t records = rig.replica->visible_records();
+  const auto make = [&] {
+    auto request = std::make_unique<ledger::Request>();
+    request->add(CommandKind::create_account, make_account(1));
+    request->add(CommandKind::create_account,
+                 make_account(2, ledger::account_flags::requires_signature));
+    return rig.ask(std::move(request));
+  };
+  const Result<Answer> refused = make();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, Code::failed_precondition);
+  EXPECT_TRUE(says(refused.error().message, "an account that requires signatures needs level 4"))
+      << refused.error().message;
+  EXPECT_EQ(rig.replica->visible_records(), records) << "nothing was done";
+  install(4);
+  EXPECT_FALSE(make().has_value()) << "not active yet";
+  EXPECT_EQ(activate(4), "done");
+  const Result<Answer> made = make();
+  ASSERT_TRUE(made.has_value()) << made.error().message;
+  EXPECT_EQ(made->results[1].outcome, ledger::Outcome::created);
+}
+
 }  // namespace
 }  // namespace meridian::replica

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
-#include "ledger/describe.h"
+#include "replica/internal/level_check.h"
 
 namespace meridian::replica {
 
@@ -28,20 +28,6 @@ bool finishes_pendings(const ledger::Request& request) {
     if ((transfer.flags & finishing) == 0) return false;
   }
   return true;
-}
-
-/// A version that runs the cell's level only may not know such a command at all.
-Status check_level(const ledger::Request& request, std::uint32_t level) {
-  for (const ledger::Run& run : request.runs) {
-    const std::uint32_t needed = ledger::level_needed(run.kind);
-    if (needed > std::max<std::uint32_t>(level, 1))
-      return fail(Code::failed_precondition,
-                  fmt::format("the cell is at feature level {}, and {} needs level {}: nothing was "
-                              "done. once all replicas run that level, `meridian upgrade activate` "
-                              "it",
-                              level, ledger::kind_name(run.kind), needed));
-  }
-  return {};
 }
 
 Error leadership_moved() {

@@ -57,6 +57,7 @@ struct CommandPlace {
   std::uint32_t number;        ///< In the entry.
   std::uint64_t time;          ///< Of this record.
   std::uint64_t request_time;  ///< Of the last record of its request: imports must be before it.
+  bool is_signed;              ///< By the client that sent its request.
 };
 
 struct Chain;
@@ -102,7 +103,7 @@ struct LedgerState {
   Status check(const EntryView& view) const;
   Status check_level(std::uint32_t level) const;
   Status apply(const EntryView& view, Applied& out);
-  Status apply_request(std::uint32_t first, std::uint32_t count);
+  Status apply_request(std::uint32_t first, const RequestHeader& request);
   Status apply_one(const CommandPlace& place, bool last_of_request, Chain& chain);
   Result<Outcome> judge(const CommandPlace& place, Effect& effect);
   void look_ahead(std::uint32_t number, std::uint32_t end);
@@ -125,6 +126,8 @@ struct LedgerState {
   Result<Outcome> judge_existing(const Transfer& command, RecordIndex at, Effect& effect);
   Result<PastTransfer> past_transfer(RecordIndex at);
   bool import_regresses(const Transfer& command) const;
+  TransferOutcome check_signature(const AccountSlot& debit, const AccountSlot& credit,
+                                  const CommandPlace& place) const;
   void record_transfer(const Transfer& transfer, const CommandPlace& place);
 
   // pending_posting.cpp

@@ -61,6 +61,7 @@ class RandomCommands {
     if (one_in(3)) account.flags |= account_flags::history;
     if (one_in(60)) account.flags |= account_flags::closed;
     if (one_in(60)) account.flags |= 1 << 9;
+    if (one_in(5)) account.flags |= account_flags::requires_signature;
     if (imported) account.flags |= account_flags::imported;
     if (imported != one_in(40)) account.timestamp = one_in(60) ? ~std::uint64_t{0} : stamp;
     if (one_in(6)) account.ledger = static_cast<std::uint32_t>(below(3));
@@ -154,8 +155,13 @@ class RandomCommands {
   std::vector<u128> pending_ids_;
 };
 
-inline Request to_request(const std::vector<ReferenceModel::Command>& commands) {
+inline Request to_request(const std::vector<ReferenceModel::Command>& commands,
+                          bool is_signed = false) {
   Request request;
+  if (is_signed) {
+    request.attester = Attester::client_signature;
+    request.signature_digest.fill(7);
+  }
   for (const ReferenceModel::Command& command : commands) {
     if (command.kind == CommandKind::create_account)
       add_command(request, command.kind, command.account);

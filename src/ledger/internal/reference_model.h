@@ -52,7 +52,8 @@ class ReferenceModel {
   };
 
   /// Applies one request whose first command has `base_time`.
-  std::vector<Answer> apply(const std::vector<Command>& request, std::uint64_t base_time);
+  std::vector<Answer> apply(const std::vector<Command>& request, std::uint64_t base_time,
+                            bool is_signed = false);
 
   const World& world() const { return world_; }
 
@@ -71,6 +72,7 @@ class ReferenceModel {
 
   World world_;
   std::set<u128> poisoned_;
+  bool is_signed_ = false;  ///< The request that is applied.
 };
 
 }  // namespace meridian::ledger
