@@ -41,6 +41,7 @@ Backend::Backend(cell::LocalCell& the_cell, io::Clock& the_clock, io::Executor& 
       metrics(registry),
       cell_id(id_of_cell),
       access(id_of_cell, the_cell.door(), registry, the_clock),
+      signatures(id_of_cell, the_cell.door(), the_clock, registry),
       grpc_calls(registry, "grpc"),
       http_calls(registry, "http") {}
 

@@ -16,6 +16,7 @@
 #include "api/callers.h"
 #include "api/port_watch.h"
 #include "api/read_wish.h"
+#include "api/request_signature.h"
 #include "base/result.h"
 #include "base/u128.h"
 #include "cell/act_keeper.h"
@@ -115,6 +116,7 @@ struct Backend {
   const u128 cell_id;
   /// Who may do what. In the clear nobody is told apart, and everybody is "local".
   Access access;
+  RequestSignatures signatures;
   /// Of a cell whose callers are known. Set before the servers start; outlives them.
   cell::PolicyKeeper* policies = nullptr;
   cell::ActKeeper* acts = nullptr;

@@ -27,6 +27,7 @@ struct HttpRequest {
   std::string last_event_id{};  ///< What a broken EventSource sends to go on.
   std::string read{};           ///< The header `Meridian-Read` (read_wish.h).
   std::string purpose{};        ///< The header `Meridian-Purpose` (readings.h).
+  std::string signature{};      ///< The header `Meridian-Signature` (request_signature.h).
   std::string body;
   CallerRef caller{};  ///< Null in the clear.
 };

@@ -64,6 +64,16 @@ void get_receipt(Backend& backend, const Call& call) {
   });
 }
 
+void get_signature(Backend& backend, const Call& call) {
+  Result<ReceiptQuery> query = receipt_query(*call);
+  if (!query) return call->refuse(query.error());
+  find_signature(backend, query->name, [call](const Result<cell::LocalCell::KeptSignature>& kept) {
+    if (!kept) return call->refuse(kept.error());
+    call->reply_json(
+        Json{{"jws", kept->jws}, {"record_index", std::to_string(raw(kept->record))}}.dump());
+  });
+}
+
 void get_record(Backend& backend, const Call& call) {
   Result<std::uint64_t> index = parse_segment_number(call->arguments[0], "record");
   if (!index) return call->refuse(index.error());
@@ -154,6 +164,7 @@ void serve_tile(Backend& backend, const Call& call) {
 
 void add_proof_routes(std::vector<HttpApi::Route>& routes) {
   routes.push_back({HttpMethod::get, "v1/receipts", Action::proofs_read, get_receipt, true});
+  routes.push_back({HttpMethod::get, "v1/signatures", Action::records_read, get_signature, true});
   routes.push_back({HttpMethod::get, "v1/records/*", Action::records_read, get_record, true});
   routes.push_back({HttpMethod::get, "v1/keys", Action::proofs_read, get_keys});
   routes.push_back({HttpMethod::get, "v1/witnesses", Action::proofs_read, get_witnesses});

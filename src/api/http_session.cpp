@@ -228,6 +228,7 @@ class Session final : public HttpSession {
     request.last_event_id = view(message["Last-Event-ID"]);
     request.read = view(message["Meridian-Read"]);
     request.purpose = view(message["Meridian-Purpose"]);
+    request.signature = view(message["Meridian-Signature"]);
     request.body = std::move(message.body());
     request.caller = caller_;
     set_deadline(*timeout, {request.method, request.target});

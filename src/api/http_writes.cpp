@@ -30,26 +30,27 @@ void submit(Backend& backend, const Call& call, Result<Drafts> drafts) {
   if (!drafts) return call->refuse(drafts.error());
   if (Status may = check_drafts(call->asker, drafts->commands); !may)
     return call->refuse(may.error());
-  backend.cell.submit(call->asker.actor(), std::move(drafts->commands),
-                      answer(backend, call, std::move(drafts->kinds)));
+  submit_drafts(backend, call->asker, call->request.signature, std::move(drafts->commands),
+                answer(backend, call, std::move(drafts->kinds)));
 }
 
-void submit_packed(Backend& backend, const Call& call, ledger::CommandKind kind,
-                   const Result<Buffer>& commands) {
+void submit_rows(Backend& backend, const Call& call, ledger::CommandKind kind,
+                 const Result<Buffer>& commands) {
   if (!commands) return call->refuse(commands.error());
   if (Status may = check_packed_ledgers(call->asker, kind, *commands); !may)
     return call->refuse(may.error());
-  backend.cell.submit_packed(call->asker.actor(), kind, *commands, answer(backend, call, {kind}));
+  submit_packed(backend, call->asker, call->request.signature, kind, *commands,
+                answer(backend, call, {kind}));
 }
 
 void post_accounts(Backend& backend, const Call& call) {
-  submit_packed(backend, call, ledger::CommandKind::create_account,
-                parse_accounts_json(call->request.body));
+  submit_rows(backend, call, ledger::CommandKind::create_account,
+              parse_accounts_json(call->request.body));
 }
 
 void post_transfers(Backend& backend, const Call& call) {
-  submit_packed(backend, call, ledger::CommandKind::create_transfer,
-                parse_transfers_json(call->request.body));
+  submit_rows(backend, call, ledger::CommandKind::create_transfer,
+              parse_transfers_json(call->request.body));
 }
 
 void post_events(Backend& backend, const Call& call) {

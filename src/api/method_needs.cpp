@@ -30,6 +30,7 @@ const Needs* needs_of_method(std::string_view path) {
       {"/meridian.v1.Proofs/Checkpoint", proofs_read},
       {"/meridian.v1.Proofs/Receipt", proofs_read},
       {"/meridian.v1.Proofs/Record", records_read},
+      {"/meridian.v1.Proofs/Signature", records_read},
       {"/meridian.v1.Proofs/Keys", proofs_read},
       {"/meridian.v1.Proofs/Witnesses", proofs_read},
       {"/meridian.v1.Feed/Follow", records_read},

@@ -73,6 +73,15 @@ void make_receipt(Backend& backend, const RecordName& name, std::uint32_t witnes
               });
 }
 
+void find_signature(Backend& backend, const RecordName& name,
+                    std::function<void(Result<cell::LocalCell::KeptSignature>)> ready) {
+  find_record(backend, name,
+              [&backend, ready = std::move(ready)](const Result<ledger::RecordIndex>& index) {
+                if (!index) return ready(index.error());
+                backend.cell.signature(*index, ready);
+              });
+}
+
 void make_checkpoint(Backend& backend, std::function<void(Result<std::string>)> ready) {
   backend.cell.replica().checkpoint([&backend, ready = std::move(ready)](Result<std::string> note) {
     if (!note || backend.witnessing == nullptr) return ready(std::move(note));

@@ -38,6 +38,10 @@ void find_record(Backend& backend, const RecordName& name,
 /// failed_precondition if there are no witnesses; those of Witnessing::wait_receipt.
 void make_receipt(Backend& backend, const RecordName& name, std::uint32_t witnesses,
                   std::function<void(Result<std::string>)> ready);
+/// What the client signed of the request that the record is of. Errors: as find_record; not_found
+/// if it signed nothing; data_loss.
+void find_signature(Backend& backend, const RecordName& name,
+                    std::function<void(Result<cell::LocalCell::KeptSignature>)> ready);
 /// The newest checkpoint, with the cosignatures of witnesses that there are for it.
 void make_checkpoint(Backend& backend, std::function<void(Result<std::string>)> ready);
 /// Empty if there are none.

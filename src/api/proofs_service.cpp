@@ -75,6 +75,22 @@ class ProofsService final : public v1::Proofs::CallbackService {
     });
   }
 
+  Reactor* Signature(Context* context, const v1::ReceiptRequest* request,
+                     v1::SignatureReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    Result<RecordName> name = record_name(*request);
+    if (!name) return call.refused(name.error());
+    return call.read([this, call, name = *name] {
+      find_signature(backend_, name, [call](Result<cell::LocalCell::KeptSignature> kept) {
+        if (!kept) return call.refuse(kept.error());
+        call.answer([&](v1::SignatureReply& out) {
+          out.set_jws(std::move(kept->jws));
+          out.set_record_index(raw(kept->record));
+        });
+      });
+    });
+  }
+
   Reactor* Keys(Context* context, const v1::KeysRequest*, v1::KeysReply* reply) override {
     UnaryCall call(backend_, context, reply, read_deadline_message);
     Result<KeyTexts> texts = key_texts(backend_.cell.replica());

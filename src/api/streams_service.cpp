@@ -49,13 +49,13 @@ class StreamsService final : public v1::Streams::CallbackService {
   Reactor* Append(Context* context, const v1::AppendRequest* request,
                   v1::CreateReply* reply) override {
     UnaryCall call(backend_, context, reply, write_deadline_message);
-    return submit(call, parse_append(*request));
+    return submit(*context, call, parse_append(*request));
   }
 
   Reactor* Delete(Context* context, const v1::DeleteStreamRequest* request,
                   v1::CreateReply* reply) override {
     UnaryCall call(backend_, context, reply, write_deadline_message);
-    return submit(call, parse_delete(*request));
+    return submit(*context, call, parse_delete(*request));
   }
 
   Reactor* Read(Context* context, const v1::ReadRequest* request, v1::ReadReply* reply) override {
@@ -112,12 +112,14 @@ class StreamsService final : public v1::Streams::CallbackService {
   }
 
  private:
-  Reactor* submit(const UnaryCall<v1::CreateReply>& call, Result<Drafts> drafts) {
+  Reactor* submit(const Context& context, const UnaryCall<v1::CreateReply>& call,
+                  Result<Drafts> drafts) {
     if (!drafts) return call.refused(drafts.error());
     if (Status may = check_drafts(call.asker(), drafts->commands); !may)
       return call.refused(may.error());
-    backend_.cell.submit(call.actor(), std::move(drafts->commands),
-                         internal::answer_create(backend_, call, std::move(drafts->kinds)));
+    submit_drafts(backend_, call.asker(), internal::metadata_of(context, signature_key),
+                  std::move(drafts->commands),
+                  internal::answer_create(backend_, call, std::move(drafts->kinds)));
     return call.reactor();
   }
 

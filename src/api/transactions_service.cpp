@@ -37,8 +37,9 @@ class TransactionsService final : public v1::Transactions::CallbackService {
     if (!drafts) return call.refused(drafts.error());
     if (meridian::Status may = check_drafts(call.asker(), drafts->commands); !may)
       return call.refused(may.error());
-    backend_.cell.submit(call.actor(), std::move(drafts->commands),
-                         internal::answer_create(backend_, call, std::move(drafts->kinds)));
+    submit_drafts(backend_, call.asker(), internal::metadata_of(*context, signature_key),
+                  std::move(drafts->commands),
+                  internal::answer_create(backend_, call, std::move(drafts->kinds)));
     return call.reactor();
   }
 

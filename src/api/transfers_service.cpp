@@ -24,8 +24,8 @@ class TransfersService final : public v1::Transfers::CallbackService {
     constexpr auto kind = ledger::CommandKind::create_transfer;
     if (Status may = check_packed_ledgers(call.asker(), kind, *commands); !may)
       return call.refused(may.error());
-    backend_.cell.submit_packed(call.actor(), kind, *commands,
-                                internal::answer_create(backend_, call, {kind}));
+    submit_packed(backend_, call.asker(), internal::metadata_of(*context, signature_key), kind,
+                  *commands, internal::answer_create(backend_, call, {kind}));
     return call.reactor();
   }
 
@@ -38,7 +38,8 @@ class TransfersService final : public v1::Transfers::CallbackService {
     const Bytes commands = as_bytes(request->commands());
     if (Status may = check_packed_ledgers(call.asker(), kind, commands); !may)
       return call.refused(may.error());
-    backend_.cell.submit_packed(call.actor(), kind, commands, internal::answer_packed(call));
+    submit_packed(backend_, call.asker(), internal::metadata_of(*context, signature_key), kind,
+                  commands, internal::answer_packed(call));
     return call.reactor();
   }
 

@@ -5,6 +5,7 @@
 #include "cell/event_reader.h"
 #include "cell/key_custodian.h"
 #include "cell/schema_book.h"
+#include "cell/signature_keeper.h"
 #include "cell/subject_export.h"
 
 namespace meridian::cell {
@@ -41,6 +42,7 @@ class OneCell final : public LocalCell {
     *alive_ = false;
     if (custodian_ != nullptr) custodian_->stop();
     if (schemas_ != nullptr) schemas_->stop();
+    if (signatures_ != nullptr) signatures_->stop();
     if (reader_ != nullptr) reader_->stop();
     executors_.reads.drain();
     door_.reset();  // answers what it still holds to the replica
@@ -66,6 +68,15 @@ class OneCell final : public LocalCell {
       if (!known) return answered(known.error());
       prepare(actor, commands, answered);
     });
+  }
+  void submit_signed(u128 actor, std::vector<door::CommandDraft> commands, std::string jws,
+                     Answered answered) override {
+    if (actor == 0) return answered(nobody());
+    signatures_->submit(actor, std::move(commands), std::move(jws), std::move(answered));
+  }
+  void signature(ledger::RecordIndex record,
+                 std::function<void(Result<KeptSignature>)> done) override {
+    signatures_->find(record, std::move(done));
   }
   void forget(u128 actor, std::string subject,
               std::function<void(Result<ForgetAnswer>)> done) override {
@@ -215,6 +226,7 @@ class OneCell final : public LocalCell {
   std::unique_ptr<KeyCustodian> custodian_;  ///< Of a group.
   std::unique_ptr<EventReader> reader_;
   std::unique_ptr<SchemaBook> schemas_;
+  std::unique_ptr<SignatureKeeper> signatures_;
   std::unique_ptr<SubjectExport> exporter_;
 };
 
@@ -244,6 +256,7 @@ Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfi
       replica::Replica::open(with_key, config, executors_.replica, progress, std::move(on_fatal)));
   reader_ = std::make_unique<EventReader>(*replica_, *door_, executors_.reads);
   schemas_ = std::make_unique<SchemaBook>(*replica_, *door_, *reader_, executors_.reads);
+  signatures_ = std::make_unique<SignatureKeeper>(*replica_, *door_, *reader_, executors_.reads);
   exporter_ = std::make_unique<SubjectExport>(*replica_, *door_, executors_.reads);
   if (custodian_ != nullptr)
     custodian_->start();

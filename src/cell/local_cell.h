@@ -90,6 +90,10 @@ class LocalCell {
                              Answered answered) = 0;
   /// Each chain of linked drafts is a transaction.
   virtual void submit(u128 actor, std::vector<door::CommandDraft> commands, Answered answered) = 0;
+  /// `jws` is what `actor` signed of them, verified, as it is kept (docs/formats/signature.md): it
+  /// becomes a record before theirs, and the answer says nothing of it.
+  virtual void submit_signed(u128 actor, std::vector<door::CommandDraft> commands, std::string jws,
+                             Answered answered) = 0;
   virtual void forget(u128 actor, std::string subject,
                       std::function<void(Result<ForgetAnswer>)> done) = 0;
   virtual void subject_status(std::string subject,
@@ -137,6 +141,14 @@ class LocalCell {
     u128 actor{};
   };
   virtual void schemas(std::function<void(Result<std::vector<SchemaOfType>>)> done) = 0;
+  /// What a client signed of the request that a record is of.
+  struct KeptSignature {
+    std::string jws;
+    ledger::RecordIndex record;  ///< That holds it.
+  };
+  /// Errors: not_found if it was not signed; data_loss if what was signed is not there.
+  virtual void signature(ledger::RecordIndex record,
+                         std::function<void(Result<KeptSignature>)> done) = 0;
   virtual void read_events(ReadQuery query, std::function<void(Result<ReadPage>)> done) = 0;
 
   virtual replica::Replica& replica() = 0;

@@ -58,6 +58,8 @@ struct EventDraft {
   bool linked = false;
   /// The cell itself writes it: names that begin with `$` are its own, and are refused of others.
   bool is_of_cell = false;
+  /// What the client signed of the commands behind it: they are counted without it in messages.
+  bool is_evidence = false;
   ledger::Facts facts;
 };
 
@@ -180,6 +182,8 @@ class Door {
   virtual void owed_erasures(std::function<void(Result<std::vector<Erased>>)> done) = 0;
   /// Any thread. Of `actor`, whom the policy did not let do `action`: counted with the refusals.
   virtual void count_denial(u128 actor, mesh::Action action) = 0;
+  /// Any thread. Of `actor`, whose signature over a request was not good: counted likewise.
+  virtual void count_bad_signature(u128 actor) = 0;
   virtual void confirm_recorded(u128 actor, std::vector<KeepingCommand> commands) = 0;
   /// Refusals counted since the last call as door_refusals commands, or null if there were none.
   virtual std::unique_ptr<ledger::Request> take_refusals() = 0;
@@ -201,6 +205,8 @@ class Door {
   virtual u128 type_id(std::string_view name) const = 0;
   virtual u128 actor_id(std::string_view name) const = 0;
   virtual u128 subject_id(std::string_view name) const = 0;
+  /// Of the event that holds what a client signed, by its digest.
+  virtual u128 signature_id(const crypto::Digest& digest) const = 0;
 
   // --- keys of persons that several replicas share; on the door's executor ---
   /// Null if the door is alone.

@@ -23,6 +23,10 @@ void RefusalCounts::count_denial(u128 actor, mesh::Action action, io::WallTime n
   count({actor, Refusal::denied, mesh::number_of(action), minute_of(now)});
 }
 
+void RefusalCounts::count_bad_signature(u128 actor, io::WallTime now) {
+  count({actor, Refusal::bad_signature, 0, minute_of(now)});
+}
+
 void RefusalCounts::count(Key key) {
   const std::lock_guard lock(mutex_);
   if (counts_.size() >= keys_max && !counts_.contains(key)) key.actor = 0;

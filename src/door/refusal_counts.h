@@ -23,7 +23,8 @@ enum class Refusal : std::uint32_t {
   personal_data = 2,
   too_large = 3,
   forgotten = 4,
-  denied = 5  ///< By the policy; the record names the action.
+  denied = 5,  ///< By the policy; the record names the action.
+  bad_signature = 6
 };
 
 class RefusalCounts {
@@ -32,6 +33,7 @@ class RefusalCounts {
 
   void count(u128 actor, const Error& error, io::WallTime now);
   void count_denial(u128 actor, mesh::Action action, io::WallTime now);
+  void count_bad_signature(u128 actor, io::WallTime now);
   /// Since the last call, as door_refusals commands; null if there were none.
   std::unique_ptr<ledger::Request> take();
 

@@ -180,23 +180,26 @@ Result<std::unique_ptr<ledger::Request>> RequestMaker::make(
   request->commands.reserve(commands.size() * ledger::command_size);
   request->payloads.reserve(
       std::min<std::size_t>(sealed_size_likely(commands), ledger::request_size_max));
+  const auto* first = std::get_if<EventDraft>(&commands.front());
+  const std::size_t uncounted = first != nullptr && first->is_evidence ? 1 : 0;
   for (std::size_t i = 0; i < commands.size(); ++i) {
+    const std::size_t position = i < uncounted ? 0 : i - uncounted;
     const bool linked = atomic && i + 1 < commands.size();
     if (const auto* account = std::get_if<ledger::Account>(&commands[i])) {
-      TRY(check_user_data(*account, i));
+      TRY(check_user_data(*account, position));
       ledger::Account command = *account;
       if (linked) command.flags |= ledger::account_flags::linked;
       request->add(ledger::CommandKind::create_account, command);
     } else if (const auto* transfer = std::get_if<ledger::Transfer>(&commands[i])) {
-      TRY(check_user_data(*transfer, i));
+      TRY(check_user_data(*transfer, position));
       ledger::Transfer command = *transfer;
       if (linked) command.flags |= ledger::transfer_flags::linked;
       request->add(ledger::CommandKind::create_transfer, command);
     } else if (const auto* event = std::get_if<EventDraft>(&commands[i])) {
-      TRY(add_event(*request, *event, linked || event->linked, i));
+      TRY(add_event(*request, *event, linked || event->linked, position));
     } else {
       const auto& deletion = std::get<DeletionDraft>(commands[i]);
-      TRY(add_deletion(*request, deletion, linked || deletion.linked, i));
+      TRY(add_deletion(*request, deletion, linked || deletion.linked, position));
     }
   }
   return request;

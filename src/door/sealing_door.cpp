@@ -59,6 +59,9 @@ class SealingDoor final : public Door {
   void count_denial(u128 actor, mesh::Action action) override {
     refusals_.count_denial(actor, action, io_.clock.now().time);
   }
+  void count_bad_signature(u128 actor) override {
+    refusals_.count_bad_signature(actor, io_.clock.now().time);
+  }
   void confirm_recorded(u128 actor, std::vector<KeepingCommand> commands) override;
   std::unique_ptr<ledger::Request> take_refusals() override { return refusals_.take(); }
   void subject_status(std::string subject,
@@ -71,6 +74,9 @@ class SealingDoor final : public Door {
   u128 actor_id(std::string_view name) const override { return id("actor", name); }
   u128 subject_id(std::string_view name) const override {
     return name.empty() ? 0 : id("subject", name);
+  }
+  u128 signature_id(const crypto::Digest& digest) const override {
+    return id("signature", to_hex(digest));
   }
 
   storage::CellKeyTable* shared_keys() override { return keys_.shared.get(); }
