@@ -1,5 +1,6 @@
 #include "calls.h"
 
+#include "signing.h"
 #include "tls.h"
 
 #include <array>
@@ -43,7 +44,20 @@ ClientOptions with_random(ClientOptions options) {
 Calls::Calls(ClientOptions the_options)
     : options(with_random(std::move(the_options))),
       endpoints(options.endpoints, make_credentials(options.tls)),
-      gate(std::make_shared<Gate>(options.outstanding_max, options.waiting_max)) {}
+      gate(std::make_shared<Gate>(options.outstanding_max, options.waiting_max)) {
+  if (!options.tls) return;
+  if (Result<std::shared_ptr<const Signer>> made = Signer::create(*options.tls)) signer_ = *made;
+}
+
+std::shared_ptr<const Signer> Calls::signer() const {
+  const std::lock_guard lock(mutex_);
+  return signer_;
+}
+
+void Calls::use_signer(std::shared_ptr<const Signer> signer) {
+  const std::lock_guard lock(mutex_);
+  signer_ = std::move(signer);
+}
 
 void Calls::begin(const CallSpec& spec, Call::Start start, Call::Done done) {
   auto call = std::make_shared<Call>(shared_from_this(), spec, std::move(start), std::move(done));

@@ -15,6 +15,8 @@
 
 namespace meridian::client {
 
+class Signer;
+
 class Calls : public std::enable_shared_from_this<Calls> {
  public:
   explicit Calls(ClientOptions the_options);
@@ -47,6 +49,10 @@ class Calls : public std::enable_shared_from_this<Calls> {
   void stop();
   void remove(const std::shared_ptr<Call>& call);
 
+  /// By the newest identity; null if there is none that can sign.
+  std::shared_ptr<const Signer> signer() const;
+  void use_signer(std::shared_ptr<const Signer> signer);
+
   const ClientOptions options;
   Endpoints endpoints;
   const std::shared_ptr<Gate> gate;
@@ -54,7 +60,8 @@ class Calls : public std::enable_shared_from_this<Calls> {
  private:
   void begin(const CallSpec& spec, Call::Start start, Call::Done done);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Signer> signer_;
   std::unordered_set<std::shared_ptr<Call>> calls_;
   bool is_stopped_ = false;
 };

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "calls.h"
+#include "signing.h"
 #include "tls.h"
 #include "wire.h"
 #include "write.h"
@@ -77,12 +78,14 @@ Asked ask_for(Kind kind, const std::vector<Command>& commands) {
 }
 
 template <typename Command>
-void create(const std::shared_ptr<Calls>& calls, Kind kind, std::vector<Command> commands, Time end,
-            Callback<WriteResult> then) {
+void create(const std::shared_ptr<Calls>& calls, Kind kind, std::vector<Command> commands,
+            const WriteOptions& options, Callback<WriteResult> then) {
   name_all(*calls, commands);
   Asked batch = ask_for(kind, commands);
   if (std::optional<Error> error = check_count(commands.size(), "commands"))
     return then(all_of(batch, State::not_done, std::move(*error)));
+  const Time end = end_of(options.timeout);
+  if (options.sign) return write_signed(calls, std::move(batch), end, std::move(then));
   write_packed(calls, std::move(batch), end, std::move(then));
 }
 
@@ -163,6 +166,7 @@ Result<bool> Client::renew(const TlsOptions& tls) {
   if (std::optional<std::string> fault = check_tls(tls))
     return Error{Code::invalid_argument, std::move(*fault)};
   calls_->endpoints.renew(make_credentials(tls));
+  if (Result<std::shared_ptr<const Signer>> made = Signer::create(tls)) calls_->use_signer(*made);
   return true;
 }
 
@@ -170,14 +174,12 @@ u128 Client::make_id() { return calls_->make_id(); }
 
 void Client::create_accounts(std::vector<Account> accounts, WriteOptions options,
                              Callback<WriteResult> then) {
-  client::create(calls_, Kind::account, std::move(accounts), end_of(options.timeout),
-                 std::move(then));
+  client::create(calls_, Kind::account, std::move(accounts), options, std::move(then));
 }
 
 void Client::create_transfers(std::vector<Transfer> transfers, WriteOptions options,
                               Callback<WriteResult> then) {
-  client::create(calls_, Kind::transfer, std::move(transfers), end_of(options.timeout),
-                 std::move(then));
+  client::create(calls_, Kind::transfer, std::move(transfers), options, std::move(then));
 }
 
 void Client::append_events(std::vector<NewEvent> events, WriteOptions options,
@@ -185,6 +187,9 @@ void Client::append_events(std::vector<NewEvent> events, WriteOptions options,
   name_all(*calls_, events);
   if (std::optional<Error> error = check_count(events.size(), "events"))
     return then(all_of(ask_for(Kind::event, events), State::not_done, std::move(*error)));
+  if (options.sign)
+    return then(all_of(ask_for(Kind::event, events), State::not_done,
+                       {Code::invalid_argument, "sign: only accounts and transfers are signed"}));
   write_events(calls_, events, end_of(options.timeout), std::move(then));
 }
 

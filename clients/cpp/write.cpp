@@ -4,7 +4,9 @@
 
 #include <cstring>
 
+#include "signing.h"
 #include "statuses.h"
+#include "system.h"
 #include "verdicts.h"
 #include "wire.h"
 
@@ -203,20 +205,79 @@ Unknown collect_unknown(const Asked& batch, const WriteResult& result, Time ende
   return unknown;
 }
 
-void write_packed(const std::shared_ptr<Calls>& calls, Asked batch, Time end,
-                  Callback<WriteResult> then) {
+namespace {
+
+/// What an attempt carries; nothing if it is not signed.
+using Signing = std::function<std::string()>;
+
+void write_batch(const std::shared_ptr<Calls>& calls, Asked batch, Time end, Signing sign,
+                 Callback<WriteResult> then) {
   v1::PackedRequest request;
   request.set_commands(batch.packed.data(), batch.packed.size() * sizeof(Packed));
   const bool is_accounts = batch.kind == Kind::account;
   const auto write = std::make_shared<Write>(calls, std::move(batch), end, std::move(then));
   write->run<v1::PackedReply>(
-      std::move(request), [is_accounts](const Endpoint& to, auto* context, const auto* question,
-                                        auto* reply, auto answered) {
+      std::move(request),
+      [is_accounts, sign = std::move(sign)](const Endpoint& to, auto* context, const auto* question,
+                                            auto* reply, auto answered) {
+        if (sign) context->AddMetadata(signature_key, sign());
         if (is_accounts)
           to.accounts->async()->CreatePacked(context, question, reply, std::move(answered));
         else
           to.transfers->async()->CreatePacked(context, question, reply, std::move(answered));
       });
+}
+
+std::int64_t wall_s() { return static_cast<std::int64_t>(wall_ms() / 1'000); }
+
+/// One signature, made again when it has grown old: attempts follow one another.
+class Signed {
+ public:
+  Signed(std::shared_ptr<Calls> calls, const Asked& batch)
+      : calls_(std::move(calls)), kind_(batch.kind), commands_(batch.packed) {}
+
+  Result<std::string> now() {
+    constexpr std::int64_t old_s = 120;  // servers take it for 300 s
+    const std::int64_t at_s = wall_s();
+    if (!text_.empty() && at_s - at_s_ < old_s && at_s >= at_s_) return text_;
+    const std::shared_ptr<const Signer> signer = calls_->signer();
+    if (signer == nullptr)
+      return Error{Code::invalid_argument, "sign: ClientOptions::tls has no key that can sign"};
+    if (calls_->options.cell.empty())
+      return Error{Code::invalid_argument, "sign: ClientOptions::cell says which cell is meant"};
+    Result<std::string> made = signer->sign(calls_->options.cell, at_s, kind_, commands_);
+    if (!made) return made;
+    at_s_ = at_s;
+    return text_ = *made;
+  }
+
+ private:
+  const std::shared_ptr<Calls> calls_;
+  const Kind kind_;
+  const std::vector<Packed> commands_;
+  std::int64_t at_s_ = 0;
+  std::string text_;
+};
+
+}  // namespace
+
+void write_packed(const std::shared_ptr<Calls>& calls, Asked batch, Time end,
+                  Callback<WriteResult> then) {
+  write_batch(calls, std::move(batch), end, {}, std::move(then));
+}
+
+void write_signed(const std::shared_ptr<Calls>& calls, Asked batch, Time end,
+                  Callback<WriteResult> then) {
+  const auto all = std::make_shared<Signed>(calls, batch);
+  if (const Result<std::string> first = all->now(); !first)
+    return then(all_of(batch, State::not_done, first.error()));
+  write_batch(
+      calls, std::move(batch), end,
+      [all] {
+        const Result<std::string> signature = all->now();
+        return signature ? *signature : "not signed";  // which servers refuse
+      },
+      std::move(then));
 }
 
 void write_events(const std::shared_ptr<Calls>& calls, const std::vector<NewEvent>& events,

@@ -12,6 +12,9 @@ namespace meridian::client {
 /// Accounts or transfers, with their ids; at least one.
 void write_packed(const std::shared_ptr<Calls>& calls, Asked batch, Time end,
                   Callback<WriteResult> then);
+/// The same, signed: each attempt with a signature that is not old.
+void write_signed(const std::shared_ptr<Calls>& calls, Asked batch, Time end,
+                  Callback<WriteResult> then);
 /// Events with their ids; at least one.
 void write_events(const std::shared_ptr<Calls>& calls, const std::vector<NewEvent>& events,
                   Time end, Callback<WriteResult> then);

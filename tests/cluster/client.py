@@ -44,11 +44,16 @@ def there(node, identity):
     return status == 200
 
 
-def test(binary, work, client_load):
+def test(binary, work, client_load, is_signed):
+    work.mkdir()
     with cluster.Cluster(binary, work) as cell:
         cell.start()
+        who = meridian.dev_caller()
+        if is_signed:
+            who += "@" + history.get(cell.nodes[0], "/v1/status")["cell"]
         with open(work / "client.out", "w+") as out:
-            process = subprocess.Popen([client_load, str(SECONDS), meridian.dev_caller(), *[node.grpc for node in cell.nodes]], stdout=out)
+            process = subprocess.Popen([client_load, str(SECONDS), who, *[node.grpc for node in cell.nodes]],
+                                       stdout=out)
             try:
                 done = disturb(cell, time.monotonic() + SECONDS - 3, random.Random(7))
                 code = process.wait(timeout=120)
@@ -73,9 +78,13 @@ def test(binary, work, client_load):
         check(not any(there(cell.nodes[1], one) for one in missing[:200]), "a transfer called not_done is there")
         cell.stop()
         cell.verify()
-    print(f"{len(acknowledged)} done and there, {len(missing)} not done and not there, after {', '.join(done)}; "
+    print(f"{'signed: ' if is_signed else ''}{len(acknowledged)} done and there, {len(missing)} not done and not there, after {', '.join(done)}; "
           f"{lines[-1][1]} times it had to ask")
 
 
 if __name__ == "__main__":
-    cluster.main(lambda binary, work: test(binary, work, sys.argv[3]))
+    def both(binary, work):
+        for name in ("plain", "signed"):
+            test(binary, work / name, sys.argv[3], name == "signed")
+
+    cluster.main(both)

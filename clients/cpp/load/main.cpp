@@ -1,7 +1,8 @@
 // Drives a cell through the library, for tests/cluster/client.py.
-//   client_load SECONDS IDENTITY HOST:PORT [HOST:PORT...]
+//   client_load SECONDS IDENTITY[@CELL] HOST:PORT [HOST:PORT...]
 // Four chains of calls move 1 from account 1 to account 2, ten transfers a call, with a deadline
-// short enough that some end unknown, and then ask until it is known. One line per transfer: "ID
+// short enough that some end unknown, and then ask until it is known. With a CELL all of it is
+// signed, and the accounts require it. One line per transfer: "ID
 // STATE". Between them account 2 is read, whose balance must never go back. The last line: "asked
 // N". Ends with 1 if anything is wrong.
 #include <atomic>
@@ -31,11 +32,14 @@ const char* name(client::State state) {
   return "?";
 }
 
-bool open_accounts(client::Client& cell) {
+bool open_accounts(client::Client& cell, bool sign) {
   std::vector<client::Account> accounts(2, client::Account{.ledger = 978, .code = 1});
+  if (sign)
+    for (client::Account& account : accounts)
+      account.flags = client::account_flags::requires_signature;
   accounts[0].id = 1;
   accounts[1].id = 2;
-  const client::WriteResult made = cell.create_accounts(accounts);
+  const client::WriteResult made = cell.create_accounts(accounts, {.sign = sign});
   for (const client::CommandEnd& end : made.commands)
     if (end.state != client::State::done) return false;
   return true;
@@ -43,7 +47,8 @@ bool open_accounts(client::Client& cell) {
 
 class Load {
  public:
-  Load(client::Client& cell, Clock::time_point end) : cell_(cell), end_(end) {}
+  Load(client::Client& cell, Clock::time_point end, bool sign)
+      : cell_(cell), end_(end), sign_(sign) {}
 
   /// False if anything was wrong.
   bool run() {
@@ -71,7 +76,7 @@ class Load {
     }
     constexpr std::chrono::milliseconds deadline{300};
     cell_.create_transfers(
-        std::move(transfers), {.timeout = deadline},
+        std::move(transfers), {.timeout = deadline, .sign = sign_},
         [this, balance](const client::WriteResult& result) { written(result, balance); });
   }
   void written(const client::WriteResult& result, std::uint64_t balance) {
@@ -112,6 +117,7 @@ class Load {
 
   client::Client& cell_;
   const Clock::time_point end_;
+  const bool sign_;
   std::mutex mutex_;
   std::condition_variable ended_;
   int running_ = 0;
@@ -126,7 +132,11 @@ int main(int count, char** arguments) {
   const auto end = Clock::now() + std::chrono::seconds(std::atoi(arguments[1]));
   client::ClientOptions options;
   for (int i = 3; i < count; ++i) options.endpoints.emplace_back(arguments[i]);
-  client::Result<client::TlsOptions> identity = client::read_identity(arguments[2]);
+  const std::string who = arguments[2];
+  const std::size_t at = who.rfind('@');
+  if (at != who.npos) options.cell = who.substr(at + 1);
+  const bool sign = !options.cell.empty();
+  client::Result<client::TlsOptions> identity = client::read_identity(who.substr(0, at));
   if (!identity) {
     std::fprintf(stderr, "%s\n", identity.error().message.c_str());
     return 1;
@@ -137,9 +147,9 @@ int main(int count, char** arguments) {
     std::fprintf(stderr, "%s\n", made.error().message.c_str());
     return 1;
   }
-  if (!open_accounts(**made)) {
+  if (!open_accounts(**made, sign)) {
     std::fprintf(stderr, "the accounts cannot be made\n");
     return 1;
   }
-  return Load(**made, end).run() ? 0 : 1;
+  return Load(**made, end, sign).run() ? 0 : 1;
 }

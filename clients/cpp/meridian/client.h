@@ -50,10 +50,15 @@ struct ClientOptions {
   std::function<void(std::span<std::byte>)> random{};
   /// Servers speak nothing else; none: in the clear, to what ends TLS on this machine.
   std::optional<TlsOptions> tls{};
+  /// The cell that is meant, as a UUID: of what is signed. A server of another one refuses it.
+  std::string cell{};
 };
 
 struct WriteOptions {
   std::chrono::milliseconds timeout{30'000};
+  /// Sign it with the key of ClientOptions::tls, so that the cell keeps evidence of it; accounts
+  /// may require that. Of accounts and transfers, about a thousand in one call.
+  bool sign = false;
 };
 struct ReadOptions {
   std::chrono::milliseconds timeout{30'000};

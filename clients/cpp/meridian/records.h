@@ -20,6 +20,8 @@ inline constexpr std::uint16_t credits_must_not_exceed_debits = 1 << 2;
 inline constexpr std::uint16_t history = 1 << 3;
 inline constexpr std::uint16_t imported = 1 << 4;
 inline constexpr std::uint16_t closed = 1 << 5;
+/// Whatever touches the account is signed (WriteOptions::sign).
+inline constexpr std::uint16_t requires_signature = 1 << 15;
 }  // namespace account_flags
 
 namespace transfer_flags {
