@@ -33,6 +33,9 @@ OrderedJson json_of(const audit::Report& report, std::uint64_t shown) {
   out["payloads_opened"] = report.payloads_opened;
   out["payloads_forgotten"] = report.payloads_forgotten;
   out["payloads_locked"] = report.payloads_locked;
+  out["client_signatures"] = report.client_signatures;
+  out["client_signed_records"] = report.client_signed_records;
+  out["client_signed_unread"] = report.client_signed_unread;
   out["signed_records"] = report.signed_records;
   out["checkpoint_records"] = report.checkpoint_records;
   out["log_entries"] = report.log_entries;
@@ -60,6 +63,12 @@ void print_report(const audit::Report& report, double seconds) {
       fmt::format("{} of them under the head that this replica signed; {} payloads open and "
                   "match their commitments, {} are forgotten as recorded",
                   report.signed_records, report.payloads_opened, report.payloads_forgotten));
+  if (report.client_signed_records > 0)
+    print_line(fmt::format(
+        "{} records were signed by clients, in {} requests; {} of them could not be compared with "
+        "what "
+        "was signed. by whom, `meridian evidence verify` checks",
+        report.client_signed_records, report.client_signatures, report.client_signed_unread));
   if (report.payloads_locked > 0)
     print_line(
         fmt::format("{} payloads could not be opened: their keys were not here yet when this "

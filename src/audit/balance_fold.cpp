@@ -74,7 +74,9 @@ void BalanceFold::add(const Header& header) {
     if (body->applied) transfer(header, *body);
   } else if (const auto* account = std::get_if<ledger::AccountBody>(&header.body)) {
     if (!created) return;
-    if (!tables_->accounts.insert({account->account.id, {}, raw(header.record_index)}))
+    const bool is_strict =
+        (account->account.flags & ledger::account_flags::requires_signature) != 0;
+    if (!tables_->accounts.insert({account->account.id, {}, raw(header.record_index), is_strict}))
       wrong(header, "makes an account that an earlier record made");
   } else if (const auto* system_body = std::get_if<ledger::SystemBody>(&header.body)) {
     if (created) system(header, *system_body);
@@ -143,6 +145,11 @@ void BalanceFold::side(const Header& header, const char* name, u128 id, const Ba
     wrong(header,
           fmt::format("it names record {} as the one before it of {} account {}, which is {}",
                       previous, name, to_decimal(id), account->last_record));
+  if (account->requires_signature && header.kind != CommandKind::expire_pending &&
+      header.attester != ledger::Attester::client_signature)
+    wrong(header, fmt::format("it touches {} account {}, which requires signatures, and no client "
+                              "signed it",
+                              name, to_decimal(id)));
   // What the record says is taken over, so that one wrong record is one finding.
   account->balances = said;
   account->last_record = raw(header.record_index);
@@ -198,7 +205,8 @@ BalanceFold::Stored BalanceFold::stored_of(const ledger::Ledger& state) {
       stored.rows.push_back({{account.id,
                               {account.debits_pending, account.debits_posted,
                                account.credits_pending, account.credits_posted},
-                              raw(one.last_record)},
+                              raw(one.last_record),
+                              (account.flags & ledger::account_flags::requires_signature) != 0},
                              raw(one.created_at)});
     }
   }

@@ -20,6 +20,7 @@
 #include "audit/internal/log_replay.h"
 #include "audit/internal/payload_check.h"
 #include "audit/internal/sealed_files.h"
+#include "audit/internal/signature_check.h"
 #include "audit/internal/tree_check.h"
 #include "audit/read_only_disk.h"
 #include "base/assert.h"
@@ -55,7 +56,9 @@ class LedgerVerifier {
         findings_(on_finding),
         on_progress_(on_progress),
         fold_(cell, findings_),
-        payloads_(findings_) {}
+        signatures_(findings_,
+                    [this](std::uint64_t record) { return payloads_.read(*records_, record); }),
+        payloads_(findings_, signatures_) {}
   /// Batches under way refer to members.
   ~LedgerVerifier() { drain(); }
 
@@ -111,6 +114,7 @@ class LedgerVerifier {
   std::uint64_t next_ = 0;     ///< The record that a scan must hand out next.
 
   BalanceFold fold_;
+  SignatureCheck signatures_;
   PayloadCheck payloads_;
   std::optional<TreeCheck> tree_;
   std::optional<LogReplay> replay_;
@@ -305,6 +309,7 @@ void LedgerVerifier::visit(std::uint64_t record, Bytes bytes, const Bytes* paylo
   }
   fold_.add(*header);
   if (cell_key_table_ != nullptr) fold_key(*header);
+  signatures_.add_record(*header);
   const auto* event = std::get_if<ledger::EventBody>(&header->body);
   if (event == nullptr || header->outcome != ledger::Outcome::created || event->payload_size == 0)
     return;
@@ -473,6 +478,9 @@ Result<Report> LedgerVerifier::run() {
   report_.payloads_opened = payloads_.opened();
   report_.payloads_forgotten = payloads_.forgotten();
   report_.payloads_locked = payloads_.locked();
+  report_.client_signatures = signatures_.signatures();
+  report_.client_signed_records = signatures_.records();
+  report_.client_signed_unread = signatures_.unread();
   report_.root = to_hex(tree_->head().root);
   report_.findings = findings_.count();
   return std::move(report_);

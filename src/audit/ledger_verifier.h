@@ -4,7 +4,8 @@
 // leaf hashes give the tiles, the segment roots and the root this replica signed; that balances and
 // account history refolded from the headers equal what each record says and what the newest state
 // checkpoint holds; that every payload is there, matches its commitment and, where its key exists,
-// opens (a payload whose key is gone needs an erasure record); that the entries of the write-ahead
+// opens (a payload whose key is gone needs an erasure record); that what a record says a client
+// signed is there, is signed, and asks for that record; that the entries of the write-ahead
 // log, executed from the checkpoint's state on, give the headers that are stored. Records that
 // stand in the log only are checked like all others. Damage never stops it: each finding names its
 // record and the rest goes on. What a crash leaves is no damage: a log that ends in bytes that do
@@ -52,7 +53,10 @@ struct Report {
   /// Of one of several replicas: their keys were not here yet when it stopped. They match their
   /// commitments in the header.
   std::uint64_t payloads_locked = 0;
-  std::uint64_t signed_records = 0;  ///< Covered by the head that this replica signed last.
+  std::uint64_t client_signatures = 0;      ///< Requests that clients signed.
+  std::uint64_t client_signed_records = 0;  ///< Their commands' records.
+  std::uint64_t client_signed_unread = 0;   ///< Of those: not compared with what was signed.
+  std::uint64_t signed_records = 0;         ///< Covered by the head that this replica signed last.
   crypto::Digest signed_root{};
   std::uint64_t checkpoint_records = 0;  ///< Covered by the state checkpoint; 0 if there is none.
   std::uint64_t log_entries = 0;         ///< Entries of the write-ahead log behind the checkpoint.

@@ -24,13 +24,18 @@ void PayloadCheck::check(const ledger::Header& header, const ledger::EventBody& 
   const Result<ledger::Payload> decoded = ledger::Payload::decode(*payload);
   if (!decoded)
     return findings_.add(record, "its payload is malformed: " + decoded.error().message);
-  if (!sealer_) return check_commitments(header, *decoded);
+  if (!sealer_) {
+    signatures_.add_locked();
+    return check_commitments(header, *decoded);
+  }
   const Result<door::OpenedEvent> opened = sealer_->open(header, *payload);
   if (!opened && opened.error().code == Code::unavailable) {
     ++locked_;
+    signatures_.add_locked();
     return;
   }
   if (!opened) return findings_.add(record, opened.error().message);
+  signatures_.add_event(header, *opened);
   bool is_forgotten = false;
   for (std::size_t i = 0; i < opened->compartments.size(); ++i) {
     if (!opened->compartments[i].forgotten) continue;
@@ -39,6 +44,14 @@ void PayloadCheck::check(const ledger::Header& header, const ledger::EventBody& 
     missing_keys_.push_back({record, sealed.subject, {sealed.retention, sealed.key_version}});
   }
   ++(is_forgotten ? forgotten_ : opened_);
+}
+
+Result<door::OpenedEvent> PayloadCheck::read(storage::RecordStore& records, std::uint64_t record) {
+  if (!sealer_) return fail(Code::unavailable, "the keys are not here");
+  const Buffer bytes = TRY(records.header(record));
+  const ledger::Header header = TRY(ledger::Header::decode(bytes));
+  const Buffer payload = TRY(records.payload(record));
+  return sealer_->open(header, payload);
 }
 
 void PayloadCheck::check_missing_keys(const BalanceFold& fold) {

@@ -23,6 +23,7 @@ class AccountTable {
     u128 id = 0;
     ledger::Balances balances;
     std::uint64_t last_record = 0;
+    bool requires_signature = false;
   };
 
   std::size_t size() const { return accounts_.size(); }

@@ -8,14 +8,18 @@
 
 #include "audit/internal/balance_fold.h"
 #include "audit/internal/findings.h"
+#include "audit/internal/signature_check.h"
 #include "door/payload_sealer.h"
 #include "ledger/header.h"
+#include "storage/record_store.h"
 
 namespace meridian::audit::internal {
 
 class PayloadCheck {
  public:
-  explicit PayloadCheck(Findings& findings) : findings_(findings) {}
+  /// `signatures` is told of events.
+  PayloadCheck(Findings& findings, SignatureCheck& signatures)
+      : findings_(findings), signatures_(signatures) {}
 
   /// Opens payloads from now on; without it only their commitments are compared.
   void open_with(door::PayloadSealer sealer) { sealer_.emplace(std::move(sealer)); }
@@ -23,6 +27,8 @@ class PayloadCheck {
   /// `payload` as it was read; not_found means that it is not there.
   void check(const ledger::Header& header, const ledger::EventBody& body,
              const Result<Buffer>& payload);
+  /// An event that was checked before. Errors: unavailable without keys; of the store, the sealer.
+  Result<door::OpenedEvent> read(storage::RecordStore& records, std::uint64_t record);
   /// At the end: keys may be gone only for subjects of which a record, perhaps a later one, says
   /// so.
   void check_missing_keys(const BalanceFold& fold);
@@ -40,6 +46,7 @@ class PayloadCheck {
   void check_commitments(const ledger::Header& header, const ledger::Payload& payload);
 
   Findings& findings_;
+  SignatureCheck& signatures_;
   std::optional<door::PayloadSealer> sealer_;
   std::vector<MissingKey> missing_keys_;
   std::uint64_t opened_ = 0, forgotten_ = 0, locked_ = 0;

@@ -1,0 +1,67 @@
+// What clients signed against what was recorded: each record that says so has its evidence, which
+// is signed by the key of its certificate, and asks for exactly that record.
+//
+// Whom a certificate names is for who has the trust bundles of the time: `meridian evidence
+// verify`. One thread. Memory: 100 bytes for each evidence, and the newest few as they are.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "audit/internal/findings.h"
+#include "crypto/sha256.h"
+#include "door/door.h"
+#include "door/signed_text.h"
+#include "ledger/header.h"
+
+namespace meridian::audit::internal {
+
+class SignatureCheck {
+ public:
+  /// Of an evidence that is not remembered any more: what record `record` holds.
+  using ReadAgain = std::function<Result<door::OpenedEvent>(std::uint64_t record)>;
+
+  SignatureCheck(Findings& findings, ReadAgain read_again)
+      : findings_(findings), read_again_(std::move(read_again)) {}
+
+  /// An event that was opened; one of the stream of evidence counts.
+  void add_event(const ledger::Header& header, const door::OpenedEvent& opened);
+  /// An event that could not be opened, as its key is not here: it may be evidence.
+  void add_locked() { has_locked_ = true; }
+  /// Any record, behind the evidence of its request.
+  void add_record(const ledger::Header& header);
+
+  std::uint64_t records() const { return records_; }
+  std::uint64_t signatures() const { return places_.size(); }
+  /// Of the records, those whose evidence could not be read.
+  std::uint64_t unread() const { return unread_; }
+
+ private:
+  using RequestRef = std::shared_ptr<const door::SignedRequest>;
+  RequestRef find(const crypto::Digest& digest);
+  void remember(const crypto::Digest& digest, RequestRef request);
+  RequestRef judge(std::uint64_t record, const std::string& jws);
+
+  struct Hash {
+    std::size_t operator()(const crypto::Digest& digest) const {
+      return load_le<std::uint64_t>(digest.data());
+    }
+  };
+  static constexpr std::size_t newest_max = 256;
+
+  Findings& findings_;
+  const ReadAgain read_again_;
+  absl::flat_hash_map<crypto::Digest, std::uint64_t, Hash> places_;  ///< By digest: the record.
+  std::list<std::pair<crypto::Digest, RequestRef>> newest_;
+  std::uint64_t records_ = 0, unread_ = 0;
+  bool has_locked_ = false;
+};
+
+}  // namespace meridian::audit::internal

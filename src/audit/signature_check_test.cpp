@@ -1,0 +1,150 @@
+#include "audit/internal/signature_check.h"
+
+#include <gtest/gtest.h>
+
+#include "io/clock.h"
+#include "io/entropy.h"
+#include "mesh/authority.h"
+#include "mesh/jws.h"
+
+namespace meridian::audit::internal {
+namespace {
+
+constexpr const char* domain = "eu.bank.example";
+constexpr const char* by = "spiffe://eu.bank.example/service/payments";
+constexpr std::int64_t at_s = 1'796'013'097;
+constexpr u128 cell = 5;
+
+class SignatureCheckTest : public testing::Test {
+ protected:
+  SignatureCheckTest() {
+    const auto clock = io::os_clock();
+    const auto entropy = io::os_entropy();
+    const auto root = *mesh::make_root({.common_name = "root"}, *clock, *entropy);
+    const auto ca = crypto::P256PrivateKey::generate();
+    const auto regional =
+        *mesh::make_regional(root, mesh::make_csr(ca, "CA"),
+                             {.trust_domain = domain, .common_name = "CA"}, *clock, *entropy);
+    auto authority = *mesh::Authority::open(regional, ca, domain, *clock, *entropy);
+    chain_ = {*authority.issue(mesh::make_csr(key_, "t"), {domain, "/service/payments"}, 600)};
+  }
+  static ledger::Transfer transfer(u128 id, u128 amount = 5) {
+    ledger::Transfer made{};
+    made.id = id;
+    made.debit_account_id = 1;
+    made.credit_account_id = 2;
+    made.amount = amount;
+    return made;
+  }
+  std::string sign(std::vector<door::SignedCommand> commands, const std::string& who = by) const {
+    const std::string text = *door::format_signed_text({cell, who, at_s, std::move(commands)});
+    return mesh::attach_payload(
+        *mesh::split_detached_jws(mesh::sign_detached_jws(chain_, key_, text)), text);
+  }
+  ledger::Header header(ledger::CommandKind kind, const std::string& jws) {
+    ledger::Header made;
+    made.kind = kind;
+    made.cell = cell;
+    made.record_index = ledger::RecordIndex{next_++};
+    made.time = static_cast<std::uint64_t>(at_s) * 1'000'000'000;
+    made.attester = ledger::Attester::client_signature;
+    made.signature_digest = crypto::sha256(as_bytes(jws));
+    return made;
+  }
+  static door::OpenedEvent opened(const std::string& jws) {
+    door::OpenedEvent event;
+    event.stream = door::signatures_stream;
+    event.data = to_buffer(as_bytes(jws));
+    return event;
+  }
+  void keep(const std::string& jws) {
+    const ledger::Header made = header(ledger::CommandKind::append_event, jws);
+    stored_[raw(made.record_index)] = jws;
+    check_.add_record(made);
+    check_.add_event(made, opened(jws));
+  }
+  void record(const ledger::Transfer& made, const std::string& jws) {
+    ledger::Header of = header(ledger::CommandKind::create_transfer, jws);
+    ledger::TransferBody body;
+    body.transfer = made;
+    body.requested_amount = made.amount;
+    body.applied = true;
+    of.body = body;
+    check_.add_record(of);
+  }
+
+  crypto::P256PrivateKey key_ = crypto::P256PrivateKey::generate();
+  mesh::CertificateChain chain_;
+  std::uint64_t next_ = 10;
+  std::map<std::uint64_t, std::string> stored_;
+  std::string said_;
+  int read_again_ = 0;
+  OnFinding on_finding_ = [this](const Finding& finding) { said_ += finding.what + "\n"; };
+  Findings findings_{on_finding_};
+  SignatureCheck check_{findings_, [this](std::uint64_t record) -> Result<door::OpenedEvent> {
+                          ++read_again_;
+                          return opened(stored_.at(record));
+                        }};
+};
+
+TEST_F(SignatureCheckTest, what_was_asked_for_and_recorded_is_sound) {
+  const std::string jws = sign({transfer(1), transfer(2)});
+  keep(jws);
+  record(transfer(1), jws);
+  record(transfer(2), jws);
+  EXPECT_EQ(said_, "");
+  EXPECT_EQ(check_.signatures(), 1u);
+  EXPECT_EQ(check_.records(), 2u);
+  EXPECT_EQ(check_.unread(), 0u);
+}
+
+TEST_F(SignatureCheckTest, a_record_without_evidence_or_of_something_else_is_found) {
+  const std::string jws = sign({transfer(1)});
+  record(transfer(1), jws);
+  EXPECT_NE(said_.find("what was signed is not there"), std::string::npos);
+  said_.clear();
+  keep(jws);
+  record(transfer(1, 6), jws);
+  EXPECT_NE(said_.find("another transfer"), std::string::npos);
+  said_.clear();
+  record(transfer(2), jws);
+  EXPECT_NE(said_.find("no such command"), std::string::npos);
+}
+
+TEST_F(SignatureCheckTest, evidence_that_nobody_signed_is_found) {
+  std::string wrong = sign({transfer(1)});
+  wrong.back() = wrong.back() == 'A' ? 'Q' : 'A';
+  keep(wrong);
+  EXPECT_NE(said_.find("none"), std::string::npos);
+  said_.clear();
+  keep(sign({transfer(1)}, "spiffe://eu.bank.example/service/other"));
+  EXPECT_NE(said_.find("somebody else"), std::string::npos);
+  said_.clear();
+  const std::string one = sign({transfer(1)});
+  ledger::Header other = header(ledger::CommandKind::append_event, one);
+  other.signature_digest[0] ^= 1;
+  check_.add_event(other, opened(one));
+  EXPECT_NE(said_.find("another signature"), std::string::npos);
+}
+
+TEST_F(SignatureCheckTest, evidence_of_long_ago_is_read_again) {
+  const std::string first = sign({transfer(1)});
+  keep(first);
+  for (u128 id = 2; id < 400; ++id) keep(sign({transfer(id)}));
+  EXPECT_EQ(read_again_, 0);
+  record(transfer(1), first);
+  EXPECT_EQ(said_, "");
+  EXPECT_EQ(read_again_, 1);
+  record(transfer(1, 6), first);
+  EXPECT_NE(said_.find("another transfer"), std::string::npos);
+}
+
+TEST_F(SignatureCheckTest, what_could_not_be_opened_may_be_evidence) {
+  check_.add_locked();
+  record(transfer(1), sign({transfer(1)}));
+  EXPECT_EQ(said_, "");
+  EXPECT_EQ(check_.unread(), 1u);
+}
+
+}  // namespace
+}  // namespace meridian::audit::internal
