@@ -7,6 +7,7 @@
 #include "ledger/describe.h"
 #include "names.h"
 #include "output.h"
+#include "request_signer.h"
 #include "run_with.h"
 
 namespace meridian::app {
@@ -19,7 +20,7 @@ struct CreateOptions {
   std::uint32_t ledger = 0;
   std::uint16_t code = 0;
   std::vector<std::string> flags;
-  bool json = false;
+  bool sign = false, json = false;
 };
 struct ShowOptions {
   ClientOptions client;
@@ -50,6 +51,10 @@ Result<Exit> run_create(Client& client, const CreateOptions& options) {
   if (!filled) {
     report(filled.error());
     return Exit::usage;
+  }
+  if (options.sign) {
+    const ledger::Account command = TRY(api::parse_account(request.accounts(0), "account"));
+    TRY(sign_calls(client, {command}));
   }
   const v1::CommandResult result =
       TRY(write_one(client, *client.accounts, &v1::Accounts::Stub::Create, request,
@@ -214,6 +219,7 @@ void add_account(CLI::App& app, Invocation& invocation) {
   creation.add_option("--flag", create->flags, flag_help(true));
   creation.add_option("--user-data", create->user_data, "128 bits of yours; never personal data")
       ->check(check_id);
+  add_sign_option(creation, create->sign);
   creation.add_flag("--json", create->json, "Print the result as JSON");
   creation.footer(
       "Transfers are between accounts of one ledger. Repeating it with the same --id and fields "

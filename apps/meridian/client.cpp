@@ -278,6 +278,7 @@ io::MonotonicTime Client::deadline() const {
 void Client::set_deadline(grpc::ClientContext& context, io::MonotonicTime end) const {
   context.set_deadline(after(end - clock_->monotonic()));
   set_purpose(context);
+  if (!signature_.empty()) context.AddMetadata(std::string(api::signature_key), signature_);
 }
 
 void Client::set_purpose(grpc::ClientContext& context) const {

@@ -170,7 +170,11 @@ class Client {
   /// What to say when no more is tried: an outcome that is open stays open.
   static Error last_error(const Attempts& attempts, const grpc::Status& status);
 
-  /// And set_purpose().
+  /// What calls from here on carry of what was signed (api/request_signature.h). Before others use
+  /// this client.
+  void carry_signature(std::string signature) { signature_ = std::move(signature); }
+
+  /// And set_purpose(), and the signature.
   void set_deadline(grpc::ClientContext& context, io::MonotonicTime end) const;
   /// What the options say.
   void set_purpose(grpc::ClientContext& context) const;
@@ -214,6 +218,7 @@ class Client {
   static void pause_for(io::Duration duration);
 
   ClientOptions options_;
+  std::string signature_;
   std::unique_ptr<io::Clock> clock_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> connections_;  ///< Only grows.

@@ -52,6 +52,7 @@ void add_events(CLI::App& app, Invocation& invocation);  ///< append, read, subs
 void add_balances(CLI::App& app, Invocation& invocation);
 void add_import(CLI::App& app, Invocation& invocation);
 void add_receipt(CLI::App& app, Invocation& invocation);
+void add_evidence(CLI::App& app, Invocation& invocation);  ///< get, show, verify
 void add_log(CLI::App& app, Invocation& invocation);
 void add_subject(CLI::App& app, Invocation& invocation);
 void add_schema(CLI::App& app, Invocation& invocation);   ///< check, set, remove, list, show

@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
         add_node,        add_upgrade,  add_verify,    add_keys,    add_recovery, add_init,
         add_ca,          add_join,     add_identity,  add_sign_in, add_policy,   add_act,
         add_break_glass, add_readings, add_issuances, add_witness, add_backup,   add_top,
-        add_bench,       add_demo}) {
+        add_bench,       add_demo,     add_evidence}) {
     add(app, invocation);
   }
   try {

@@ -10,6 +10,7 @@
 #include "output.h"
 #include "proof/policy.h"
 #include "proof/receipt.h"
+#include "receipt_file.h"
 #include "run_with.h"
 
 namespace meridian::app {
@@ -61,56 +62,32 @@ Result<Exit> run_get(Client& client, const GetOptions& options) {
 }
 
 Result<Exit> run_verify(const VerifyOptions& options) {
-  const auto named = [](const Error& error, const std::string& file) {
-    return with_context(error, file);
-  };
-  const std::string text = TRY(read_input(options.file, proof::receipt_size_max));
-  const Result<std::string> policy_text = read_input(options.policy, proof::policy_size_max);
-  if (!policy_text)
-    return fail(policy_text.error().code,
-                policy_text.error().message +
-                    ". `meridian log policy -o FILE` writes the one of a running server; get it "
-                    "from somebody you trust");
-  const Result<proof::Policy> policy = proof::parse_policy(*policy_text);
-  if (!policy) return named(policy.error(), options.policy);
-  const Result<proof::Receipt> receipt = proof::parse_receipt(text);
-  if (!receipt) {
-    report(named(receipt.error(), options.file));
-    return Exit::damaged;
-  }
-  const Result<proof::Evidence> evidence = proof::evaluate(*receipt, *policy);
-  if (!evidence) {
-    report(named(evidence.error(), options.file));
-    return evidence.error().code == Code::permission_denied ? Exit::refused : Exit::damaged;
-  }
-  Result<ledger::Header> header = ledger::Header::decode(receipt->header);
-  if (!header) return named(header.error(), options.file);
-  if (raw(header->record_index) != raw(receipt->index)) {
-    report(fail(Code::data_loss,
-                fmt::format("{}: the header says record {}, its place in the log is {}",
-                            options.file, raw(header->record_index), raw(receipt->index))));
-    return Exit::damaged;
-  }
-  const OrderedJson record = OrderedJson::parse(ledger::to_json(*header), nullptr, false);
+  const Result<JudgedReceipt> judged = judge_receipt(options.file, options.policy);
+  if (!judged) return judged.error();
+  const proof::Evidence& evidence = judged->evidence;
+  const ledger::Header& header = judged->header;
+  const OrderedJson record = OrderedJson::parse(ledger::to_json(header), nullptr, false);
   if (options.json) {
     OrderedJson out;
     out["valid"] = true;
-    out["level"] = proof::level_name(*evidence);
-    out["global"] = evidence->global;
-    out["witnessed"] = evidence->witnessed;
-    out["origin"] = evidence->checkpoint.origin;
-    out["tree_size"] = std::to_string(raw(evidence->checkpoint.head.size));
-    out["root"] = to_hex(evidence->checkpoint.head.root);
+    out["level"] = proof::level_name(evidence);
+    out["global"] = evidence.global;
+    out["witnessed"] = evidence.witnessed;
+    out["origin"] = evidence.checkpoint.origin;
+    out["tree_size"] = std::to_string(raw(evidence.checkpoint.head.size));
+    out["root"] = to_hex(evidence.checkpoint.head.root);
     out["record"] = record;
     print_json(out);
     return Exit::ok;
   }
   print_line("valid");
-  print_line(proof::describe(*evidence));
+  print_line(proof::describe(evidence));
   print_line("The record:");
   for (const auto& [name, value] : record.items())
     print_line(
         fmt::format("  {}: {}", name, value.is_string() ? value.get<std::string>() : value.dump()));
+  if (header.attester == ledger::Attester::client_signature)
+    print_line("The client signed it: `meridian evidence verify` says who, and what.");
   return Exit::ok;
 }
 

@@ -4,6 +4,7 @@
 #include "flags.h"
 #include "ids.h"
 #include "output.h"
+#include "request_signer.h"
 #include "run_with.h"
 
 namespace meridian::app {
@@ -15,7 +16,7 @@ struct Options {
   std::string id, debit, credit, amount, post, cancel, show, user_data;
   std::uint32_t ledger = 0, timeout = 0;
   std::uint16_t code = 0;
-  bool pending = false;
+  bool pending = false, sign = false;
   std::vector<std::string> flags;
   bool json = false;
 };
@@ -88,6 +89,10 @@ Result<Exit> run(Client& client, const Options& options) {
     report(transfer.error());
     return Exit::usage;
   }
+  if (options.sign) {
+    const ledger::Transfer command = TRY(api::parse_transfer(*transfer, "transfer"));
+    TRY(sign_calls(client, {command}));
+  }
   v1::CreateTransfersRequest request;
   *request.add_transfers() = std::move(*transfer);
   const v1::CommandResult result =
@@ -96,6 +101,7 @@ Result<Exit> run(Client& client, const Options& options) {
   if (options.json) {
     OrderedJson out = json_of(result);
     out["id"] = to_decimal(id);
+    out["signed"] = options.sign;
     print_json(out);
   } else {
     print_line(fmt::format("transfer {}: {}", to_decimal(id), result.name()));
@@ -133,6 +139,7 @@ void add_transfer(CLI::App& app, Invocation& invocation) {
   transfer.add_option("--flag", options->flags, flag_help(false));
   transfer.add_option("--user-data", options->user_data, "128 bits of yours; never personal data")
       ->check(check_id);
+  add_sign_option(transfer, options->sign);
   transfer.add_flag("--json", options->json, "Print the result as JSON");
   transfer.footer(
       "Answers when the transfer is durable. If the answer gets lost, the ledger is asked what "
@@ -143,6 +150,7 @@ void add_transfer(CLI::App& app, Invocation& invocation) {
       "  meridian transfer --debit 1 --credit 2 --amount 500 --ledger 978 --code 1 --pending --id "
       "77\n"
       "  meridian transfer --post 77 --amount 300\n"
+      "  meridian transfer --debit 1 --credit 2 --amount 500 --ledger 978 --code 1 --sign\n"
       "  meridian transfer --show 77");
   on_call(transfer, invocation, options, run);
 }

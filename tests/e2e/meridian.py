@@ -13,8 +13,10 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 import urllib.request
 
+START_PATIENCE = 120  # seconds; the machine may have other things to do
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 SAMPLES = SOURCE / "samples" / "books"
 
@@ -94,6 +96,45 @@ class Server:
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.kill()
+
+
+def read_until(process, stream, pattern):
+    """What matched in the first line of `stream` that has it."""
+    patience = threading.Timer(START_PATIENCE, process.kill)
+    patience.start()
+    seen = ""
+    try:
+        for line in iter(stream.readline, ""):
+            seen += line
+            found = re.search(pattern, line)
+            if found:
+                return found
+    finally:
+        patience.cancel()
+    raise AssertionError(f"nothing like {pattern!r}: {seen}")
+
+
+class Served:
+    """A process of ours that says when it is ready."""
+
+    def __init__(self, binary, pattern, *arguments, log):
+        self.log = open(log, "ab")
+        self.process = subprocess.Popen([binary, *map(str, arguments)], stdout=subprocess.PIPE, stderr=self.log,
+                                        text=True, bufsize=1)
+        self.found = read_until(self.process, self.process.stdout, pattern)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.log.close()
 
 
 def run(binary, *arguments, expect=0, environment=None):

@@ -6,15 +6,13 @@ and the age of their second factor allow; what providers, tokens and networks do
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import threading
 import time
 import uuid
 
 import meridian
-from meridian import check, run
+from meridian import Served, check, read_until, run
 
 try:
     import oidc_provider
@@ -23,46 +21,6 @@ except ImportError:
     sys.exit(77)
 
 DOMAIN = "eu.dev.invalid"
-START_PATIENCE = 120
-
-
-def read_until(process, stream, pattern):
-    """What matched in the first line of `stream` that has it."""
-    patience = threading.Timer(START_PATIENCE, process.kill)
-    patience.start()
-    seen = ""
-    try:
-        for line in iter(stream.readline, ""):
-            seen += line
-            found = re.search(pattern, line)
-            if found:
-                return found
-    finally:
-        patience.cancel()
-    raise AssertionError(f"nothing like {pattern!r}: {seen}")
-
-
-class Served:
-    """A process of ours that says when it is ready."""
-
-    def __init__(self, binary, pattern, *arguments, log):
-        self.log = open(log, "ab")
-        self.process = subprocess.Popen([binary, *map(str, arguments)], stdout=subprocess.PIPE, stderr=self.log,
-                                        text=True, bufsize=1)
-        self.found = read_until(self.process, self.process.stdout, pattern)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
-        self.log.close()
 
 
 class Scene:
