@@ -15,9 +15,10 @@ constexpr std::uint64_t file_bytes_max = std::uint64_t{1} << 32;
 
 Status write_sealed_blob(const storage::SealedContext& context, std::string_view path,
                          std::uint64_t number, std::uint32_t tag_word, Bytes content) {
-  Buffer file;
+  storage::FreshHeader fresh;
   storage::FrameSealer sealer =
-      TRY(storage::FrameSealer::create(context, storage::Purpose::other, number, file));
+      TRY(storage::FrameSealer::create(context, storage::Purpose::other, number, fresh));
+  Buffer& file = fresh.bytes;
   for (std::size_t at = 0; at < content.size(); at += frame_bytes)
     sealer.seal(file.size(), tag_word,
                 content.subspan(at, std::min(frame_bytes, content.size() - at)), file);

@@ -9,8 +9,9 @@ using namespace meridian::storage;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const std::unique_ptr<KeyRig> made = make_key_rig();
   KeyRig& rig = *made;
-  static Buffer header;
-  static FrameSealer sealer = *FrameSealer::create(rig.context(), Purpose::headers, 1, header);
+  static FreshHeader fresh;
+  static FrameSealer sealer = *FrameSealer::create(rig.context(), Purpose::headers, 1, fresh);
+  const Buffer& header = fresh.bytes;
 
   Bytes input(data, size);
   ASSERT(!FrameSealer::open(rig.context(), Purpose::headers, 1, input).has_value() ||

@@ -1,9 +1,10 @@
 // The node's root secrets, in one file sealed under a passphrase (docs/formats/keys.md).
 //
-// A resource, changed by one thread; const calls may run in any thread meanwhile.
-// Every change rewrites the file whole before it returns: new file, sync, rename. If that fails
-// half way (an error other than a full disk), every later change is refused: stop the process; what
-// is on disk is the old or the new store. Keys in a PKCS#11 token
+// A resource; any thread may call, changes take turns.
+// Every change rewrites the file whole before it returns: new file, sync, rename. A key is seen
+// only once that is durable: nothing is ever under a key that a crash takes back. If it fails half
+// way (an error other than a full disk), every later change is refused: stop the process; what is
+// on disk is the old or the new store. Keys in a PKCS#11 token
 // stand behind the same calls (token_key_store.h).
 // Cost: a look-up 50 ns; opening is one scrypt (0.4 s), a change two syncs.
 #pragma once
@@ -73,6 +74,9 @@ class KeyStore {
   };
   /// What wraps keys under the newest version of `name`. Errors: not_found.
   virtual Result<Wrapper> newest_wrapper(std::string_view name) const = 0;
+  /// Whether somebody still holds a key that newest_wrapper() gave for that version. Once it is not
+  /// the newest any more, false stays false.
+  virtual bool is_held(std::string_view name, KeyVersion version) const = 0;
   virtual Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(std::string_view name,
                                                                     KeyVersion version) const = 0;
   /// What signs with the newest version of `name`. Errors: not_found.

@@ -27,8 +27,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   };
   open_table(input);
-  Buffer file;
-  FrameSealer sealer = *FrameSealer::create(rig.context(), Purpose::key_table, 0, file);
+  FreshHeader fresh;
+  FrameSealer sealer = *FrameSealer::create(rig.context(), Purpose::key_table, 0, fresh);
+  Buffer& file = fresh.bytes;
   sealer.seal(file.size(), rows_tag, encode_rows({}, 1), file);
   Buffer torn = file;
   sealer.seal(file.size(), rows_tag, input, file);

@@ -133,16 +133,17 @@ FrameSealer::FrameSealer(io::Entropy& entropy, u128 cell, Purpose purpose,
       purpose_(purpose) {}
 
 Result<FrameSealer> FrameSealer::create(const SealedContext& context, Purpose purpose,
-                                        std::uint64_t file_number, Buffer& header) {
-  const KeyStore::Wrapper storage = TRY(context.keys.newest_wrapper(storage_key));
+                                        std::uint64_t file_number, FreshHeader& header) {
+  KeyStore::Wrapper storage = TRY(context.keys.newest_wrapper(storage_key));
   std::array<Byte, crypto::aead_key_size> fresh;
   context.entropy.fill(fresh);
   crypto::Secret key{Bytes(fresh)};
   crypto::cleanse(fresh);
   const crypto::WrappedKey wrapped = TRY(storage.key->wrap(key.bytes()));
 
-  header = encode_header({purpose, context.cell, file_number, storage.version, wrapped, {}},
-                         key.bytes());
+  header.bytes = encode_header({purpose, context.cell, file_number, storage.version, wrapped, {}},
+                               key.bytes());
+  header.under = std::move(storage.key);
   return FrameSealer(context.entropy, context.cell, purpose, file_number, std::move(key));
 }
 
@@ -231,18 +232,19 @@ FrameSealer FrameSealer::clone() const {
   return FrameSealer(*entropy_, cell_, purpose_, file_number_, key_secret_.copy());
 }
 
-SealedWriter::SealedWriter(std::unique_ptr<io::File> file, FrameSealer sealer)
-    : file_(std::move(file)), sealer_(std::move(sealer)) {}
+SealedWriter::SealedWriter(std::unique_ptr<io::File> file, FrameSealer sealer, FreshHeader header)
+    : file_(std::move(file)),
+      sealer_(std::move(sealer)),
+      buffered_(std::move(header.bytes)),
+      under_(std::move(header.under)),
+      position_(sealed_file_header_size) {}
 
 Result<SealedWriter> SealedWriter::create(const SealedContext& context, std::string_view path,
                                           Purpose purpose, std::uint64_t file_number) {
-  Buffer header;
+  FreshHeader header;
   FrameSealer sealer = TRY(FrameSealer::create(context, purpose, file_number, header));
   std::unique_ptr<io::File> file = TRY(context.disk.open(path, io::OpenMode::create));
-  SealedWriter writer(std::move(file), std::move(sealer));
-  writer.buffered_ = std::move(header);
-  writer.position_ = sealed_file_header_size;
-  return writer;
+  return SealedWriter(std::move(file), std::move(sealer), std::move(header));
 }
 
 Result<std::uint64_t> SealedWriter::append(std::uint32_t tag_word, Bytes plain) {
@@ -260,6 +262,7 @@ Status SealedWriter::flush() {
   file_->begin_writeback(written_, buffered_.size());  // or sync() finds it all unwritten
   written_ += buffered_.size();
   buffered_.clear();
+  under_.reset();
   return {};
 }
 

@@ -50,12 +50,19 @@ Result<KeyVersion> storage_version_of(Bytes header);
 /// FrameSealer::open.
 Result<Buffer> rewrap_header(const KeyStore& keys, Bytes header);
 
+/// The beginning of a new file. Holds on to the storage key that it is under: keep it until the
+/// bytes are in the file, as that key is not destroyed before (storage_turn.h).
+struct FreshHeader {
+  Buffer bytes;
+  std::shared_ptr<const crypto::KeyWrapper> under{};
+};
+
 /// Seals and opens the frames of one file; knows the key, does no I/O. One thread each.
 class FrameSealer {
  public:
   /// A fresh file key; `header` receives the sealed_file_header_size bytes to write at offset 0.
   static Result<FrameSealer> create(const SealedContext&, Purpose, std::uint64_t file_number,
-                                    Buffer& header);
+                                    FreshHeader& header);
   /// Errors: data_loss if the header is not one, is of another cell, purpose or number, or its key
   /// does not unwrap; failed_precondition if the storage key version is gone.
   static Result<FrameSealer> open(const SealedContext&, Purpose, std::uint64_t file_number,
@@ -106,10 +113,11 @@ class SealedWriter {
   const FrameSealer& sealer() const { return sealer_; }
 
  private:
-  SealedWriter(std::unique_ptr<io::File> file, FrameSealer sealer);
+  SealedWriter(std::unique_ptr<io::File> file, FrameSealer sealer, FreshHeader header);
   std::unique_ptr<io::File> file_;
   FrameSealer sealer_;
   Buffer buffered_;
+  std::shared_ptr<const crypto::KeyWrapper> under_;  // until the header is written
   std::uint64_t written_ = 0;
   std::uint64_t position_ = 0;
 };

@@ -158,8 +158,30 @@ TEST_F(SealedFile, an_older_storage_key_opens_until_it_is_destroyed) {
   EXPECT_TRUE(reader("new", 2).read(sealed_file_header_size).has_value());
 }
 
+// A header is on its way: its key must not be destroyed before it is in the file.
+TEST_F(SealedFile, the_storage_key_is_held_until_the_header_is_written) {
+  const KeyVersion first{1};
+  EXPECT_FALSE(rig.keys->is_held("storage", first));
+  {
+    auto writer = SealedWriter::create(rig.context(), "one", Purpose::headers, 1);
+    ASSERT_TRUE(writer.has_value());
+    ASSERT_TRUE(rig.keys->add("storage").has_value());
+    EXPECT_TRUE(rig.keys->is_held("storage", first));
+    EXPECT_FALSE(rig.keys->is_held("storage", KeyVersion{2}));
+    ASSERT_TRUE(writer->flush().has_value());
+    EXPECT_FALSE(rig.keys->is_held("storage", first));
+  }
+  {
+    auto given_up = SealedWriter::create(rig.context(), "two", Purpose::headers, 2);
+    ASSERT_TRUE(given_up.has_value());
+    EXPECT_TRUE(rig.keys->is_held("storage", KeyVersion{2}));
+  }
+  EXPECT_FALSE(rig.keys->is_held("storage", KeyVersion{2}));
+}
+
 TEST_F(SealedFile, a_clone_seals_and_opens_for_the_same_file) {
-  Buffer header, out;
+  FreshHeader header;
+  Buffer out;
   auto sealer = FrameSealer::create(rig.context(), Purpose::state, 3, header);
   ASSERT_TRUE(sealer.has_value());
   FrameSealer clone = sealer->clone();

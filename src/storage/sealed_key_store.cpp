@@ -23,6 +23,13 @@ Status overwrite(io::File& file) {
   return file.sync();
 }
 
+Keys copy_of(const Keys& keys) {
+  Keys copy;
+  for (const auto& [id, key] : keys)
+    copy.emplace_hint(copy.end(), id, StoredKey{key.kind, key.created_ns, key.secret.copy()});
+  return copy;
+}
+
 Error missing(std::string_view name, KeyVersion version) {
   return fail(Code::not_found, fmt::format("the key store holds no version {} of key {}",
                                            static_cast<std::uint32_t>(version), name));
@@ -117,9 +124,23 @@ Result<std::shared_ptr<const crypto::KeyWrapper>> SealedKeyStore::wrapper_of(
   return wrong_kind(name, "wraps");
 }
 
+/// Found and noted in one: who asks is_held() after a next version was added misses nobody.
 Result<KeyStore::Wrapper> SealedKeyStore::newest_wrapper(std::string_view name) const {
+  const std::lock_guard guard(held_mutex_);
   const Found found = TRY(find(name));
-  return Wrapper{found.version, TRY(wrapper_of(name, found))};
+  std::weak_ptr<const crypto::KeyWrapper>& held = held_[{std::string(name), found.version}];
+  std::shared_ptr<const crypto::KeyWrapper> key = held.lock();
+  if (key == nullptr) {
+    key = TRY(wrapper_of(name, found));
+    held = key;
+  }
+  return Wrapper{found.version, std::move(key)};
+}
+
+bool SealedKeyStore::is_held(std::string_view name, KeyVersion version) const {
+  const std::lock_guard guard(held_mutex_);
+  const auto held = held_.find({std::string(name), version});
+  return held != held_.end() && !held->second.expired();
 }
 
 Result<std::shared_ptr<const crypto::KeyWrapper>> SealedKeyStore::wrapper(
@@ -164,52 +185,60 @@ std::string SealedKeyStore::token_display() const {
 // --- changing ---
 
 Result<KeyVersion> SealedKeyStore::add(std::string_view name) {
+  const std::lock_guard turn(changes_);
+  TRY(check_usable());
+  TRY(check_room(1));
   if (const auto kind = token_kind_of(name); kind && inside_.token != nullptr)
     return add_inside(name, *kind);
-  const crypto::Secret fresh = fresh_secret(io_.entropy);
-  TRY(add_given({{name, fresh.bytes()}}));
-  return find_newest(keys_, name)->first.version;
+  const KeyVersion version = TRY(next_version(name));
+  Keys fresh;
+  fresh.emplace(NameVersion{std::string(name), version},
+                StoredKey{kind_of(name), static_cast<std::uint64_t>(io_.clock.now().time),
+                          fresh_secret(io_.entropy)});
+  TRY(put(std::move(fresh)));
+  return version;
 }
 
 /// Made inside first: a store that names a key has it, and one that a crash kept from being named
 /// opens nothing.
 Result<KeyVersion> SealedKeyStore::add_inside(std::string_view name, StoredKind kind) {
-  TRY(check_usable());
-  TRY(check_room(1));
   const KeyVersion next = TRY(next_version(name));
   const KeyVersion version = TRY(inside_.make(name, next, kind));
-  const Keys::iterator added =
-      insert({std::string(name), version},
-             {kind, static_cast<std::uint64_t>(io_.clock.now().time), crypto::Secret()});
-  if (Status written = write(); !written) {
-    take_out(added);
-    return std::move(written).error();
-  }
+  Keys fresh;
+  fresh.emplace(
+      NameVersion{std::string(name), version},
+      StoredKey{kind, static_cast<std::uint64_t>(io_.clock.now().time), crypto::Secret()});
+  TRY(put(std::move(fresh)));
   return version;
 }
 
 Status SealedKeyStore::add_given(const std::vector<Given>& given) {
+  const std::lock_guard turn(changes_);
   TRY(check_usable());
   TRY(check_room(given.size()));
-  std::vector<std::pair<NameVersion, StoredKey>> fresh;
+  Keys fresh;
   for (const Given& one : given) {
     ASSERT(one.secret.size() == key_secret_size);
     // Apart: an early return from within the expression would leak its string.
     const KeyVersion version = TRY(next_version(one.name));
-    fresh.emplace_back(
-        NameVersion{std::string(one.name), version},
-        StoredKey{kind_of(one.name), static_cast<std::uint64_t>(io_.clock.now().time),
-                  crypto::Secret(one.secret)});
+    fresh.emplace(NameVersion{std::string(one.name), version},
+                  StoredKey{kind_of(one.name), static_cast<std::uint64_t>(io_.clock.now().time),
+                            crypto::Secret(one.secret)});
   }
-  std::vector<Keys::iterator> added;
-  for (auto& [id, key] : fresh) added.push_back(insert(id, std::move(key)));
-  Status written = write();
-  if (!written)
-    for (Keys::iterator one : added) take_out(one);
-  return written;
+  return put(std::move(fresh));
+}
+
+Status SealedKeyStore::put(Keys fresh) {
+  Keys all = copy_of(keys_);
+  all.merge(copy_of(fresh));
+  TRY(write(all));
+  const std::unique_lock guard(mutex_);
+  keys_.merge(fresh);
+  return {};
 }
 
 Status SealedKeyStore::destroy(std::string_view name, KeyVersion version) {
+  const std::lock_guard turn(changes_);
   TRY(check_usable());
   NameVersion id{std::string(name), version};
   auto found = keys_.find(id);
@@ -222,13 +251,15 @@ Status SealedKeyStore::destroy(std::string_view name, KeyVersion version) {
   if (!old) return std::move(old).error();
   TRY(lock_->renew());
   const bool inside = is_in_token(found->second.kind);
-  Keys::node_type taken = take_out(found);
-  Status written = write();
-  if (!written) {
+  Keys left = copy_of(keys_);
+  left.erase(id);
+  if (Status written = write(left); !written) {
     lock_->undo_renew();
-    std::unique_lock guard(mutex_);
-    keys_.insert(std::move(taken));
     return written;
+  }
+  {
+    const std::unique_lock guard(mutex_);
+    keys_.erase(found);
   }
   Status gone = overwrite(**old);
   if (gone) gone = lock_->drop_old();
@@ -267,19 +298,10 @@ Status SealedKeyStore::check_usable() const {
   return {};
 }
 
-Keys::iterator SealedKeyStore::insert(const NameVersion& id, StoredKey key) {
-  std::unique_lock guard(mutex_);
-  return keys_.emplace(id, std::move(key)).first;
-}
-Keys::node_type SealedKeyStore::take_out(Keys::const_iterator at) {
-  std::unique_lock guard(mutex_);
-  return keys_.extract(at);
-}
-
 /// After an error nobody knows which store survives a crash, unless the disk was full before
 /// the new one had its name.
-Status SealedKeyStore::write() {
-  const Buffer file = TRY(lock_->seal(keys_, io_.entropy));
+Status SealedKeyStore::write(const Keys& keys) {
+  const Buffer file = TRY(lock_->seal(keys, io_.entropy));
   Status written = io::replace_file(io_.disk, key_store_path, file);
   if (written) return written;
   broken_ = true;

@@ -276,8 +276,9 @@ class FileStateStore final : public StateStore {
   Status write_manifest(const ManifestBody& body) {
     Buffer bytes;
     encode_manifest(body, bytes);
-    Buffer file;
-    auto sealer = TRY(FrameSealer::create(context_, Purpose::state, manifest_file_number, file));
+    FreshHeader fresh;
+    auto sealer = TRY(FrameSealer::create(context_, Purpose::state, manifest_file_number, fresh));
+    Buffer& file = fresh.bytes;
     for (std::size_t at = 0; at < bytes.size(); at += manifest_frame_size) {
       Bytes rest = Bytes(bytes).subspan(at);
       sealer.seal(file.size(), tag_manifest, rest.first(std::min(rest.size(), manifest_frame_size)),

@@ -23,6 +23,7 @@ class FixedKeys final : public KeyStore {
     if (!holds(name, KeyVersion{1})) return missing();
     return Wrapper{KeyVersion{1}, crypto::make_key_wrapper(secret_)};
   }
+  bool is_held(std::string_view, KeyVersion) const override { return false; }
   Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(std::string_view name,
                                                             KeyVersion version) const override {
     if (!holds(name, version)) return missing();

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -52,6 +54,7 @@ class SealedKeyStore final : public KeyStore {
   Result<Key> newest(std::string_view name) const override;
   Result<Key> get(std::string_view name, KeyVersion version) const override;
   Result<Wrapper> newest_wrapper(std::string_view name) const override;
+  bool is_held(std::string_view name, KeyVersion version) const override;
   Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(std::string_view name,
                                                             KeyVersion version) const override;
   Result<std::unique_ptr<crypto::Ed25519Signer>> signer(std::string_view name) const override;
@@ -77,16 +80,18 @@ class SealedKeyStore final : public KeyStore {
   Result<KeyVersion> add_inside(std::string_view name, StoredKind kind);
   Status check_usable() const;
   Status check_room(std::size_t more) const;
-  Keys::iterator insert(const NameVersion& id, StoredKey key);
-  Keys::node_type take_out(Keys::const_iterator at);
-  Status write();
+  Status put(Keys fresh);
+  Status write(const Keys& keys);
 
   Io io_;
+  std::mutex changes_;  // one change at a time
   std::unique_ptr<StoreLock> lock_;
   TokenKeys inside_;                 // without a token: of a store that has none
-  mutable std::shared_mutex mutex_;  // guards keys_ against its one writer
-  Keys keys_;
+  mutable std::shared_mutex mutex_;  // guards keys_ against whoever changes it
+  Keys keys_;                        // what is durable
   bool broken_ = false;
+  mutable std::mutex held_mutex_;  // guards the next
+  mutable std::map<NameVersion, std::weak_ptr<const crypto::KeyWrapper>> held_;
 };
 
 /// A crash while the store was rewritten may have left a file that holds keys since destroyed.

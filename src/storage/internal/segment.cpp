@@ -63,9 +63,9 @@ Result<std::shared_ptr<Segment>> Segment::create_at(const SealedContext& context
                                                     const std::string& path, SegmentKind kind,
                                                     std::uint64_t number) {
   auto file = TRY(context.disk.open(path, io::OpenMode::create));
-  Buffer header;
+  FreshHeader header;
   auto sealer = TRY(FrameSealer::create(context, purpose_of(kind), number, header));
-  TRY(file->write_at(0, header));
+  TRY(file->write_at(0, header.bytes));
   return std::shared_ptr<Segment>(
       new Segment(context, kind, number, std::move(file), std::move(sealer)));
 }

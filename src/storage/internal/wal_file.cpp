@@ -90,10 +90,10 @@ Status WalSupply::prepare_recycled(std::uint64_t number) {
 // zero block after it says that there is no group yet.
 Status WalSupply::publish(std::uint64_t number, std::string_view from,
                           std::unique_ptr<io::File> file, bool recycled) {
-  Buffer start;
-  FrameSealer sealer = TRY(FrameSealer::create(context_, Purpose::write_ahead_log, number, start));
-  start.resize(2 * wal_block_size);
-  TRY(file->write_at(0, start));
+  FreshHeader fresh;
+  FrameSealer sealer = TRY(FrameSealer::create(context_, Purpose::write_ahead_log, number, fresh));
+  fresh.bytes.resize(2 * wal_block_size);
+  TRY(file->write_at(0, fresh.bytes));
   TRY(file->sync());
   TRY(context_.disk.rename(from, wal_path(number)));
   TRY(context_.disk.sync_directory(wal_directory));
