@@ -97,7 +97,7 @@ function(meridian_module name)
   list(FILTER bench_sources INCLUDE REGEX "_bench\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz|bench|main)\\.cpp$")
   list(FILTER headers EXCLUDE REGEX "/internal/")
-  meridian_tell_source_dir(${test_sources} ${fuzz_sources})
+  meridian_tell_source_dir(${test_sources} ${fuzz_sources} ${bench_sources})
 
   cmake_path(GET CMAKE_CURRENT_SOURCE_DIR PARENT_PATH include_root)
   set(dep_targets ${arg_DEPS})

@@ -1,5 +1,8 @@
 #include "cell/key_custodian.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 namespace meridian::cell {
@@ -51,6 +54,35 @@ void KeyCustodian::keep(u128 actor, door::KeepingDraft draft, KeyMaker::Recorded
   });
 }
 
+void KeyCustodian::turn(u128 actor, KeyMaker::Forgotten done) {
+  parts_.executor.post([this, actor, done = std::move(done), alive = lifetime_.token()]() mutable {
+    if (*alive) maker_.turn(actor, std::move(done));
+  });
+}
+
+void KeyCustodian::ask_storage_turn(std::optional<std::uint64_t> which,
+                                    std::function<void(Result<std::vector<std::uint64_t>>)> done) {
+  parts_.group([this, which, done = std::move(done), alive = lifetime_.token()](const auto& group) {
+    parts_.executor.post([this, which, done, alive, ids = group.membership.ids()] {
+      if (!*alive) return;
+      if (!parts_.leadership().is_ours) return done(maker_.not_leading());
+      if (which && std::ranges::find(ids, *which) == ids.end())
+        return done(fail(Code::invalid_argument,
+                         fmt::format("replica: {} is no member of the cell", *which)));
+      std::vector<std::uint64_t> asked;
+      for (const std::uint64_t id : ids) {
+        if (which && id != *which) continue;
+        asked.push_back(id);
+        if (id == parts_.id)
+          parts_.turn_storage();
+        else
+          parts_.send(id, encode_key_message(TurnStorage{}));
+      }
+      done(std::move(asked));
+    });
+  });
+}
+
 void KeyCustodian::receive(std::uint64_t from, Buffer message) {
   parts_.executor.post([this, from, message = std::move(message), alive = lifetime_.token()] {
     if (!*alive || !is_started_) return;
@@ -68,7 +100,8 @@ void KeyCustodian::take(std::uint64_t from, KeyMessage message) {
   if (const auto* answer = std::get_if<KeyAnswer>(&message)) return fold_.receive(from, *answer);
   if (const auto* question = std::get_if<KeyQuestion>(&message))
     return fold_.receive(from, *question);
-  fold_.receive(from, std::get<TableQuestion>(message));
+  if (const auto* table = std::get_if<TableQuestion>(&message)) return fold_.receive(from, *table);
+  if (from == parts_.leadership().leader && parts_.turn_storage) parts_.turn_storage();
 }
 
 void KeyCustodian::tell() {

@@ -33,6 +33,13 @@ class KeyCustodian {
   void forget(u128 actor, u128 subject, KeyMaker::Forgotten done);
   /// Any thread.
   void keep(u128 actor, door::KeepingDraft draft, KeyMaker::Recorded done);
+  /// Any thread. Turns the epoch: what was wrapped under its key before opens no more.
+  void turn(u128 actor, KeyMaker::Forgotten done);
+  /// Any thread. Has replica `which`, or every one, turn its own storage key over; `done` is
+  /// told who was asked, itself among them. Who is not reached is not asked again. Errors:
+  /// unavailable if another leads; invalid_argument.
+  void ask_storage_turn(std::optional<std::uint64_t> which,
+                        std::function<void(Result<std::vector<std::uint64_t>>)> done);
   /// See KeyMaker. On the executor.
   void missing(const std::vector<storage::KeyRow>& rows, KeyMaker::GoOn go_on) {
     maker_.missing(rows, std::move(go_on));

@@ -27,6 +27,7 @@ void KeyMaker::watch() {
   if (now.is_ours && !is_making() && beginning_in_ != now.term) begin(now.term);
   if (!now.is_ours && (!waiters_.empty() || !forgets_.empty() || !keeps_.empty())) end();
   look_for_due();
+  look_for_age();
   pump();
 }
 
@@ -56,8 +57,9 @@ void KeyMaker::end() {
   proposed_rows_.clear();
   for (const Batch& batch : std::exchange(batches_, {}))
     if (batch.folded) batch.folded();  // it is in the log
-  is_due_ = false;
+  is_due_ = is_old_ = false;
   looked_at_.reset();
+  age_looked_at_.reset();
   if (waiters_.empty() && forgets_.empty() && keeps_.empty()) return;
   const Error why = not_leading();
   for (Waiter& waiter : std::exchange(waiters_, {})) waiter.go_on(why);
@@ -238,10 +240,20 @@ void KeyMaker::add_due(ledger::Request& request) {
 
 // --- turns ---
 
+void KeyMaker::look_for_age() {
+  if (!is_making() || is_old_ || turn_) return;
+  if (age_looked_at_ && !has_passed(*age_looked_at_, epoch_look_period)) return;
+  age_looked_at_ = parts_.clock.monotonic();
+  if (!parts_.is_clock_confirmed() || parts_.table.check() == 0 || parts_.table.rows() == 0) return;
+  const std::int64_t age_ns = static_cast<std::int64_t>(parts_.clock.now().time) -
+                              static_cast<std::int64_t>(parts_.table.epoch_made_ns());
+  is_old_ = age_ns >= static_cast<std::int64_t>(epoch_period);
+}
+
 void KeyMaker::forget(u128 actor, u128 subject, Forgotten done) {
   const replica::Leadership now = parts_.leadership();
   if (!now.is_ours) return done(not_leading());
-  parts_.table.refuse_subject(subject);
+  if (subject != 0) parts_.table.refuse_subject(subject);
   forgets_.push_back({actor, subject, std::move(done)});
   watch();
 }
@@ -249,7 +261,7 @@ void KeyMaker::forget(u128 actor, u128 subject, Forgotten done) {
 /// To forget somebody, because something is due, or because no KEK was ever made.
 bool KeyMaker::is_turn_wanted() const {
   if (!is_making() || turn_) return false;
-  if (!forgets_.empty() || is_due_) return true;
+  if (!forgets_.empty() || is_due_ || is_old_) return true;
   return parts_.table.check() == 0 &&
          std::ranges::any_of(waiters_, [](const Waiter& waiter) { return waiter.batch == 0; });
 }
@@ -317,6 +329,11 @@ void KeyMaker::propose_turn() {
       later.push_back(std::move(forget));
       continue;
     }
+    if (forget.subject == 0) {
+      forget.answer.epoch = turn.number;
+      turn.forgets.push_back(std::move(forget));
+      continue;
+    }
     door::Forgetting plan = door::forget(parts_.table, forget.subject, place.turns);
     forget.first = request->command_count();
     for (const door::KeepingCommand& command : plan.commands)
@@ -331,6 +348,10 @@ void KeyMaker::propose_turn() {
     turn.forgets.push_back(std::move(forget));
   }
   forgets_ = std::move(later);
+  is_old_ = false;
+  const std::uint32_t turn_at = request->command_count();
+  for (Forget& forget : turn.forgets)
+    if (forget.subject == 0) forget.first = turn_at;
   ledger::TurnEpoch command{};
   command.number = turn.number;
   command.check = candidate_;
@@ -342,6 +363,12 @@ void KeyMaker::propose_turn() {
       if (*alive) turn_answered(number, answer);
     });
   });
+}
+
+/// Who is to be forgotten with the next turn.
+void KeyMaker::refuse_waiting() {
+  for (const Forget& waiting : forgets_)
+    if (waiting.subject != 0) parts_.table.refuse_subject(waiting.subject);
 }
 
 void KeyMaker::turn_answered(std::uint32_t number, const Result<replica::Answer>& answer) {
@@ -358,7 +385,7 @@ void KeyMaker::turn_answered(std::uint32_t number, const Result<replica::Answer>
   turn_.reset();
   parts_.table.hold(false);
   parts_.table.release_subjects();
-  for (const Forget& waiting : forgets_) parts_.table.refuse_subject(waiting.subject);
+  refuse_waiting();
   for (const Forget& forget : lost.forgets) forget.done(answer.error());
   // Below the feature level that has keys of persons: so it will be said again and again.
   const bool is_refused = answer.error().code == Code::failed_precondition;
@@ -369,7 +396,7 @@ void KeyMaker::turn_answered(std::uint32_t number, const Result<replica::Answer>
 void KeyMaker::turned(std::uint32_t number) {
   candidate_ = 0;
   parts_.table.hold(false);
-  for (const Forget& waiting : forgets_) parts_.table.refuse_subject(waiting.subject);
+  refuse_waiting();
   if (turn_ && turn_->number == number) {
     turn_->is_folded = true;
     turn_->since = parts_.clock.monotonic();

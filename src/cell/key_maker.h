@@ -8,6 +8,7 @@
 //                 -> one request: what each that waits has to go, turn_epoch
 //                 -> folded here: done when the others have turned, or patience ends
 //   once an hour  -> what is due by the clock goes as what is forgotten, once a day
+//   once a day    -> the same without anything that has to go: old copies of tables open no more
 //
 // All is proposed in the term that it was made in, or not at all. On the door's executor.
 #pragma once
@@ -38,6 +39,9 @@ class KeyMaker {
   static constexpr io::Duration due_period = io::seconds(3'600);
   static constexpr io::Duration due_turn_period = io::seconds(86'400);
   static constexpr std::size_t rows_max = 4'096;  ///< In one request.
+  /// No KEK is in use for longer than this and the next look at it, if it wraps anything.
+  static constexpr io::Duration epoch_period = io::seconds(86'400);
+  static constexpr io::Duration epoch_look_period = io::seconds(60);
 
   using GoOn = std::function<void(Status)>;
   using Forgotten = std::function<void(Result<ForgetAnswer>)>;
@@ -53,7 +57,11 @@ class KeyMaker {
   /// A door lacks `rows`, or waits for a turn if there are none; `go_on` when it may seal again.
   void missing(const std::vector<storage::KeyRow>& rows, GoOn go_on);
   void forget(u128 actor, u128 subject, Forgotten done);
+  /// The same, with nobody to forget.
+  void turn(u128 actor, Forgotten done) { forget(actor, 0, std::move(done)); }
   void keep(u128 actor, door::KeepingDraft draft, Recorded done);
+  /// Errors, always: who leads instead.
+  Error not_leading() const;
 
   /// Of the fold.
   void folded(std::uint64_t end);
@@ -80,7 +88,7 @@ class KeyMaker {
     Recorded done;
   };
   struct Forget {
-    u128 actor, subject;
+    u128 actor, subject;  ///< Subject 0: a turn was asked for, and no more.
     Forgotten done;
     ForgetAnswer answer{};
     std::uint32_t first = 0;  ///< Of its commands in the request.
@@ -114,7 +122,8 @@ class KeyMaker {
   void turn_answered(std::uint32_t number, const Result<replica::Answer>& answer);
   void finish_turns(const replica::GroupState& group);
   void finish(Turn& turn, const replica::GroupState& group);
-  Error not_leading() const;
+  void look_for_age();
+  void refuse_waiting();
   bool has_passed(io::MonotonicTime since, io::Duration time = patience) const {
     return parts_.clock.monotonic() - since >= time;
   }
@@ -137,6 +146,8 @@ class KeyMaker {
   std::deque<Keep> keeps_;
   bool is_due_ = false;  ///< Something is to be destroyed by the clock.
   std::optional<io::MonotonicTime> looked_at_, due_turned_at_;
+  bool is_old_ = false;  ///< The KEK in use has been for a day.
+  std::optional<io::MonotonicTime> age_looked_at_;
   u128 candidate_{};
   io::MonotonicTime offered_at_{};
   std::optional<Turn> turn_;      ///< Proposed.

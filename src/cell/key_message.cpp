@@ -40,6 +40,7 @@ void put(ByteWriter& out, const TablePart& part) {
   out.u32(part.parts);
   out.bytes(part.rows);
 }
+void put(ByteWriter&, const TurnStorage&) {}
 
 Result<KeyMessage> take_news(ByteReader& in) {
   KeyNews news;
@@ -96,6 +97,7 @@ Result<KeyMessage> decode_key_message(Bytes bytes) {
       break;
     }
     case 5: message = take_part(in); break;
+    case 6: message = TurnStorage{}; break;
     default: break;
   }
   if (message && !in.done()) return wrong("another length than its kind has");

@@ -53,7 +53,13 @@ struct TablePart {
   bool operator==(const TablePart&) const = default;
 };
 
-using KeyMessage = std::variant<KeyNews, KeyQuestion, KeyAnswer, TableQuestion, TablePart>;
+/// From the leader: whoever gets it turns its own storage key over (storage/storage_turner.h).
+struct TurnStorage {
+  bool operator==(const TurnStorage&) const = default;
+};
+
+using KeyMessage =
+    std::variant<KeyNews, KeyQuestion, KeyAnswer, TableQuestion, TablePart, TurnStorage>;
 
 Buffer encode_key_message(const KeyMessage& message);
 /// Errors: invalid_argument naming what is wrong.

@@ -17,7 +17,8 @@ std::vector<KeyMessage> samples() {
           answer,
           TableQuestion{7, 3},
           TablePart{7, {100, 2}, 0, 0, {}},
-          TablePart{7, {100, 2}, 1, 2, Buffer(20, Byte{6})}};
+          TablePart{7, {100, 2}, 1, 2, Buffer(20, Byte{6})},
+          TurnStorage{}};
 }
 
 TEST(KeyMessageTest, each_comes_back_as_it_was) {

@@ -42,6 +42,8 @@ struct KeyParts {
   /// Blocks: those of our kinds among `count` records from `first` on.
   std::function<Result<std::vector<replica::KeyRecord>>(std::uint64_t first, std::uint64_t count)>
       scan{};
+  /// The leader wants this replica's own storage key turned over.
+  std::function<void()> turn_storage{};
   std::function<void(const std::string&)> notice{};
   std::function<void(Error)> fatal{};
 };

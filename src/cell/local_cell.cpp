@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
 #include "cell/event_reader.h"
 #include "cell/key_custodian.h"
 #include "cell/schema_book.h"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr io::Duration refusals_period = io::seconds(60);
 constexpr io::Duration due_period = io::seconds(3'600);
+constexpr io::Duration epoch_look_period = io::seconds(600);
 
 /// Records of keys of persons among `count` from `first` on.
 Result<std::vector<replica::KeyRecord>> key_records(replica::Replica& replica, std::uint64_t first,
@@ -91,6 +93,12 @@ class OneCell final : public LocalCell {
   void subject_status(std::string subject,
                       std::function<void(Result<door::Door::SubjectStatus>)> done) override {
     door_->subject_status(std::move(subject), std::move(done));
+  }
+  void turn_epoch(u128 actor, std::function<void(Result<EpochAnswer>)> done) override;
+  void ask_storage_turn(std::optional<std::uint64_t> which,
+                        std::function<void(Result<std::vector<std::uint64_t>>)> done) override {
+    ASSERT(custodian_ != nullptr);
+    custodian_->ask_storage_turn(which, std::move(done));
   }
   void keep(u128 actor, door::KeepingDraft draft,
             std::function<void(Result<KeepAnswer>)> done) override;
@@ -217,6 +225,7 @@ class OneCell final : public LocalCell {
   void record_erasure(door::Erased erased, std::function<void(Result<ForgetAnswer>)> done);
   void record_owed_erasures();
   void erase_due();
+  void turn_old_epoch(const std::function<void(const std::string&)>& notice);
   void record_refusals();
 
   Executors executors_;
@@ -263,6 +272,7 @@ Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfi
   else {
     record_owed_erasures();
     erase_due();
+    turn_old_epoch(io.notice);
   }
   record_refusals();
   return {};
@@ -295,6 +305,7 @@ void OneCell::make_custodian(const replica::Replica::Io& io, const replica::Repl
   parts.scan = [this](std::uint64_t first, std::uint64_t count) {
     return key_records(*replica_, first, count);
   };
+  parts.turn_storage = io.turn_storage;
   parts.notice = io.notice;
   parts.fatal = std::move(on_fatal);
   custodian_ =
@@ -363,6 +374,34 @@ void OneCell::erase_due() {
   });
   executors_.reads.post_after(due_period, [this, alive = alive_] {
     if (*alive) erase_due();
+  });
+}
+
+/// Alone, once a day: what a copy of the table of yesterday holds opens no more.
+void OneCell::turn_old_epoch(const std::function<void(const std::string&)>& notice) {
+  door_->turn_epoch(KeyMaker::epoch_period, [notice](const Result<door::Door::EpochTurn>& turned) {
+    if (!turned)
+      notice(fmt::format("the epoch cannot be turned: {}", turned.error().message));
+    else if (turned->is_turned)
+      notice(fmt::format("keys of persons: epoch {} is in use, {} keys were wrapped anew",
+                         turned->epoch, turned->keys));
+  });
+  executors_.reads.post_after(epoch_look_period, [this, notice, alive = alive_] {
+    if (*alive) turn_old_epoch(notice);
+  });
+}
+
+void OneCell::turn_epoch(u128 actor, std::function<void(Result<EpochAnswer>)> done) {
+  if (custodian_ == nullptr)
+    return door_->turn_epoch({},
+                             [done = std::move(done)](const Result<door::Door::EpochTurn>& turned) {
+                               if (!turned) return done(turned.error());
+                               done(EpochAnswer{turned->epoch, {}, {}});
+                             });
+  custodian_->turn(actor, [done = std::move(done)](Result<ForgetAnswer> turned) {
+    if (!turned) return done(turned.error());
+    done(
+        EpochAnswer{turned->epoch, std::move(turned->destroyed_on), std::move(turned->not_yet_on)});
   });
 }
 

@@ -69,6 +69,14 @@ struct KeepAnswer {
   u128 hold = 0;  ///< That was placed or released.
 };
 
+/// The key above those of persons was turned over.
+struct EpochAnswer {
+  std::uint32_t epoch = 0;  ///< Of a node alone: the version in use. Of several: how often so far.
+  /// Of several replicas: on which of them the one before is destroyed, and on which it is as soon
+  /// as those go on.
+  std::vector<std::uint64_t> destroyed_on{}, not_yet_on{};
+};
+
 class LocalCell {
  public:
   struct Executors {
@@ -98,6 +106,12 @@ class LocalCell {
                       std::function<void(Result<ForgetAnswer>)> done) = 0;
   virtual void subject_status(std::string subject,
                               std::function<void(Result<door::Door::SubjectStatus>)> done) = 0;
+
+  /// Turns the epoch, as a day of its use does by itself (docs/security/keys.md).
+  virtual void turn_epoch(u128 actor, std::function<void(Result<EpochAnswer>)> done) = 0;
+  /// Of several replicas: KeyCustodian::ask_storage_turn. Alone there is nobody to ask (asserted).
+  virtual void ask_storage_turn(std::optional<std::uint64_t> which,
+                                std::function<void(Result<std::vector<std::uint64_t>>)> done) = 0;
 
   /// Defines a class, places a hold or releases one: for good once `done` is called.
   virtual void keep(u128 actor, door::KeepingDraft draft,

@@ -129,6 +129,8 @@ class Door {
     io::Executor& executor;
   };
   static constexpr std::uint64_t queued_bytes_max = 64 << 20;
+  /// How often keys in use are looked after, as long as there are any: none stays for over 60 s.
+  static constexpr io::Duration drop_period = io::seconds(5);
 
   /// `has_replicas`: names and payloads wait for the key that the replicas share (take_cell_key),
   /// unless the key store holds it already; keys of persons are shared too (shared_keys).
@@ -177,6 +179,14 @@ class Door {
   virtual void keep(u128 actor, KeepingDraft draft, std::function<void(Result<Erased>)> done) = 0;
   /// Of a door that is alone: destroys what is due by now. To be recorded too.
   virtual void erase_due(std::function<void(Result<std::vector<Erased>>)> done) = 0;
+  /// Of a door that is alone. Turns the epoch, so that no older copy of the table of keys opens, if
+  /// its key is at least `age` old (and, unless that is 0, if it wraps any).
+  struct EpochTurn {
+    std::uint32_t epoch = 0;  ///< In use now.
+    std::size_t keys = 0;     ///< Of persons, wrapped anew.
+    bool is_turned = false;
+  };
+  virtual void turn_epoch(io::Duration age, std::function<void(Result<EpochTurn>)> done) = 0;
   /// What was carried out and of which no record was confirmed (a crash came between): submit their
   /// requests at start. confirm_recorded() takes them off the list, durably.
   virtual void owed_erasures(std::function<void(Result<std::vector<Erased>>)> done) = 0;

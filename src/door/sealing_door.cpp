@@ -37,7 +37,10 @@ class SealingDoor final : public Door {
  public:
   SealingDoor(const Io& io, u128 cell, SubjectKeys keys, OwedRecords owed)
       : io_(io), cell_(cell), keys_(std::move(keys)), owed_(std::move(owed)) {}
-  ~SealingDoor() override { io_.executor.drain(); }
+  ~SealingDoor() override {
+    *alive_ = false;
+    io_.executor.drain();
+  }
 
   /// Takes its keys from the key store. Before anything is asked, or on the executor.
   Status take_keys();
@@ -55,6 +58,7 @@ class SealingDoor final : public Door {
   void forget(u128 actor, std::string subject, std::function<void(Result<Erased>)> done) override;
   void keep(u128 actor, KeepingDraft draft, std::function<void(Result<Erased>)> done) override;
   void erase_due(std::function<void(Result<std::vector<Erased>>)> done) override;
+  void turn_epoch(io::Duration age, std::function<void(Result<EpochTurn>)> done) override;
   void owed_erasures(std::function<void(Result<std::vector<Erased>>)> done) override;
   void count_denial(u128 actor, mesh::Action action) override {
     refusals_.count_denial(actor, action, io_.clock.now().time);
@@ -111,6 +115,8 @@ class SealingDoor final : public Door {
     const std::lock_guard lock(schemas_mutex_);
     return schemas_;
   }
+  /// After what may have unwrapped a key: it is overwritten in time, also if nobody asks any more.
+  void watch_keys();
   Result<Erased> erase(u128 actor, u128 subject);
   Result<Erased> carry_out(u128 actor, std::vector<KeepingCommand> commands);
   Result<Erased> carry_out_owed(u128 actor, std::vector<KeepingCommand> commands);
@@ -130,6 +136,8 @@ class SealingDoor final : public Door {
   SubjectKeys keys_;
   Missing missing_;
   std::optional<PayloadSealer> sealer_;  ///< From is_ready_ on.
+  bool is_watching_ = false;
+  std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
   OwedRecords owed_;
 
   RefusalCounts refusals_;
@@ -183,7 +191,19 @@ void SealingDoor::prepare(u128 actor, std::vector<CommandDraft> commands, bool a
   io_.executor.post([this, draft] { seal(draft); });
 }
 
+void SealingDoor::watch_keys() {
+  if (std::exchange(is_watching_, true)) return;
+  io_.executor.post_after(drop_period, [this, alive = alive_] {
+    if (!*alive) return;
+    is_watching_ = false;
+    drop_keys();  // the last one that sealed or opened
+    keys_.ring().drop_old_keys();
+    if (keys_.ring().unwrapped_keys() != 0) watch_keys();
+  });
+}
+
 void SealingDoor::seal(const std::shared_ptr<Draft>& draft) {
+  watch_keys();
   if (keys_.shared != nullptr) return seal_shared(draft);
   Result<std::unique_ptr<ledger::Request>> request = make(*draft);
   if (request)
@@ -224,6 +244,7 @@ void SealingDoor::answer(const Draft& draft, Result<std::unique_ptr<ledger::Requ
 
 void SealingDoor::open_events(std::vector<SealedEvent> events, Opened opened) {
   io_.executor.post([this, events = std::move(events), opened = std::move(opened)] {
+    watch_keys();
     std::vector<Result<OpenedEvent>> results;
     results.reserve(events.size());
     for (const SealedEvent& event : events)
@@ -359,6 +380,21 @@ void SealingDoor::erase_due(std::function<void(Result<std::vector<Erased>>)> don
       erasures.push_back(std::move(*erased));
     }
     done(std::move(erasures));
+  });
+}
+
+void SealingDoor::turn_epoch(io::Duration age, std::function<void(Result<EpochTurn>)> done) {
+  ASSERT(keys_.own != nullptr);
+  io_.executor.post([this, age, done = std::move(done)] {
+    storage::KeyTable& table = *keys_.own;
+    const std::int64_t old_ns = static_cast<std::int64_t>(io_.clock.now().time) -
+                                static_cast<std::int64_t>(table.epoch_made_ns());
+    const bool is_daily = age != io::Duration{};
+    if (is_daily && (old_ns < static_cast<std::int64_t>(age) || table.rows() == 0))
+      return done(EpochTurn{table.epoch(), table.rows()});
+    if (sealer_) sealer_->drop_key();
+    if (Status turned = table.turn(); !turned) return done(turned.error());
+    done(EpochTurn{table.epoch(), table.rows(), true});
   });
 }
 

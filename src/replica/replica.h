@@ -152,6 +152,9 @@ class Replica {
     std::function<void(std::vector<KeyRecord>)> key_records{};
     /// Of a group: what the keeper of keys at replica `from` sent. On the raft executor.
     std::function<void(std::uint64_t from, Buffer)> keeper_message{};
+    /// Of a group: its leader wants this replica's storage key turned over
+    /// (storage/storage_turner.h). On the door's executor.
+    std::function<void()> turn_storage{};
   };
   using Progress = std::function<void(const RecoveryProgress&)>;
   /// Opens or creates the cell's data on `disk` and recovers it. Blocks. `on_fatal` is called once

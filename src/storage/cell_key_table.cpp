@@ -96,6 +96,9 @@ class FoldedKeyTable final : public CellKeyTable {
     return rows_.is_forgotten(subject) || refused_.contains(subject);
   }
   std::size_t rows() const override { return rows_.size(); }
+  std::uint64_t epoch_made_ns() const override { return file_.made_ns(); }
+  void drop_old_keys() override { rows_.drop_old_keys(); }
+  std::size_t unwrapped_keys() const override { return rows_.unwrapped_keys(); }
   bool is_erased(u128 subject, const KeyName& key) const override {
     return rows_.is_erased(subject, key);
   }

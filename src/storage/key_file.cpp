@@ -65,6 +65,12 @@ Result<KeyFile::Kek> KeyFile::kek() {
   return kek_;
 }
 
+std::uint64_t KeyFile::made_ns() const {
+  for (const KeyStore::Listing& key : keys_.list())
+    if (key.name == epoch_key && key.version == KeyVersion{epoch_}) return key.created_ns;
+  return 0;
+}
+
 Status KeyFile::append(std::span<const KeyRow> rows, const std::optional<KeyPlace>& place,
                        std::size_t& done) {
   done = 0;

@@ -43,6 +43,12 @@ class SubjectKeyring {
   virtual bool is_forgotten(u128 subject) const = 0;
   /// Live rows: those with keys, not the marks of forgotten subjects.
   virtual std::size_t rows() const = 0;
+  /// When the KEK in use came into the key store: nanoseconds since 1970.
+  virtual std::uint64_t epoch_made_ns() const = 0;
+  /// Overwrites unwrapped keys that are about a minute old.
+  virtual void drop_old_keys() = 0;
+  /// How many there are in memory.
+  virtual std::size_t unwrapped_keys() const = 0;
   /// True if a key that is missing was destroyed as it had to be; otherwise it is damage.
   virtual bool is_erased(u128 subject, const KeyName& key) const = 0;
 

@@ -18,7 +18,8 @@ namespace meridian::storage {
 class KeyCache {
  public:
   static constexpr std::size_t entries_max = 2 * KeyTable::cache_max;  // sealing and commit key
-  static constexpr io::Duration kept_for = io::seconds(60);
+  /// They are looked after every few seconds, and gone after 60 (SubjectKeyring::drop_old_keys).
+  static constexpr io::Duration kept_for = io::seconds(55);
 
   explicit KeyCache(io::Clock& clock) : clock_(clock) {}
 

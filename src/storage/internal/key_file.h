@@ -45,6 +45,8 @@ class KeyFile {
   /// Of the file's epoch; kept at hand until the next.
   Result<Kek> kek();
   std::uint32_t epoch() const { return epoch_; }
+  /// When the KEK of that epoch came into the key store: nanoseconds since 1970.
+  std::uint64_t made_ns() const;
   const std::optional<KeyPlace>& place() const { return place_; }
   std::uint64_t dropped_bytes() const { return dropped_bytes_; }
   std::string display() const;

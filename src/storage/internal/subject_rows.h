@@ -88,6 +88,7 @@ class SubjectRows {
   void clear();
 
   void drop_old_keys() { cache_.drop_old(); }
+  std::size_t unwrapped_keys() const { return cache_.size(); }
   void drop_keys() { cache_.clear(); }
 
  private:
