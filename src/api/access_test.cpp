@@ -15,6 +15,7 @@
 #include "io/unix_time.h"
 #include "ledger/command.h"
 #include "meridian/v1/acts.pb.h"
+#include "meridian/v1/keys.pb.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 #include "meridian/v1/readings.pb.h"
 
@@ -48,7 +49,7 @@ std::vector<std::string> methods() {
       "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"};
   for (const auto* file :
        {v1::TransactRequest::descriptor()->file(), v1::ActsRequest::descriptor()->file(),
-        v1::ReadingsRequest::descriptor()->file()})
+        v1::ReadingsRequest::descriptor()->file(), v1::NodeKeysRequest::descriptor()->file()})
     for (int i = 0; i < file->service_count(); ++i)
       for (int j = 0; j < file->service(i)->method_count(); ++j)
         paths.push_back("/" + file->service(i)->full_name() + "/" +

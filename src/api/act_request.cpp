@@ -11,9 +11,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Kind = consensus::MemberChange::Kind;
 
-constexpr std::array<std::string_view, 4> methods = {
+constexpr std::array<std::string_view, 5> methods = {
     "/meridian.v1.Members/Change", "/meridian.v1.Upgrade/Activate", "/meridian.v1.Subjects/Forget",
-    "/meridian.v1.Subjects/SetRetention"};
+    "/meridian.v1.Subjects/SetRetention", "/meridian.v1.Keys/Rotate"};
 
 /// On one line, in ASCII.
 std::string canonical(const Json& json) {
@@ -61,6 +61,12 @@ mesh::ActRequest definition_of(const storage::RetentionClass& retention) {
                          {"keep_at_least", to_text(retention.keep)},
                          {"erase_at_latest",
                           retention.erase.is_zero() ? std::string() : to_text(retention.erase)}})};
+}
+
+mesh::ActRequest rotation_of(const KeyRotation& what) {
+  Json request{{"key", what.key}};
+  if (what.replica) request["replica"] = std::to_string(*what.replica);
+  return {mesh::Action::keys_rotate, std::string(methods[4]), canonical(request)};
 }
 
 std::span<const std::string_view> dangerous_methods() { return methods; }

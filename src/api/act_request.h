@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/convert_keys.h"
 #include "base/u128.h"
 #include "mesh/act.h"
 #include "replica/group_state.h"
@@ -23,6 +24,8 @@ mesh::ActRequest forgetting_of(u128 subject);
 /// {"retention":3,"name":"tax","basis":"AO 147","by_month":false,"keep_at_least":"10y",
 /// "erase_at_latest":""}
 mesh::ActRequest definition_of(const storage::RetentionClass& retention);
+/// {"key":"storage"}; of one of several replicas {"key":"storage","replica":"2"}
+mesh::ActRequest rotation_of(const KeyRotation& what);
 
 /// The methods of the gRPC interface that do dangerous acts; a test sees that none is missing.
 std::span<const std::string_view> dangerous_methods();

@@ -62,8 +62,22 @@ TEST(ActRequest, levels_persons_and_retention) {
       R"({"retention":3,"name":"tax","basis":"AO 147","by_month":true,"keep_at_least":"10y","erase_at_latest":"12y"})");
 }
 
+TEST(ActRequest, keys_that_are_turned_over) {
+  v1::RotateKeyRequest request;
+  request.set_key("storage");
+  EXPECT_EQ(rotation_of(*parse_rotation(request)).request, R"({"key":"storage"})");
+  EXPECT_EQ(rotation_of(*parse_rotation_json(R"({ "key": "storage" })")),
+            rotation_of(*parse_rotation(request)));
+  request.set_replica(2);
+  EXPECT_EQ(rotation_of(*parse_rotation(request)).request, R"({"key":"storage","replica":"2"})");
+  EXPECT_EQ(rotation_of(*parse_rotation_json(R"({"replica":"2","key":"storage"})")),
+            rotation_of(*parse_rotation(request)));
+  EXPECT_EQ(rotation_of({"epoch", {}}).method, "/meridian.v1.Keys/Rotate");
+}
+
 TEST(ActRequest, each_is_a_proposal_that_reads_back) {
-  for (const mesh::ActRequest& what : {activation_of(2), forgetting_of(7)}) {
+  for (const mesh::ActRequest& what :
+       {activation_of(2), forgetting_of(7), rotation_of({"storage", 2})}) {
     const mesh::ActStatement act{1, what, "spiffe://bank.example/person/ada", 2, 3, 4};
     const auto read = mesh::parse_act(mesh::format_act(act));
     ASSERT_TRUE(read) << read.error().message;

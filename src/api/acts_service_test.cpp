@@ -37,6 +37,11 @@ class ActsServiceTest : public ActsTest {
     request.set_level(number);
     return request;
   }
+  static v1::RotateKeyRequest epoch() {
+    v1::RotateKeyRequest request;
+    request.set_key("epoch");
+    return request;
+  }
   static v1::RetentionClass retention() {
     v1::RetentionClass request;
     request.set_retention(3);
@@ -58,7 +63,9 @@ class ActsServiceTest : public ActsTest {
              {std::make_shared<v1::SubjectRequest>(anna()), forgetting()}},
             {"/meridian.v1.Subjects/SetRetention",
              {std::make_shared<v1::RetentionClass>(retention()),
-              definition_of(*parse_retention(retention()))}}};
+              definition_of(*parse_retention(retention()))}},
+            {"/meridian.v1.Keys/Rotate",
+             {std::make_shared<v1::RotateKeyRequest>(epoch()), rotation_of({"epoch", {}})}}};
   }
 };
 
@@ -72,13 +79,14 @@ bool is_dangerous(const Needs& needs) {
 TEST_F(ActsServiceTest, no_dangerous_method_goes_through_without_a_second_person_or_twice) {
   const auto requests = dangerous();
   std::set<std::string> found;
-  const google::protobuf::FileDescriptor& file = *v1::TransactRequest::descriptor()->file();
-  for (int i = 0; i < file.service_count(); ++i)
-    for (int j = 0; j < file.service(i)->method_count(); ++j) {
-      const std::string method =
-          "/" + file.service(i)->full_name() + "/" + file.service(i)->method(j)->name();
-      if (is_dangerous(*needs_of_method(method))) found.insert(method);
-    }
+  for (const auto* file :
+       {v1::TransactRequest::descriptor()->file(), v1::NodeKeysRequest::descriptor()->file()})
+    for (int i = 0; i < file->service_count(); ++i)
+      for (int j = 0; j < file->service(i)->method_count(); ++j) {
+        const std::string method =
+            "/" + file->service(i)->full_name() + "/" + file->service(i)->method(j)->name();
+        if (is_dangerous(*needs_of_method(method))) found.insert(method);
+      }
   EXPECT_EQ(found, std::set<std::string>(dangerous_methods().begin(), dangerous_methods().end()));
   for (const std::string& method : found) {
     ASSERT_TRUE(requests.contains(method)) << method;
@@ -101,7 +109,8 @@ TEST_F(ActsServiceTest, no_dangerous_route_goes_through_without_a_second_person_
   const std::map<std::string, std::pair<std::string, mesh::ActRequest>> bodies = {
       {"v1/members", {R"({"steps":[{"remove":"3"}]})", change_of_members({step})}},
       {"v1/upgrade", {R"({"activate":99})", activation_of(99)}},
-      {"v1/subjects/forget", {R"({"subject":"anna"})", forgetting()}}};
+      {"v1/subjects/forget", {R"({"subject":"anna"})", forgetting()}},
+      {"v1/node/keys", {R"({"key":"epoch"})", rotation_of({"epoch", {}})}}};
   const HttpApi api(*rig_.cell.backend);
   std::size_t count = 0;
   for (const HttpApi::Route& route : api.routes()) {

@@ -26,6 +26,7 @@
 #include "io/clock.h"
 #include "io/executor.h"
 #include "metrics/registry.h"
+#include "storage/storage_turner.h"
 #include "witness/witnessing.h"
 
 namespace meridian::api {
@@ -121,6 +122,9 @@ struct Backend {
   cell::PolicyKeeper* policies = nullptr;
   cell::ActKeeper* acts = nullptr;
   cell::ReadingKeeper* readings = nullptr;
+  /// Of a process that keeps a node's keys. Set before the servers start; outlives them.
+  storage::StorageTurner* storage_turner = nullptr;
+  std::uint64_t replica_id = 0;  ///< Of one of several.
   /// Set before the servers start, and they speak TLS to callers who are known; outlives them.
   Callers* callers = nullptr;
   PortWatch grpc_port;

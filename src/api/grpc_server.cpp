@@ -38,6 +38,7 @@ class Server final : public GrpcServer {
     services_.push_back(make_acts_service(backend));
     services_.push_back(make_readings_service(backend));
     services_.push_back(make_issuances_service(backend));
+    services_.push_back(make_keys_service(backend));
   }
   ~Server() override { stop(io::seconds(0)); }
 

@@ -119,6 +119,7 @@ HttpApi::HttpApi(Backend& backend) : backend_(backend) {
   internal::add_proof_routes(routes_);
   internal::add_member_routes(routes_);
   internal::add_upgrade_routes(routes_);
+  internal::add_key_routes(routes_);
   internal::add_policy_routes(routes_);
 }
 
@@ -130,6 +131,9 @@ Error HttpApi::deadline_passed(const Asked& asked) const {
   if (target == "/v1/members")
     return fail(Code::deadline_exceeded,
                 "the outcome is unknown: GET /v1/members shows whether the change was made");
+  if (target == "/v1/node/keys")
+    return fail(Code::deadline_exceeded,
+                "the outcome is unknown: GET /v1/node/keys shows which versions there are");
   return fail(Code::deadline_exceeded,
               "the outcome is unknown: ask GET /v1/outcomes with the same id, or send it again");
 }

@@ -68,6 +68,8 @@ const Needs* needs_of_method(std::string_view path) {
       {"/meridian.v1.Issuances/Head", {issuances_record, records_read}},
       {"/meridian.v1.Issuances/Record", issuances_record},
       {"/meridian.v1.Issuances/List", records_read},
+      {"/meridian.v1.Keys/List", keys_read},
+      {"/meridian.v1.Keys/Rotate", keys_rotate},
       {"/grpc.health.v1.Health/Check", status_read},
       {"/grpc.health.v1.Health/Watch", status_read},
       {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", status_read},

@@ -28,5 +28,6 @@ std::unique_ptr<grpc::Service> make_policy_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_acts_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_readings_service(Backend& backend);
 std::unique_ptr<grpc::Service> make_issuances_service(Backend& backend);
+std::unique_ptr<grpc::Service> make_keys_service(Backend& backend);
 
 }  // namespace meridian::api

@@ -15,6 +15,7 @@
 #include "io/entropy.h"
 #include "sim/disk.h"
 #include "storage/key_store.h"
+#include "storage/storage_turner.h"
 
 namespace meridian::api {
 
@@ -35,11 +36,15 @@ struct ApiRig {
     cell->replica().when_visible(1, [&](std::uint64_t) { is_open.set_value(); });
     is_open.get_future().wait();
     backend = std::make_unique<Backend>(*cell, *clock, *work, metrics, u128{7});
+    turner = storage::StorageTurner::start(
+        {disk, *keys, *turning, [](const std::string&) {}, [](const Error&) {}});
+    backend->storage_turner = turner.get();
   }
   ~ApiRig() {
     if (http) http->stop(io::seconds(2));
     if (grpc) grpc->stop(io::seconds(2));
     work->drain();
+    turner.reset();
     cell.reset();
   }
   void start_grpc() {
@@ -54,7 +59,7 @@ struct ApiRig {
   }
   static ListenAddress any_port() { return *parse_listen_address("127.0.0.1:0"); }
 
-  sim::Disk disk;
+  storage::GuardedDisk disk{std::make_unique<sim::Disk>()};
   std::unique_ptr<io::Clock> clock = io::os_clock();
   std::unique_ptr<io::Entropy> entropy = io::os_entropy();
   metrics::Registry metrics;
@@ -66,8 +71,10 @@ struct ApiRig {
   std::unique_ptr<io::Executor> door = io::os_executor("door");
   std::unique_ptr<io::Executor> reads = io::os_executor("reads");
   std::unique_ptr<io::Executor> work = io::os_executor("api");
+  std::unique_ptr<io::Executor> turning = io::os_executor("keys");
   std::unique_ptr<cell::LocalCell> cell;
   std::unique_ptr<Backend> backend;
+  std::unique_ptr<storage::StorageTurner> turner;
   std::unique_ptr<GrpcServer> grpc;
   std::unique_ptr<HttpServer> http;
 };

@@ -13,6 +13,7 @@ void add_event_routes(std::vector<HttpApi::Route>& routes);
 void add_proof_routes(std::vector<HttpApi::Route>& routes);
 void add_member_routes(std::vector<HttpApi::Route>& routes);
 void add_upgrade_routes(std::vector<HttpApi::Route>& routes);
+void add_key_routes(std::vector<HttpApi::Route>& routes);
 void add_policy_routes(std::vector<HttpApi::Route>& routes);
 
 /// What this node holds, and how it stands in its group.
