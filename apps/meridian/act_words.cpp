@@ -76,6 +76,12 @@ std::vector<std::string> words_of(const mesh::ActRequest& what) {
           fmt::format("go on as generation {}, without the records {}, which were signed and "
                       "are lost",
                       text(request, "generation"), text(request, "lost"))};
+    if (what.method == "/meridian.v1.Keys/Rotate" && request.contains("key"))
+      return {fmt::format("turn over the key {} of {}, and destroy the old one",
+                          text(request, "key"),
+                          request.contains("replica")       ? "replica " + text(request, "replica")
+                          : text(request, "key") == "epoch" ? "the cell"
+                                                            : "every replica")};
     if (what.method == "meridian keys rotate" && request.contains("key"))
       return {fmt::format("turn over the key {} of stopped nodes, and destroy the old one",
                           text(request, "key"))};

@@ -20,6 +20,12 @@ TEST(ActWords, every_act_is_said_in_words) {
             "activate feature level 2: older versions cannot be started any more");
   EXPECT_EQ(word_of(api::forgetting_of(1)),
             "forget the person whose opaque id is 01000000000000000000000000000000, for good");
+  EXPECT_EQ(word_of(api::rotation_of({"storage", {}})),
+            "turn over the key storage of every replica, and destroy the old one");
+  EXPECT_EQ(word_of(api::rotation_of({"storage", 2})),
+            "turn over the key storage of replica 2, and destroy the old one");
+  EXPECT_EQ(word_of(api::rotation_of({"epoch", {}})),
+            "turn over the key epoch of the cell, and destroy the old one");
   EXPECT_EQ(word_of(rotation_of("storage")),
             "turn over the key storage of stopped nodes, and destroy the old one");
   EXPECT_EQ(

@@ -165,7 +165,7 @@ Status Restoration::find_last_signed() {
 }
 
 Status Restoration::open_target() {
-  node_.disk = TRY(open_directory(options_.data));
+  node_.disk = std::make_unique<storage::GuardedDisk>(TRY(open_directory(options_.data)));
   const bool is_begun = TRY(node_.disk->exists(marker_path));
   if (!is_begun && !TRY(node_.disk->list("")).empty())
     return fail(Code::failed_precondition,

@@ -142,7 +142,8 @@ std::unique_ptr<Connection::Session> Connection::make_session(std::uint64_t vers
                     v1::Admin::NewStub(channel),    v1::Members::NewStub(channel),
                     v1::Upgrade::NewStub(channel),  v1::Policy::NewStub(channel),
                     v1::Acts::NewStub(channel),     v1::Readings::NewStub(channel),
-                    v1::Issuances::NewStub(channel)};
+                    v1::Issuances::NewStub(channel),
+                    v1::Keys::NewStub(channel)};
   return session;
 }
 

@@ -25,6 +25,7 @@
 #include "io/clock.h"
 #include "meridian/v1/acts.grpc.pb.h"
 #include "meridian/v1/issuances.grpc.pb.h"
+#include "meridian/v1/keys.grpc.pb.h"
 #include "meridian/v1/ledger.grpc.pb.h"
 #include "meridian/v1/readings.grpc.pb.h"
 #include "mesh/credentials.h"
@@ -85,7 +86,7 @@ class Connection {
     std::shared_ptr<grpc::Channel> channel;
     StubsOf<v1::Accounts, v1::Transfers, v1::Streams, v1::Transactions, v1::Proofs, v1::Feed,
             v1::Subjects, v1::Schemas, v1::Admin, v1::Members, v1::Upgrade, v1::Policy, v1::Acts,
-            v1::Readings, v1::Issuances>
+            v1::Readings, v1::Issuances, v1::Keys>
         stubs;
   };
   Session& newest();
@@ -211,6 +212,7 @@ class Client {
   const Service<v1::Acts::Stub> acts{*this};
   const Service<v1::Readings::Stub> readings{*this};
   const Service<v1::Issuances::Stub> issuances{*this};
+  const Service<v1::Keys::Stub> keys{*this};
 
  private:
   bool has_choice() const;

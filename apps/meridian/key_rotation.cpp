@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <string_view>
 
+#include "api/convert_keys.h"
 #include "commands.h"
 #include "data_directory.h"
 #include "files.h"
@@ -17,32 +17,10 @@ namespace meridian::app {
 
 namespace {
 
-/// Why a key is not turned over, and what to do instead.
-struct Refusal {
-  std::string_view name, why;
-};
-constexpr std::string_view who_it_is =
-    "it is who this replica is, for the other ones and for everybody's log policy: a new one is a "
-    "new member. `meridian node replace OLD NEW=...` puts a replica with keys of its own in its "
-    "place, without a gap. a node that is alone keeps it as long as its log";
-constexpr std::string_view for_ever =
-    "names and commitments in the records come from it, and they are for ever: with another one "
-    "every stream would have another name. if it was stolen, old names can be guessed by whoever "
-    "has it, and payloads about nobody opened; records and keys of persons are not touched by that";
-constexpr std::array<Refusal, 7> refusals{{{"log", who_it_is},
-                                           {"cosign", who_it_is},
-                                           {"exchange", who_it_is},
-                                           {"cell", for_ever},
-                                           {"payload", for_ever},
-                                           {"commit", for_ever},
-                                           {"index", for_ever}}};
-
 Status check_name(const std::string& name) {
   if (name == "storage" || name == "epoch") return {};
-  for (const Refusal& refusal : refusals)
-    if (refusal.name == name)
-      return fail(Code::failed_precondition,
-                  fmt::format("{} is not turned over: {}", name, refusal.why));
+  if (const std::string_view why = api::never_rotated(name); !why.empty())
+    return fail(Code::failed_precondition, fmt::format("{} is not turned over: {}", name, why));
   return fail(
       Code::invalid_argument,
       fmt::format("there is no key '{}'. `meridian keys list` names those there are", name));

@@ -1,18 +1,19 @@
-// `meridian keys`: which keys a node has, and turning them over (docs/security/keys.md). On the
-// data directory: neither needs a network, nor a right that its owner does not have already.
+// `meridian keys`: which keys a node has, and turning them over (docs/security/keys.md). On a
+// running node over its API, or on the data directory of one that is stopped: that needs no right
+// that its owner does not have already.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <map>
 #include <memory>
-#include <string_view>
 
+#include "act_calls.h"
 #include "commands.h"
 #include "crypto/ed25519.h"
 #include "data_directory.h"
 #include "key_access.h"
 #include "key_bundle.h"
+#include "key_calls.h"
 #include "key_rotation.h"
 #include "on_run.h"
 #include "output.h"
@@ -23,32 +24,14 @@ namespace meridian::app {
 namespace {
 
 struct ListOptions : KeyAccess {
-  std::string directory;
+  std::string directory;  ///< Empty: a running node is asked.
+  KeyCallOptions call;
   bool json = false;
 };
 
-/// What a key is, and what it opens or signs.
-struct Meaning {
-  std::string_view name, kind, opens;
+struct RotateOptions : RotationOptions {
+  KeyCallOptions call;
 };
-constexpr std::array<Meaning, 10> meanings{{
-    {"storage", "AES-256, wraps", "the random key of each sealed file of this node"},
-    {"cell", "secret, derives", "what all replicas share: payload, commit and index come from it"},
-    {"payload", "secret, derives", "payloads that are about nobody"},
-    {"commit", "secret, derives", "salts of commitments to payloads that are about nobody"},
-    {"index", "HMAC-SHA-256", "opaque ids: names of streams, types and subjects"},
-    {"epoch", "AES-256, wraps", "the key table: the keys of persons"},
-    {"exchange", "X25519", "what another replica sealed for this one"},
-    {"log", "Ed25519", "signs tree heads: this is my log"},
-    {"cosign", "Ed25519", "cosigns tree heads"},
-    {"ca", "P-256", "signs certificates"},
-}};
-
-Meaning meaning_of(std::string_view name) {
-  for (const Meaning& one : meanings)
-    if (one.name == name) return one;
-  return {name, "secret", "not known to this version"};
-}
 
 struct Row {
   storage::KeyStore::Listing key;
@@ -83,7 +66,7 @@ std::string place_of(const DataDirectory& data, const Row& row) {
 OrderedJson json_of(const DataDirectory& data, const std::vector<Row>& rows) {
   OrderedJson out = OrderedJson::array();
   for (const Row& row : rows) {
-    const Meaning meaning = meaning_of(row.key.name);
+    const KeyMeaning meaning = meaning_of_key(row.key.name);
     OrderedJson one{{"name", row.key.name},
                     {"version", static_cast<std::uint32_t>(row.key.version)},
                     {"kind", meaning.kind},
@@ -102,7 +85,7 @@ void print(const DataDirectory& data, const std::vector<Row>& rows) {
   std::vector<std::vector<std::string>> table{
       {"KEY", "VERSION", "STATE", "KIND", "MADE", "PLACE", "FOR"}};
   for (const Row& row : rows) {
-    const Meaning meaning = meaning_of(row.key.name);
+    const KeyMeaning meaning = meaning_of_key(row.key.name);
     std::string opens(meaning.opens);
     if (row.files) opens += fmt::format(" ({} files)", *row.files);
     table.push_back({row.key.name, std::to_string(static_cast<std::uint32_t>(row.key.version)),
@@ -113,6 +96,11 @@ void print(const DataDirectory& data, const std::vector<Row>& rows) {
 }
 
 Result<Exit> list(const ListOptions& options) {
+  if (options.directory.empty()) {
+    KeyCallOptions call = options.call;
+    call.json = options.json;
+    return list_keys_online(call);
+  }
   const DataDirectory data = TRY(open_keys_to_look(options.directory, options));
   const std::vector<Row> rows = TRY(collect(data));
   if (options.json) {
@@ -123,7 +111,13 @@ Result<Exit> list(const ListOptions& options) {
   return Exit::ok;
 }
 
-Result<Exit> rotate(const RotationOptions& options) {
+Result<Exit> rotate(const RotateOptions& options) {
+  if (options.directory.empty()) {
+    KeyCallOptions call = options.call;
+    call.name = options.name;
+    call.json = options.json;
+    return rotate_key_online(call);
+  }
   const RotatedKey done = TRY(rotate_key(options));
   if (options.json) {
     OrderedJson destroyed = OrderedJson::array();
@@ -144,48 +138,61 @@ Result<Exit> rotate(const RotationOptions& options) {
 void add_list(CLI::App& keys, Invocation& invocation) {
   auto options = std::make_shared<ListOptions>();
   CLI::App& command = *keys.add_subcommand("list", "Every key of a node; never a secret");
-  command.add_option("--data", options->directory, "The data directory; it may be served")
-      ->required();
+  command.add_option("--data", options->directory,
+                     "A data directory, instead of asking a server; it may be served");
+  add_client_options(command, options->call.client);
   add_key_access(command, *options,
                  "File whose content opens the keys (not needed after serve --dev)");
   command.add_flag("--json", options->json, "Print JSON");
   command.footer(
-      "Changes nothing. Also for the directory of a witness or of a certificate authority.\n\n"
-      "Example: meridian keys list --data ./ledger --json");
+      "Changes nothing. A server lists its own: of several replicas each has others. With --data "
+      "also for\nthe directory of a witness or of a certificate authority.\n\n"
+      "Example: meridian keys list --server 127.0.0.1:7401\n"
+      "         meridian keys list --data ./ledger --json");
   on_run(command, invocation, options, list);
 }
 
 void add_rotate(CLI::App& keys, Invocation& invocation) {
-  auto options = std::make_shared<RotationOptions>();
+  auto options = std::make_shared<RotateOptions>();
   CLI::App& command =
       *keys.add_subcommand("rotate", "Put a new key in the place of one, and destroy the old one");
   command.add_option("KEY", options->name, "storage or epoch; what others need is said below")
       ->required();
-  command.add_option("--data", options->directory, "The data directory, not being served")
-      ->required();
+  command.add_option("--data", options->directory,
+                     "A data directory that is not being served, instead of asking a server");
+  command
+      .add_option("--replica", options->call.replica, "storage: of which replica (else of each)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("ID");
+  command.add_flag("--wait", options->call.waits,
+                   "storage: until the server's old one is destroyed, within --timeout");
+  add_client_options(command, options->call.client);
+  add_approval_options(command, options->call.client);
   add_key_access(command, *options,
                  "File whose content opens the keys (not needed after serve --dev)");
   command
       .add_option("--approval", options->approval,
-                  "What two people signed, if the node served people who are known")
+                  "With --data: what two people signed, if the node served people who are known")
       ->type_name("FILE");
   command.add_flag("--json", options->json, "Print JSON");
   command.footer(
       "storage   The random key of each file is wrapped under the new one; no record is written\n"
       "          again, so it takes as long as there are files, not bytes. Then the old one is\n"
-      "          destroyed. Interrupted, it goes on at the next start. It is one node's alone: of\n"
-      "          several replicas, one after the other can stop for it.\n"
-      "epoch     Of a node that is alone: the keys of persons are wrapped under the new one, and "
-      "the\n"
-      "          old one is destroyed, so that old copies of the key table open nothing. Of "
-      "several\n"
-      "          replicas it turns whenever somebody is forgotten, on all of them.\n"
+      "          destroyed. A server does it in the background while it serves; interrupted, it "
+      "goes on\n"
+      "          at the next start. Each replica has its own: the leader asks them all, or one.\n"
+      "epoch     The keys of persons are wrapped under the new one, and the old one is destroyed "
+      "on every\n"
+      "          replica, so that old copies of the key table open nothing. It turns by itself "
+      "once a day,\n"
+      "          and whenever somebody is forgotten. With --data: of a node that is alone.\n"
       "log, cosign, exchange   are who a replica is; `meridian node replace` puts one with keys "
       "of\n"
       "          its own in its place.\n"
       "cell, payload, commit, index   give the records their names and commitments, which are for\n"
       "          ever: they are never turned over.\n\n"
-      "Example: meridian keys rotate storage --data ./ledger");
+      "Example: meridian keys rotate storage --server 127.0.0.1:7401,127.0.0.1:7402\n"
+      "         meridian keys rotate storage --data ./ledger");
   on_run(command, invocation, options, rotate);
 }
 

@@ -148,7 +148,7 @@ Result<Node> open_node(const NodeOptions& options) {
   Node node;
   node.clock = io::os_clock();
   node.entropy = io::os_entropy();
-  node.disk = TRY(open_directory(options.directory));
+  node.disk = std::make_unique<storage::GuardedDisk>(TRY(open_directory(options.directory)));
   Result<std::unique_ptr<io::DiskLock>> lock = node.disk->lock(lock_path);
   if (!lock && lock.error().code == Code::failed_precondition) {
     return fail(Code::failed_precondition,

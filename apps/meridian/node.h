@@ -15,6 +15,7 @@
 #include "io/disk.h"
 #include "io/entropy.h"
 #include "key_access.h"
+#include "storage/guarded_disk.h"
 #include "storage/key_store.h"
 
 namespace meridian::app {
@@ -32,7 +33,7 @@ struct NodeOptions : KeyAccess {
 struct Node {
   std::unique_ptr<io::Clock> clock;
   std::unique_ptr<io::Entropy> entropy;
-  std::unique_ptr<io::Disk> disk;
+  std::unique_ptr<storage::GuardedDisk> disk;
   std::unique_ptr<io::DiskLock> lock;
   std::unique_ptr<storage::KeyStore> keys;
   u128 cell = 0;

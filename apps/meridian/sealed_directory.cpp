@@ -37,7 +37,7 @@ Result<Node> open_locked(const NodeOptions& options, io::Duration patience) {
   Node node;
   node.clock = io::os_clock();
   node.entropy = io::os_entropy();
-  node.disk = TRY(open_directory(options.directory));
+  node.disk = std::make_unique<storage::GuardedDisk>(TRY(open_directory(options.directory)));
   if (TRY(node.disk->exists(cell_path)))
     return fail(Code::failed_precondition,
                 fmt::format("{} is the directory of a ledger. name one of its own, which another "

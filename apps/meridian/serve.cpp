@@ -386,6 +386,10 @@ Result<Exit> serve(const ServeOptions& options) {
                        {}};
   setting.readings_every = io::seconds(options.readings_seconds);
   if (!is_dev) setting.identity_directory = "/" + below_root(options.identity.directory);
+  const std::unique_ptr<io::Executor> turning = io::os_executor("keys");
+  const std::unique_ptr<storage::StorageTurner> turner = storage::StorageTurner::start(
+      {*node.disk, *node.keys, *turning, setting.notice, stop_at_once});
+  setting.storage_turner = turner.get();
   return serve_until_signal(setting, signals);
 }
 

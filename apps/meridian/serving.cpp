@@ -108,6 +108,11 @@ replica::Replica::Io ServeSetting::replica_io(metrics::Registry& metrics) const 
   result.behind = behind;
   result.standing = standing;
   result.damaged = damaged;
+  result.turn_storage = [turner = storage_turner, tell = notice] {
+    turner->begin([tell](const Result<storage::KeyVersion>& begun) {
+      if (!begun) tell("the leader asked for a new storage key: " + begun.error().message);
+    });
+  };
   return result;
 }
 
@@ -124,6 +129,8 @@ Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {
       TRY(start_witnessing(setting, self->cell_->replica(), threads, self->metrics_));
   backend.witnessing = self->witnessing_.get();
   backend.process_metrics = &setting.process_metrics;
+  backend.storage_turner = setting.storage_turner;
+  if (setting.config.group) backend.replica_id = setting.config.group->id;
   backend.callers = &self->callers_.emplace(setting.identity.credentials());
   self->policies_ = start_policies(setting, backend, *threads.policy);
   backend.policies = self->policies_.get();

@@ -21,6 +21,7 @@
 #include "metrics/registry.h"
 #include "node.h"
 #include "replica/catch_up.h"
+#include "storage/storage_turner.h"
 #include "witness/witnessing.h"
 
 namespace meridian::app {
@@ -71,6 +72,8 @@ struct ServeSetting {
   std::function<void(replica::Standing)> standing{};
   /// What this replica keeps is damaged.
   std::function<void(const Error& what)> damaged{};
+  /// Outlives every opening of the cell.
+  storage::StorageTurner* storage_turner = nullptr;
   /// Directory of the identity, as an absolute path: for acts while it does not serve.
   std::string identity_directory{};
   io::Duration readings_every = cell::ReadingKeeper::write_every_usual;
