@@ -11,7 +11,8 @@ KeyCustodian::KeyCustodian(KeyParts parts, std::function<void()> erased)
     : parts_(std::move(parts)),
       fold_(parts_, board_,
             {std::move(erased), [this](std::uint32_t number) { maker_.turned(number); },
-             [this](std::uint64_t end) { maker_.folded(end); }, [this] { tell(); }}),
+             [this](std::uint64_t end) { maker_.folded(end); }, [this] { tell(); },
+             [this] { maker_.not_handed_on(); }}),
       maker_(parts_, fold_, board_, [this] { tell(); }) {}
 
 void KeyCustodian::start() {

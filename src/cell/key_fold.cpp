@@ -184,6 +184,7 @@ void KeyFold::tick() {
   if (missing_ != 0) ask_missing();
   scan_next();
   note_place();
+  parts_.table.drop_handed_on();
   std::erase_if(asked_, [this](const auto& one) { return has_passed(one.second.at, patience); });
   std::erase_if(lent_,
                 [this](const auto& one) { return has_passed(one.second.at, io::seconds(30)); });
@@ -200,16 +201,17 @@ KeyNews KeyFold::news() const {
 }
 
 void KeyFold::receive(std::uint64_t from, const KeyNews& news) {
-  if (missing_ != 0) return ask_missing();
+  if (missing_ != 0) ask_missing();
   const replica::Leadership now = parts_.leadership();
-  if (now.is_ours || from != now.leader || news.candidate == 0 || news.candidate == candidate_ ||
-      news.turns != parts_.table.place().turns)
+  if (now.is_ours || from != now.leader || news.candidate == 0 || news.candidate == candidate_)
     return;
+  // Who waits for another KEK is as good a keeper of the next one.
+  if (missing_ == 0 && news.turns != parts_.table.place().turns) return;
   if (parts_.table.holds_kek(news.candidate)) {
     candidate_ = news.candidate;
     next_.changed();
   } else {
-    ask_kek(from, news.candidate);
+    ask_kek({from}, news.candidate);
   }
 }
 
@@ -221,23 +223,25 @@ void KeyFold::ask_missing() {
     else
       return;
   }
-  bool is_somewhere = false;
+  std::vector<std::uint64_t> peers;
   for (const auto& [peer, news] : board_)
-    if (news.check == missing_ || news.candidate == missing_)
-      is_somewhere |= ask_kek(peer, missing_);
-  if (!is_somewhere) begin_copy();
+    if (news.check == missing_ || news.candidate == missing_) peers.push_back(peer);
+  if (peers.empty())
+    begin_copy();
+  else
+    ask_kek(peers, missing_);
 }
 
-/// True if it is asked for now or was just before.
-bool KeyFold::ask_kek(std::uint64_t from, u128 check) {
-  if (asked_.contains(check)) return true;
+/// Unless it was asked for just before. All are asked: what is in a token is not handed on for
+/// ever.
+void KeyFold::ask_kek(const std::vector<std::uint64_t>& peers, u128 check) {
+  if (asked_.contains(check)) return;
   std::array<Byte, 32> secret;
   parts_.entropy.fill(secret);
   Asked asked{crypto::ExchangeKey(secret), parts_.clock.monotonic()};
   crypto::cleanse(secret);
-  send(from, KeyQuestion{check, asked.once.public_key()});
+  for (const std::uint64_t peer : peers) send(peer, KeyQuestion{check, asked.once.public_key()});
   asked_.emplace(check, std::move(asked));
-  return true;
 }
 
 std::array<Byte, 64> KeyFold::aad(std::uint64_t reader, u128 check) const {
@@ -264,7 +268,11 @@ void KeyFold::answer(std::uint64_t to, const KeyQuestion& question) {
   const auto readers = parts_.exchange_keys();
   const auto reader = readers.find(to);
   const Result<Bytes> kek = parts_.table.kek(question.check);
-  if (reader == readers.end() || !kek) return;
+  if (reader == readers.end()) return;
+  if (!kek) {
+    if (question.check == parts_.table.check()) next_.not_handed_on();
+    return;
+  }
   std::array<Byte, 32> half, other_half, once_a, once_b;
   parts_.entropy.fill(half);
   parts_.entropy.fill(once_a);
@@ -313,8 +321,10 @@ void KeyFold::begin_copy() {
   const KeyNews* best = nullptr;
   std::uint64_t from = 0;
   for (const auto& [peer, news] : board_)
+    // The leader, if it is one of them: it makes a turn if nobody hands the KEK on.
     if (news.is_complete && news.turns > missing_number_ &&
-        (best == nullptr || news.turns > best->turns)) {
+        (best == nullptr || news.turns > best->turns ||
+         (news.turns == best->turns && peer == parts_.leadership().leader))) {
       best = &news;
       from = peer;
     }
@@ -323,7 +333,7 @@ void KeyFold::begin_copy() {
   if (parts_.table.holds_kek(best->check))
     ask_part();
   else
-    ask_kek(from, best->check);
+    ask_kek({from}, best->check);
 }
 
 void KeyFold::ask_part() {

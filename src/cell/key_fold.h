@@ -30,6 +30,7 @@ class KeyFold {
     std::function<void(std::uint32_t number)> turned;  ///< The KEK before is destroyed here.
     std::function<void(std::uint64_t record)> folded;  ///< All below is in the table.
     std::function<void()> changed;                     ///< There is news for the others.
+    std::function<void()> not_handed_on;  ///< Somebody needs the KEK in use: it stays in a token.
   };
   KeyFold(const KeyParts& parts, const KeyBoard& board, Next next);
 
@@ -80,7 +81,7 @@ class KeyFold {
   void note_place();
 
   void ask_missing();
-  bool ask_kek(std::uint64_t from, u128 check);
+  void ask_kek(const std::vector<std::uint64_t>& peers, u128 check);
   void begin_copy();
   void ask_part();
   void finish_copy();

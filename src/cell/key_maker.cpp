@@ -57,7 +57,7 @@ void KeyMaker::end() {
   proposed_rows_.clear();
   for (const Batch& batch : std::exchange(batches_, {}))
     if (batch.folded) batch.folded();  // it is in the log
-  is_due_ = is_old_ = false;
+  is_due_ = is_old_ = is_asked_for_ = false;
   looked_at_.reset();
   age_looked_at_.reset();
   if (waiters_.empty() && forgets_.empty() && keeps_.empty()) return;
@@ -240,6 +240,13 @@ void KeyMaker::add_due(ledger::Request& request) {
 
 // --- turns ---
 
+/// Not while one is on its way: that KEK is handed on for a while.
+void KeyMaker::not_handed_on() {
+  if (!is_making() || turn_ || is_asked_for_) return;
+  is_asked_for_ = true;
+  pump();
+}
+
 void KeyMaker::look_for_age() {
   if (!is_making() || is_old_ || turn_) return;
   if (age_looked_at_ && !has_passed(*age_looked_at_, epoch_look_period)) return;
@@ -261,7 +268,7 @@ void KeyMaker::forget(u128 actor, u128 subject, Forgotten done) {
 /// To forget somebody, because something is due, or because no KEK was ever made.
 bool KeyMaker::is_turn_wanted() const {
   if (!is_making() || turn_) return false;
-  if (!forgets_.empty() || is_due_ || is_old_) return true;
+  if (!forgets_.empty() || is_due_ || is_old_ || is_asked_for_) return true;
   return parts_.table.check() == 0 &&
          std::ranges::any_of(waiters_, [](const Waiter& waiter) { return waiter.batch == 0; });
 }
@@ -293,7 +300,11 @@ void KeyMaker::pump(const replica::GroupState& group) {
     fold_.offer(candidate_);
     tell_();
   }
-  if (!is_held(group)) return;
+  if (!is_held(group)) {
+    // In tokens, and nobody is told it any more: another one.
+    if (!parts_.table.kek(candidate_)) candidate_ = 0;
+    return;
+  }
   // Rows on their way are under the KEK of now: the turn comes behind them.
   parts_.table.hold(true);
   if (batches_.empty()) propose_turn();
@@ -348,7 +359,7 @@ void KeyMaker::propose_turn() {
     turn.forgets.push_back(std::move(forget));
   }
   forgets_ = std::move(later);
-  is_old_ = false;
+  is_old_ = is_asked_for_ = false;
   const std::uint32_t turn_at = request->command_count();
   for (Forget& forget : turn.forgets)
     if (forget.subject == 0) forget.first = turn_at;

@@ -8,6 +8,7 @@
 //                 -> one request: what each that waits has to go, turn_epoch
 //                 -> folded here: done when the others have turned, or patience ends
 //   once an hour  -> what is due by the clock goes as what is forgotten, once a day
+//   a KEK that stays in tokens is asked for -> the same: the next one is handed on
 //   once a day    -> the same without anything that has to go: old copies of tables open no more
 //
 // All is proposed in the term that it was made in, or not at all. On the door's executor.
@@ -66,6 +67,7 @@ class KeyMaker {
   /// Of the fold.
   void folded(std::uint64_t end);
   void turned(std::uint32_t number);
+  void not_handed_on();
   void heard() { pump(); }
   /// This replica does not lead any more: nothing is made, and who waits is told so.
   void end();
@@ -146,7 +148,8 @@ class KeyMaker {
   std::deque<Keep> keeps_;
   bool is_due_ = false;  ///< Something is to be destroyed by the clock.
   std::optional<io::MonotonicTime> looked_at_, due_turned_at_;
-  bool is_old_ = false;  ///< The KEK in use has been for a day.
+  bool is_old_ = false;        ///< The KEK in use has been for a day,
+  bool is_asked_for_ = false;  ///< or a replica needs it, and it does not leave its tokens.
   std::optional<io::MonotonicTime> age_looked_at_;
   u128 candidate_{};
   io::MonotonicTime offered_at_{};

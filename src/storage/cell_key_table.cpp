@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <utility>
 
 #include "base/assert.h"
@@ -29,7 +30,7 @@ namespace {
 class FoldedKeyTable final : public CellKeyTable {
  public:
   FoldedKeyTable(const SealedContext& context, KeyStore& keys, io::Clock& clock)
-      : entropy_(context.entropy), keys_(keys), file_(context, keys), rows_(clock) {}
+      : entropy_(context.entropy), keys_(keys), clock_(clock), file_(context, keys), rows_(clock) {}
 
   Status start() {
     TRY(file_.open([this](const KeyRow& row) { rows_.take_in(row); }));
@@ -175,23 +176,30 @@ class FoldedKeyTable final : public CellKeyTable {
 
   u128 check() const override { return check_; }
   Result<u128> offer() override {
-    // Given, not made by the store: one made in an HSM could not be handed to other replicas.
+    // Given, not made by the store: one made in a token could not be handed to other replicas.
     std::array<Byte, crypto::aead_key_size> fresh;
     entropy_.fill(fresh);
     const crypto::Secret kek{Bytes(fresh)};
     crypto::cleanse(fresh);
-    TRY(keys_.add_given({{epoch_key, kek.bytes()}}));
+    TRY(keep(kek));
     return kek_check(kek.bytes());
   }
   bool holds_kek(u128 check) const override { return find_kek(check).has_value(); }
   Result<Bytes> kek(u128 check) const override {
     const auto version = find_kek(check);
     if (!version) return fail(Code::not_found, "the key of that epoch is not here");
+    if (const auto handed_on = handed_on_.find(check); handed_on != handed_on_.end())
+      return handed_on->second.kek.bytes();
     return TRY(keys_.get(epoch_key, *version)).secret;
   }
   Status take(const crypto::Secret& kek) override {
     if (holds_kek(kek_check(kek.bytes()))) return {};
-    return keys_.add_given({{epoch_key, kek.bytes()}});
+    return keep(kek);
+  }
+  void drop_handed_on() override {
+    std::erase_if(handed_on_, [now = clock_.monotonic()](const auto& one) {
+      return now - one.second.since >= handed_on_for;
+    });
   }
 
   Copy copy() const override {
@@ -281,9 +289,24 @@ class FoldedKeyTable final : public CellKeyTable {
     rows_.drop_keys();
   }
 
+  Status keep(const crypto::Secret& kek) {
+    const u128 check = kek_check(kek.bytes());
+    TRY(keys_.give_wrapper(epoch_key, kek.bytes(), check));
+    if (!keys_.token_display().empty())
+      handed_on_.insert_or_assign(check, HandedOn{kek.copy(), clock_.monotonic()});
+    return {};
+  }
+
+  Result<u128> check_of(KeyVersion version) const {
+    for (const KeyStore::Listing& key : keys_.list())
+      if (key.name == epoch_key && key.version == version && key.check != 0) return key.check;
+    return kek_check(TRY(keys_.get(epoch_key, version)).secret);
+  }
+
   std::optional<KeyVersion> find_kek(u128 check) const {
     for (const KeyStore::Listing& key : keys_.list()) {
       if (key.name != epoch_key) continue;
+      if (key.check == check) return key.version;
       const Result<KeyStore::Key> held = keys_.get(epoch_key, key.version);
       if (held && kek_check(held->secret) == check) return key.version;
     }
@@ -291,8 +314,7 @@ class FoldedKeyTable final : public CellKeyTable {
   }
 
   Status take_check() {
-    if (place_.turns != 0)
-      check_ = kek_check(TRY(keys_.get(epoch_key, KeyVersion{file_.epoch()})).secret);
+    if (place_.turns != 0) check_ = TRY(check_of(KeyVersion{file_.epoch()}));
     return {};
   }
 
@@ -313,11 +335,17 @@ class FoldedKeyTable final : public CellKeyTable {
 
   io::Entropy& entropy_;
   KeyStore& keys_;
+  io::Clock& clock_;
   KeyFile file_;
   SubjectRows rows_;
   KeyPlace place_;
-  u128 check_{};                  // of the KEK in use; of none before the first turn
-  std::vector<KeyRow> buffered_;  // folded in, not yet durable here
+  struct HandedOn {
+    crypto::Secret kek;
+    io::MonotonicTime since;
+  };
+  std::map<u128, HandedOn> handed_on_;  // of those in a token
+  u128 check_{};                        // of the KEK in use; of none before the first turn
+  std::vector<KeyRow> buffered_;        // folded in, not yet durable here
 
   std::uint64_t term_ = 0;
   bool holds_ = false;

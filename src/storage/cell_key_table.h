@@ -68,11 +68,17 @@ class CellKeyTable : public SubjectKeyring {
   // --- handing over ---
   /// Of the KEK in use; 0 before the first turn.
   virtual u128 check() const = 0;
+  /// What is in a token does not come out: its KEK is handed on for so long after it came here, and
+  /// then no more. Whoever needs one later makes a turn necessary (cell/key_maker.h).
+  static constexpr io::Duration handed_on_for = io::seconds(60);
   /// A fresh KEK for the next turn; durable. Errors: of the key store.
   virtual Result<u128> offer() = 0;
   virtual bool holds_kek(u128 check) const = 0;
-  /// Errors: not_found.
+  /// To hand it on; valid until the next call. Errors: not_found; failed_precondition if it is in a
+  /// token for longer than that.
   virtual Result<Bytes> kek(u128 check) const = 0;
+  /// Overwrites those whose time is over. To be called every few seconds.
+  virtual void drop_handed_on() = 0;
   /// A KEK from another replica; durable when it returns.
   virtual Status take(const crypto::Secret& kek) = 0;
 

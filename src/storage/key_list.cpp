@@ -69,9 +69,13 @@ std::optional<Keys> decode_keys(Bytes plain, bool has_token) {
     std::uint64_t created_ns = reader.u64();
     std::uint16_t size = reader.u16();
     Bytes secret = reader.take(size);
+    const bool given = has_token && kind == StoredKind::token_given;
     const bool inside = has_token && kind == token_kind_of(name);
-    if (!reader.ok() || !is_key_store_name(name) || (!inside && kind != kind_of(name)) ||
-        version == KeyVersion{0} || size != (inside ? 0 : key_secret_size))
+    if (!reader.ok() || !is_key_store_name(name) || (!inside && !given && kind != kind_of(name)) ||
+        version == KeyVersion{0} ||
+        size != (given    ? key_check_size
+                 : inside ? 0
+                          : key_secret_size))
       return std::nullopt;
     NameVersion id{std::move(name), version};
     if (!keys.empty() && id <= keys.rbegin()->first) return std::nullopt;

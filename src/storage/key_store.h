@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/u128.h"
 #include "crypto/ed25519.h"
 #include "crypto/kdf.h"
 #include "crypto/key_wrapper.h"
@@ -95,6 +96,10 @@ class KeyStore {
   /// Adds a next version of each name with the secret given, all of them or none; otherwise as
   /// add().
   virtual Status add_given(const std::vector<Given>& keys) = 0;
+  /// Adds a next version of `name`, which wraps, with the secret given (32 bytes, asserted): into
+  /// the token if there is one, from where it does not come out again. `check`, which tells it from
+  /// others and gives nothing away, is listed with it then. Otherwise as add().
+  virtual Status give_wrapper(std::string_view name, Bytes secret, u128 check) = 0;
   /// Destroys one version: the store is rewritten without it, and the file that held it is
   /// overwritten. Durable when it returns. Errors: not_found; failed_precondition for the newest
   /// version of a name (add the next one first).
@@ -106,6 +111,7 @@ class KeyStore {
     std::uint64_t created_ns;
     KeyKind kind = KeyKind::symmetric;
     bool is_in_token = false;  ///< Its secret is nowhere else.
+    u128 check{};              ///< Of one that give_wrapper() brought into a token.
   };
   virtual std::vector<Listing> list() const = 0;
   /// The token that holds those which are in one; empty if there is none.

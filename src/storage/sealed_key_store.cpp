@@ -68,11 +68,23 @@ std::string TokenKeys::label(std::string_view name, KeyVersion version) const {
 
 Result<KeyVersion> TokenKeys::make(std::string_view name, KeyVersion version,
                                    StoredKind kind) const {
+  return make_free(name, version, [&](const std::string& fresh) {
+    return kind == StoredKind::token_ed25519 ? token->make_ed25519(fresh)
+           : kind == StoredKind::token_p256  ? token->make_p256(fresh)
+                                             : token->make_wrapping_key(fresh);
+  });
+}
+
+Result<KeyVersion> TokenKeys::give(std::string_view name, KeyVersion version, Bytes key) const {
+  return make_free(name, version,
+                   [&](const std::string& fresh) { return token->give_wrapping_key(fresh, key); });
+}
+
+template <typename Make>
+Result<KeyVersion> TokenKeys::make_free(std::string_view name, KeyVersion version,
+                                        const Make& make) const {
   for (int tried = 0; tried < versions_tried_max; ++tried) {
-    const std::string fresh = label(name, version);
-    Status made = kind == StoredKind::token_ed25519 ? token->make_ed25519(fresh)
-                  : kind == StoredKind::token_p256  ? token->make_p256(fresh)
-                                                    : token->make_wrapping_key(fresh);
+    Status made = make(label(name, version));
     if (made) return version;
     if (made.error().code != Code::already_exists) return std::move(made).error();
     // Made before, by a change that a crash kept from the store, or by a newer copy of it.
@@ -121,6 +133,8 @@ Result<std::shared_ptr<const crypto::KeyWrapper>> SealedKeyStore::wrapper_of(
   if (found.kind == StoredKind::symmetric) return crypto::make_key_wrapper(found.secret);
   if (found.kind == StoredKind::token_symmetric)
     return inside_.token->wrapper(inside_.label(name, found.version));
+  if (found.kind == StoredKind::token_given)
+    return inside_.token->wrapper(inside_.label(name, found.version), token::Origin::given);
   return wrong_kind(name, "wraps");
 }
 
@@ -173,7 +187,9 @@ std::vector<KeyStore::Listing> SealedKeyStore::list() const {
         : key.kind == StoredKind::ed25519_seed || key.kind == StoredKind::token_ed25519
             ? KeyKind::ed25519
             : KeyKind::symmetric;
-    listing.push_back({id.name, id.version, key.created_ns, kind, is_in_token(key.kind)});
+    const u128 check =
+        key.kind == StoredKind::token_given ? load_le<u128>(key.secret.bytes().data()) : u128{};
+    listing.push_back({id.name, id.version, key.created_ns, kind, is_in_token(key.kind), check});
   }
   return listing;
 }
@@ -225,6 +241,23 @@ Status SealedKeyStore::add_given(const std::vector<Given>& given) {
                   StoredKey{kind_of(one.name), static_cast<std::uint64_t>(io_.clock.now().time),
                             crypto::Secret(one.secret)});
   }
+  return put(std::move(fresh));
+}
+
+Status SealedKeyStore::give_wrapper(std::string_view name, Bytes secret, u128 check) {
+  ASSERT(secret.size() == key_secret_size);
+  if (inside_.token == nullptr) return add_given({{name, secret}});
+  const std::lock_guard turn(changes_);
+  TRY(check_usable());
+  TRY(check_room(1));
+  const KeyVersion next = TRY(next_version(name));
+  const KeyVersion version = TRY(inside_.give(name, next, secret));
+  std::array<Byte, key_check_size> told{};
+  store_le(told.data(), check);
+  Keys fresh;
+  fresh.emplace(NameVersion{std::string(name), version},
+                StoredKey{StoredKind::token_given, static_cast<std::uint64_t>(io_.clock.now().time),
+                          crypto::Secret(Bytes(told))});
   return put(std::move(fresh));
 }
 

@@ -68,21 +68,22 @@ CK_RV find_objects(const Call& call, Attributes wanted, std::vector<CK_OBJECT_HA
   return answer != CKR_OK ? answer : ended;
 }
 
-/// Sensitive and never extractable, now and ever since it was made.
-CK_RV check_kept(const Call& call, CK_OBJECT_HANDLE key) {
+/// Sensitive and not extractable; one that was made inside, ever since it was.
+CK_RV check_kept(const Call& call, CK_OBJECT_HANDLE key, Origin origin) {
   CK_BBOOL sensitive = CK_FALSE, extractable = CK_TRUE, always = CK_FALSE, never = CK_FALSE;
   Attributes asked{flag(CKA_SENSITIVE, sensitive), flag(CKA_EXTRACTABLE, extractable),
                    flag(CKA_ALWAYS_SENSITIVE, always), flag(CKA_NEVER_EXTRACTABLE, never)};
   const CK_RV answer =
       call.token.C_GetAttributeValue(call.session, key, asked.data(), count(asked));
   if (answer != CKR_OK) return answer;
-  const bool is_kept =
-      sensitive == CK_TRUE && extractable == CK_FALSE && always == CK_TRUE && never == CK_TRUE;
+  const bool is_kept = sensitive == CK_TRUE && extractable == CK_FALSE &&
+                       (origin == Origin::given || (always == CK_TRUE && never == CK_TRUE));
   return is_kept ? CKR_OK : lets_out;
 }
 
 /// The secret or private key of that label, checked once per session.
-CK_RV find_key(const Call& call, std::string_view label, CK_OBJECT_HANDLE& key) {
+CK_RV find_key(const Call& call, std::string_view label, CK_OBJECT_HANDLE& key,
+               Origin origin = Origin::made) {
   const auto known = call.keys.find(std::string(label));
   if (known != call.keys.end()) {
     key = known->second;
@@ -94,7 +95,7 @@ CK_RV find_key(const Call& call, std::string_view label, CK_OBJECT_HANDLE& key) 
     if (answer != CKR_OK) return answer;
     if (found.empty()) continue;
     if (found.size() > 1) return is_there;
-    answer = check_kept(call, found.front());
+    answer = check_kept(call, found.front(), origin);
     if (answer != CKR_OK) return answer;
     key = found.front();
     call.keys.emplace(label, key);
@@ -141,6 +142,20 @@ class Pkcs11Token final : public Token, public std::enable_shared_from_this<Pkcs
       return call.token.C_GenerateKey(call.session, &generate, key.data(), count(key), &made);
     });
   }
+  Status give_wrapping_key(std::string_view label, Bytes key) override {
+    ASSERT(key.size() == crypto::aead_key_size);
+    const auto create = [&](const Call& call) {
+      CK_OBJECT_CLASS secret = CKO_SECRET_KEY;
+      CK_KEY_TYPE aes = CKK_AES;
+      Attributes given = private_attributes(label, CKA_WRAP);
+      given.insert(given.end(),
+                   {number(CKA_CLASS, secret), number(CKA_KEY_TYPE, aes), attribute(CKA_VALUE, key),
+                    flag(CKA_UNWRAP, yes), flag(CKA_ENCRYPT, no), flag(CKA_DECRYPT, no)});
+      CK_OBJECT_HANDLE there = 0;
+      return call.token.C_CreateObject(call.session, given.data(), count(given), &there);
+    };
+    return make(label, create, Origin::given);
+  }
   Status make_ed25519(std::string_view label) override {
     return make_pair(label, CKM_EC_EDWARDS_KEY_PAIR_GEN, ed25519_curve);
   }
@@ -183,17 +198,18 @@ class Pkcs11Token final : public Token, public std::enable_shared_from_this<Pkcs
     return std::vector<std::string>(sorted.begin(), sorted.end());
   }
 
-  Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(std::string_view label) override;
+  Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(std::string_view label,
+                                                            Origin origin) override;
   Result<std::unique_ptr<crypto::Ed25519Signer>> ed25519(std::string_view label) override;
   Result<crypto::P256PrivateKey> p256(std::string_view label) override;
 
   /// Of 32 bytes, through a key that lives in this session only: AES-KW wraps keys, not bytes.
-  Result<crypto::WrappedKey> wrap(const std::string& label, Bytes key) {
+  Result<crypto::WrappedKey> wrap(const std::string& label, Origin origin, Bytes key) {
     ASSERT(key.size() == crypto::aead_key_size);
     crypto::WrappedKey wrapped{};
     TRY(ask("wrapping a key", label, [&](const Call& call) {
       CK_OBJECT_HANDLE wrapping = 0;
-      CK_RV answer = find_key(call, label, wrapping);
+      CK_RV answer = find_key(call, label, wrapping, origin);
       if (answer != CKR_OK) return answer;
       CK_OBJECT_CLASS secret = CKO_SECRET_KEY;
       CK_KEY_TYPE aes = CKK_AES;
@@ -213,15 +229,17 @@ class Pkcs11Token final : public Token, public std::enable_shared_from_this<Pkcs
     return wrapped;
   }
 
-  Result<crypto::Secret> unwrap(const std::string& label, const crypto::WrappedKey& wrapped) {
+  Result<crypto::Secret> unwrap(const std::string& label, Origin origin,
+                                const crypto::WrappedKey& wrapped) {
     std::array<Byte, crypto::aead_key_size> plain{};
-    Status done = ask("unwrapping a key", label,
-                      [&](const Call& call) { return unwrap_in(call, label, wrapped, plain); });
+    Status done = ask("unwrapping a key", label, [&](const Call& call) {
+      return unwrap_in(call, label, origin, wrapped, plain);
+    });
     crypto::Secret key{Bytes(plain)};
     crypto::cleanse(plain);
     if (done) return key;
     // Some tokens say no more than "error" to a wrapped key that is not theirs.
-    if (done.error().code == Code::unavailable && can_wrap(label)) return not_ours();
+    if (done.error().code == Code::unavailable && can_wrap(label, origin)) return not_ours();
     return std::move(done).error();
   }
 
@@ -275,19 +293,19 @@ class Pkcs11Token final : public Token, public std::enable_shared_from_this<Pkcs
                 "a wrapped key does not open: it was wrapped under another key, or is damaged");
   }
 
-  bool can_wrap(const std::string& label) {
+  bool can_wrap(const std::string& label, Origin origin) {
     const Buffer probe(crypto::aead_key_size, Byte{0x5a});
-    const Result<crypto::WrappedKey> wrapped = wrap(label, probe);
+    const Result<crypto::WrappedKey> wrapped = wrap(label, origin, probe);
     std::array<Byte, crypto::aead_key_size> plain{};
     return wrapped && ask("unwrapping a key", label, [&](const Call& call) {
-                        return unwrap_in(call, label, *wrapped, plain);
+                        return unwrap_in(call, label, origin, *wrapped, plain);
                       }).has_value();
   }
 
-  static CK_RV unwrap_in(const Call& call, const std::string& label,
+  static CK_RV unwrap_in(const Call& call, const std::string& label, Origin origin,
                          const crypto::WrappedKey& wrapped, MutableBytes plain) {
     CK_OBJECT_HANDLE wrapping = 0;
-    CK_RV answer = find_key(call, label, wrapping);
+    CK_RV answer = find_key(call, label, wrapping, origin);
     if (answer != CKR_OK) return answer;
     CK_OBJECT_CLASS secret = CKO_SECRET_KEY;
     CK_KEY_TYPE aes = CKK_AES;
@@ -312,7 +330,8 @@ class Pkcs11Token final : public Token, public std::enable_shared_from_this<Pkcs
   }
 
   /// Makes it if no object has the label, and keeps it only if the token does.
-  Status make(std::string_view label, const std::function<CK_RV(const Call&)>& generate) {
+  Status make(std::string_view label, const std::function<CK_RV(const Call&)>& generate,
+              Origin origin = Origin::made) {
     if (label.empty() || label.size() > label_size_max)
       return fail(Code::invalid_argument,
                   fmt::format("a label has 1 to {} characters", label_size_max));
@@ -324,7 +343,7 @@ class Pkcs11Token final : public Token, public std::enable_shared_from_this<Pkcs
     TRY(ask("making a key", label, generate));
     Status kept = ask("looking at a key", label, [&](const Call& call) {
       CK_OBJECT_HANDLE key = 0;
-      return find_key(call, label, key);
+      return find_key(call, label, key, origin);
     });
     if (!kept && kept.error().code == Code::failed_precondition) TRY(destroy(label));
     return kept;
@@ -367,16 +386,19 @@ class Pkcs11Token final : public Token, public std::enable_shared_from_this<Pkcs
 
 class TokenWrapper final : public crypto::KeyWrapper {
  public:
-  TokenWrapper(std::shared_ptr<Pkcs11Token> token, std::string_view label)
-      : token_(std::move(token)), label_(label) {}
-  Result<crypto::WrappedKey> wrap(Bytes key) const override { return token_->wrap(label_, key); }
+  TokenWrapper(std::shared_ptr<Pkcs11Token> token, std::string_view label, Origin origin)
+      : token_(std::move(token)), label_(label), origin_(origin) {}
+  Result<crypto::WrappedKey> wrap(Bytes key) const override {
+    return token_->wrap(label_, origin_, key);
+  }
   Result<crypto::Secret> unwrap(const crypto::WrappedKey& wrapped) const override {
-    return token_->unwrap(label_, wrapped);
+    return token_->unwrap(label_, origin_, wrapped);
   }
 
  private:
   std::shared_ptr<Pkcs11Token> token_;
   std::string label_;
+  Origin origin_;
 };
 
 class TokenEd25519 final : public crypto::Ed25519Signer {
@@ -402,13 +424,14 @@ class TokenEd25519 final : public crypto::Ed25519Signer {
   crypto::Ed25519PublicKey public_key_;
 };
 
-Result<std::shared_ptr<const crypto::KeyWrapper>> Pkcs11Token::wrapper(std::string_view label) {
+Result<std::shared_ptr<const crypto::KeyWrapper>> Pkcs11Token::wrapper(std::string_view label,
+                                                                       Origin origin) {
   TRY(ask("looking for a key", label, [&](const Call& call) {
     CK_OBJECT_HANDLE key = 0;
-    return find_key(call, label, key);
+    return find_key(call, label, key, origin);
   }));
   return std::shared_ptr<const crypto::KeyWrapper>(
-      std::make_shared<TokenWrapper>(shared_from_this(), label));
+      std::make_shared<TokenWrapper>(shared_from_this(), label, origin));
 }
 
 Result<std::unique_ptr<crypto::Ed25519Signer>> Pkcs11Token::ed25519(std::string_view label) {

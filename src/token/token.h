@@ -1,6 +1,7 @@
 // A PKCS#11 token (OASIS PKCS#11 v2.40; Ed25519 as in 3.0): an HSM, or SoftHSM. Keys are made, used
-// and destroyed inside it and cannot leave it; what a key is asked to do goes through the
-// interfaces of crypto/, so that nobody else sees where it lies.
+// and destroyed inside it and cannot leave it (one kind is brought in, and cannot leave either);
+// what a key is asked to do goes through the interfaces of crypto/, so that nobody else sees where
+// it lies.
 //
 // The module is loaded and asked directly, by the header of Debian's p11-kit; no OpenSSL engine is
 // between (its interface has no EdDSA). The URI is RFC 7512's, read by p11-kit. A resource; any
@@ -11,6 +12,7 @@
 // Ed25519.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,6 +34,11 @@ struct TokenAddress {
   std::string uri;
 };
 
+enum class Origin : std::uint8_t {
+  made,   ///< Inside, and never anywhere else.
+  given,  ///< Brought in; it does not come out again.
+};
+
 class Token {
  public:
   static constexpr std::size_t label_size_max = 128;
@@ -49,6 +56,9 @@ class Token {
   /// Makes a key inside. `label` has 1 to label_size_max characters. Errors: already_exists;
   /// failed_precondition if this token would let it out (it is destroyed again).
   virtual Status make_wrapping_key(std::string_view label) = 0;  ///< AES-256, for AES-KW only.
+  /// Brings in an AES-256 key, for AES-KW only, which is sensitive and not extractable from then
+  /// on. Errors: as of the others here.
+  virtual Status give_wrapping_key(std::string_view label, Bytes key) = 0;
   virtual Status make_ed25519(std::string_view label) = 0;
   virtual Status make_p256(std::string_view label) = 0;
   /// Every object of that label. Errors: not_found.
@@ -57,7 +67,8 @@ class Token {
   virtual Result<std::vector<std::string>> labels(std::string_view prefix) = 0;
 
   /// What they give shares the token, and may outlive this pointer to it.
-  virtual Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(std::string_view label) = 0;
+  virtual Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper(
+      std::string_view label, Origin origin = Origin::made) = 0;
   virtual Result<std::unique_ptr<crypto::Ed25519Signer>> ed25519(std::string_view label) = 0;
   virtual Result<crypto::P256PrivateKey> p256(std::string_view label) = 0;
 

@@ -17,6 +17,7 @@
 #include "sim/disk.h"
 #include "sim/world.h"
 #include "storage/cell_key.h"
+#include "storage/token_key_store.h"
 
 namespace meridian::cell {
 
@@ -36,7 +37,10 @@ class Keepers {
     bool is_damaged = false;  ///< Its records cannot be read.
   };
 
-  explicit Keepers(std::uint64_t seed, std::size_t founders = 3) : world(seed), random_(seed) {
+  /// With a token, the key stores of all have their keys there.
+  explicit Keepers(std::uint64_t seed, std::size_t founders = 3,
+                   std::shared_ptr<token::Token> token = nullptr)
+      : world(seed), random_(seed), token_(std::move(token)) {
     for (std::size_t i = 0; i < founders; ++i) join();
   }
   ~Keepers() {
@@ -50,7 +54,10 @@ class Keepers {
     Member& one = members[id];
     one.id = id;
     one.disk = std::make_unique<sim::Disk>(sim::DiskOptions{.seed = id});
-    ASSERT(storage::KeyStore::create(key_io(one), as_bytes("a passphrase"), {1, 1, 1}));
+    if (token_ != nullptr)
+      ASSERT(storage::create_token_key_store(key_io(one), token_).has_value());
+    else
+      ASSERT(storage::KeyStore::create(key_io(one), as_bytes("a passphrase"), {1, 1, 1}));
     group.membership.voters.push_back(id);
     group.set({id, "region-" + std::to_string(id), "host:1"});
     start(id);
@@ -82,6 +89,7 @@ class Keepers {
                                          io::Duration patience = io::seconds(10));
   std::optional<Result<ForgetAnswer>> forget(std::uint64_t at, const std::string& subject,
                                              io::Duration patience = io::seconds(10));
+  std::optional<Result<ForgetAnswer>> turn(std::uint64_t at);
   /// What replica `at` makes of the event in `record`.
   Result<door::OpenedEvent> read(std::uint64_t at, ledger::RecordIndex record);
 
@@ -93,6 +101,7 @@ class Keepers {
   std::uint32_t level = ledger::feature_level_newest;
   std::vector<std::string> notices;
   std::vector<std::string> fatal;
+  std::vector<std::uint64_t> storage_turns;  ///< Replicas that were told to turn theirs.
 
  private:
   struct Record {
@@ -119,11 +128,13 @@ class Keepers {
   std::unique_ptr<io::Executor> wire_ = world.make_executor("wire");
   std::vector<Record> log_;
   std::uint64_t leader_ = 0, term_ = 1;
+  std::shared_ptr<token::Token> token_;
 };
 
 inline void Keepers::start(std::uint64_t id) {
   Member& one = members[id];
-  auto opened = storage::KeyStore::open(key_io(one), as_bytes("a passphrase"));
+  auto opened = token_ != nullptr ? storage::open_token_key_store(key_io(one), token_)
+                                  : storage::KeyStore::open(key_io(one), as_bytes("a passphrase"));
   ASSERT(opened.has_value());
   one.keys = std::move(*opened);
   if (!one.keys->newest(storage::exchange_key_name))
@@ -194,6 +205,7 @@ inline KeyParts Keepers::parts_of(std::uint64_t id) {
     return all;
   };
   parts.is_clock_confirmed = [this] { return is_clock_confirmed; };
+  parts.turn_storage = [this, id] { storage_turns.push_back(id); };
   parts.stored_records = [this, id] { return members.at(id).stored; };
   parts.scan = [this, id](std::uint64_t first, std::uint64_t count) {
     if (members.at(id).is_damaged)
@@ -312,6 +324,14 @@ inline std::optional<Result<ForgetAnswer>> Keepers::forget(std::uint64_t at,
   for (std::int64_t left = static_cast<std::int64_t>(patience); left > 0 && !*outcome;
        left -= 10'000'000)
     world.advance(io::milliseconds(10));
+  return *outcome;
+}
+
+inline std::optional<Result<ForgetAnswer>> Keepers::turn(std::uint64_t at) {
+  auto outcome = std::make_shared<std::optional<Result<ForgetAnswer>>>();
+  members[at].custodian->turn(5,
+                              [outcome](Result<ForgetAnswer> done) { *outcome = std::move(done); });
+  for (int i = 0; i < 1'000 && !*outcome; ++i) world.advance(io::milliseconds(10));
   return *outcome;
 }
 

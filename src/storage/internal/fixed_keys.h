@@ -37,6 +37,7 @@ class FixedKeys final : public KeyStore {
   }
   Result<KeyVersion> add(std::string_view) override { return refuse(); }
   Status add_given(const std::vector<Given>&) override { return refuse(); }
+  Status give_wrapper(std::string_view, Bytes, u128) override { return refuse(); }
   Status destroy(std::string_view, KeyVersion) override { return refuse(); }
   std::vector<Listing> list() const override { return {}; }
 

@@ -17,6 +17,7 @@
 namespace meridian::storage {
 
 inline constexpr std::size_t key_secret_size = 32;
+inline constexpr std::size_t key_check_size = 16;
 inline constexpr std::size_t key_name_size_max = 32;
 inline constexpr std::size_t encoded_key_size_max =
     1 + key_name_size_max + 1 + 4 + 8 + 2 + key_secret_size;
@@ -31,6 +32,7 @@ enum class StoredKind : std::uint8_t {
   token_symmetric = 3,
   token_ed25519 = 4,
   token_p256 = 5,
+  token_given = 6,  ///< Wraps; its 16 bytes of check stand where others have their secret.
 };
 constexpr bool is_in_token(StoredKind kind) { return kind >= StoredKind::token_symmetric; }
 

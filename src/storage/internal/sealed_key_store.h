@@ -40,10 +40,14 @@ struct TokenKeys {
   std::shared_ptr<token::Token> token;
   std::array<Byte, 16> store{};
 
+  template <typename Make>
+  Result<KeyVersion> make_free(std::string_view name, KeyVersion version, const Make& make) const;
   std::string prefix() const;
   std::string label(std::string_view name, KeyVersion version) const;
   /// Makes `name` with `version`, or the next one that is free. Errors: of the token.
   Result<KeyVersion> make(std::string_view name, KeyVersion version, StoredKind kind) const;
+  /// The same with a key that wraps, which is brought in.
+  Result<KeyVersion> give(std::string_view name, KeyVersion version, Bytes key) const;
 };
 
 class SealedKeyStore final : public KeyStore {
@@ -61,6 +65,7 @@ class SealedKeyStore final : public KeyStore {
   Result<crypto::P256PrivateKey> p256(std::string_view name) const override;
   Result<KeyVersion> add(std::string_view name) override;
   Status add_given(const std::vector<Given>& given) override;
+  Status give_wrapper(std::string_view name, Bytes secret, u128 check) override;
   Status destroy(std::string_view name, KeyVersion version) override;
   std::vector<Listing> list() const override;
   std::string token_display() const override;
