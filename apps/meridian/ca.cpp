@@ -102,7 +102,7 @@ Result<Exit> run_issue(const IssueOptions& options) {
   Buffer csr;
   if (options.csr.empty()) {
     key = crypto::P256PrivateKey::generate();
-    csr = mesh::make_csr(*key, id.path.substr(1));
+    csr = TRY(mesh::make_csr(*key, id.path.substr(1)));
   } else {
     csr = to_buffer(as_bytes(TRY(read_input(options.csr, mesh::certificate_request_size_max))));
   }

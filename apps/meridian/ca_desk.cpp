@@ -68,7 +68,7 @@ mesh::CertificateChain CaDesk::chain_of(mesh::Certificate leaf) const {
 
 Status CaDesk::renew_own() {
   const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-  const Buffer csr = mesh::make_csr(key, "");
+  const Buffer csr = TRY(mesh::make_csr(key, ""));
   const Result<mesh::Certificate> leaf = in_turn([&] {
     return mesh::issue_own_on_record(*ca_.authority, *ca_.journal, csr, options_.lifetime_seconds,
                                      clock());

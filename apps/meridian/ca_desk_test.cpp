@@ -44,7 +44,7 @@ class CaDeskTest : public testing::Test {
   std::vector<std::unique_ptr<metrics::Registry>> registries_;
   std::unique_ptr<CaDesk> desk_;
   crypto::P256PrivateKey key_ = crypto::P256PrivateKey::generate();
-  Buffer csr_ = mesh::make_csr(key_, "pay");
+  Buffer csr_ = *mesh::make_csr(key_, "pay");
 };
 
 TEST_F(CaDeskTest, it_is_the_authority_by_its_own_certificate_and_alone) {
@@ -166,7 +166,7 @@ TEST_F(SignInTest, a_token_is_good_once_also_after_a_restart) {
 
 TEST_F(SignInTest, a_token_is_good_for_the_key_it_was_asked_for_alone) {
   api::AuthorityDesk::SignInAsk stolen = ask();
-  stolen.csr = mesh::make_csr(crypto::P256PrivateKey::generate(), "");
+  stolen.csr = *mesh::make_csr(crypto::P256PrivateKey::generate(), "");
   EXPECT_THAT(desk_->sign_in(stolen).error().message, HasSubstr("nonce"));
   stolen = ask();
   stolen.nonce_random = Buffer(oidc::nonce_random_size, 8);

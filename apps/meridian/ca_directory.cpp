@@ -62,14 +62,63 @@ Result<KeyPlace> place_of_key(const Node& node, const mesh::Certificate& certifi
   return KeyPlace{std::move(path), load_le<std::uint64_t>(certificate.spki_digest().data())};
 }
 
+bool is_in_token(const Node& node) { return !node.keys->token_display().empty(); }
+
+/// Versions of `ca` in the token, oldest first.
+std::vector<storage::KeyVersion> token_versions(const Node& node) {
+  std::vector<storage::KeyVersion> versions;
+  for (const storage::KeyStore::Listing& key : node.keys->list())
+    if (key.name == token_key_name) versions.push_back(key.version);
+  return versions;
+}
+
+/// The version whose public key the certificate has; none: its key is not there.
+Result<std::optional<storage::KeyVersion>> token_version_of(const Node& node,
+                                                            const mesh::Certificate& certificate) {
+  for (const storage::KeyVersion version : token_versions(node)) {
+    const crypto::P256PrivateKey key = TRY(node.keys->p256(token_key_name, version));
+    if (key.spki_digest() == certificate.spki_digest()) return std::optional(version);
+  }
+  return std::optional<storage::KeyVersion>();
+}
+
+Result<crypto::P256PrivateKey> read_token_key(const Node& node,
+                                              const mesh::Certificate& certificate) {
+  const auto version = TRY(token_version_of(node, certificate));
+  if (version) return node.keys->p256(token_key_name, *version);
+  return fail(Code::not_found,
+              fmt::format("{}: the key of the certificate {} is not there",
+                          node.keys->token_display(), node.disk->display(certificate_path)));
+}
+
+/// Nothing is issued any more by those before the one that issues now. Once more does no harm.
+Status destroy_older_token_keys(const Node& node, const mesh::Certificate& issuing) {
+  const auto used = TRY(token_version_of(node, issuing));
+  if (!used) return {};
+  for (const storage::KeyVersion version : token_versions(node))
+    if (version < *used) TRY(node.keys->destroy(token_key_name, version));
+  return {};
+}
+
 Result<crypto::P256PrivateKey> read_ca_key(const Node& node, const mesh::Certificate& certificate) {
-  if (!node.keys->token_display().empty()) return node.keys->p256(token_key_name);
+  if (is_in_token(node)) return read_token_key(node, certificate);
   const KeyPlace place = TRY(place_of_key(node, certificate));
   Buffer der = TRY(read_sealed_blob(context_of(node), place.path, place.number, key_tag));
   Result<crypto::P256PrivateKey> key = crypto::P256PrivateKey::from_pkcs8(der);
   crypto::cleanse(der);
   if (!key) return with_context(key.error(), node.disk->display(place.path));
   return key;
+}
+
+/// A stop in between: the next one that switches does it, as `next` is still there.
+Status destroy_key_before(const Node& node, const mesh::Certificate& before,
+                          const mesh::Certificate& issuing) {
+  if (is_in_token(node)) return destroy_older_token_keys(node, issuing);
+  if (before.spki_digest() == issuing.spki_digest()) return {};
+  const KeyPlace place = TRY(place_of_key(node, before));
+  if (!TRY(node.disk->exists(place.path))) return {};
+  TRY(node.disk->remove(place.path));
+  return node.disk->sync_directory("");
 }
 
 /// Whoever has the lock: puts the CA in its place whose time has come.
@@ -82,8 +131,11 @@ Status switch_if_due(const Node& node) {
   const std::int64_t now = io::unix_seconds(*node.clock);
   if (now < from) return {};
   const mesh::CertificateChain chain = TRY(mesh::parse_pem_chain(text.substr(end)));
+  const Buffer pem = TRY(io::read_file(*node.disk, certificate_path, note_size_max));
+  const mesh::CertificateChain before = TRY(mesh::parse_pem_chain(as_text(pem)));
   TRY(io::replace_file(*node.disk, certificate_path, as_bytes(chain.front().pem())));
   TRY(io::replace_file(*node.disk, switched_path, as_bytes(fmt::format("{}\n", now))));
+  TRY(destroy_key_before(node, before.front(), chain.front()));
   TRY(node.disk->remove(next_path));
   return node.disk->sync_directory("");
 }
@@ -99,7 +151,7 @@ Status read_own_trust(CaDirectory& ca) {
 }  // namespace
 
 Result<crypto::P256PrivateKey> make_ca_key(const Node& node) {
-  if (node.keys->token_display().empty()) return crypto::P256PrivateKey::generate();
+  if (!is_in_token(node)) return crypto::P256PrivateKey::generate();
   TRY(node.keys->add(token_key_name));
   return node.keys->p256(token_key_name);
 }
@@ -113,6 +165,7 @@ Status write_ca(const Node& node, const mesh::CertificateAndKey& ca) {
 }
 
 Status write_ca_key(const Node& node, const mesh::CertificateAndKey& ca) {
+  if (ca.key.is_elsewhere()) return {};
   const crypto::Secret key = ca.key.pkcs8();
   return write_sealed_blob(context_of(node), key_path_of(ca.certificate),
                            load_le<std::uint64_t>(ca.certificate.spki_digest().data()), key_tag,
@@ -205,6 +258,7 @@ Result<bool> has_ca_changed(const CaDirectory& ca) {
 
 Status refresh_ca(CaDirectory& ca) {
   TRY(ca.journal->refresh());
+  if (is_in_token(ca.node)) TRY(ca.node.keys->refresh());
   TRY(switch_if_due(ca.node));
   const Buffer pem = TRY(io::read_file(*ca.node.disk, certificate_path, note_size_max));
   if (as_text(pem) != ca.authority->certificate().pem()) {

@@ -6,6 +6,7 @@
 //   journal tokens       what it issued; join tokens (docs/formats/journal.md)
 //   bundles/ denied/     of all regions (trust_directory.h)
 //   ca-*.key             keys of later CAs, sealed
+//                        (with a token, keys are in it, as versions of `ca`)
 //   next switched        CA that issues from a time on; when that last happened
 //   address              where `meridian ca serve` answers
 // A root has ca.pem and ca.key alone. Made by `meridian init`. Processes that use it take turns by
@@ -35,7 +36,8 @@ inline constexpr std::string_view address_path = "address";
 inline constexpr io::Duration ca_patience = io::seconds(5);
 
 // A CA that will issue later: its key is there, named by the certificate; ca.pem says which issues,
-// and is replaced when the time has come, by whoever opens or refreshes the directory then.
+// and is replaced when the time has come, by whoever opens or refreshes the directory then. The key
+// of the one before is destroyed with that.
 Status write_ca_key(const Node& node, const mesh::CertificateAndKey& ca);
 /// From `from` on (seconds since 1970) `certificate` issues.
 Status schedule_ca(const Node& node, const mesh::Certificate& certificate, std::int64_t from);
@@ -43,8 +45,7 @@ Result<bool> is_ca_scheduled(const Node& node);
 /// When the one that issues began to; 0: it is the first.
 Result<std::int64_t> switched_at(const Node& node);
 
-/// Writes `key` sealed, then the certificate. `node` has its keys.
-/// A CA's key: in the token of node.keys, if there is one. Once for a directory.
+/// A key for a CA that is to come: in the token of node.keys, if there is one.
 Result<crypto::P256PrivateKey> make_ca_key(const Node& node);
 /// The key too, unless it is in a token.
 Status write_ca(const Node& node, const mesh::CertificateAndKey& ca);

@@ -61,12 +61,14 @@ Result<proof::Signer> open_officer(const std::string& text, bool dev,
   return signer_of(node, key.name);
 }
 
+Error too_few_officers() {
+  return {Code::invalid_argument, "--officer: two officers sign a bundle; name both directories"};
+}
+
 /// The bundle that follows, signed by the announcer and the officers.
 Result<mesh::AcceptedBundle> sign_next(const CaDirectory& ca, const RotateOptions& options,
                                        std::vector<mesh::Certificate> authorities) {
-  if (options.officers.size() < mesh::bundle_officers_needed)
-    return fail(Code::invalid_argument,
-                "--officer: two officers sign a bundle; name both directories");
+  if (options.officers.size() < mesh::bundle_officers_needed) return too_few_officers();
   mesh::TrustBundleDocument document = ca.bundle->document();
   std::vector<proof::Signer> signers;
   for (const std::string& text : options.officers)
@@ -92,12 +94,12 @@ Result<mesh::CertificateAndKey> make_next(const CaDirectory& ca, const RotateOpt
   if (std::ranges::find(held.roots, root.certificate) == held.roots.end())
     return fail(Code::permission_denied, fmt::format("--root: {} is another root than that of {}",
                                                      options.root, ca.trust_domain()));
-  const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
+  const crypto::P256PrivateKey key = TRY(make_ca_key(ca.node));
   const mesh::RegionalParameters parameters{
       ca.trust_domain(), fmt::format("CA {} of {}", held.sequence + 1, ca.trust_domain())};
+  const Buffer csr = TRY(mesh::make_csr(key, parameters.common_name));
   mesh::Certificate certificate =
-      TRY(mesh::make_regional(root, mesh::make_csr(key, parameters.common_name), parameters,
-                              *ca.node.clock, *ca.node.entropy));
+      TRY(mesh::make_regional(root, csr, parameters, *ca.node.clock, *ca.node.entropy));
   return mesh::CertificateAndKey{std::move(certificate), key};
 }
 
@@ -117,10 +119,8 @@ void show(const RotateOptions& options, const mesh::AcceptedBundle& bundle,
 Result<Exit> begin(CaDirectory& ca, const RotateOptions& options) {
   if (options.root.empty())
     return fail(Code::invalid_argument, "--root is needed: it signs the new CA's certificate");
-  if (!ca.node.keys->token_display().empty())
-    return fail(Code::failed_precondition,
-                "the key of this authority is in an HSM, where `ca rotate` makes none yet: begin "
-                "the region anew with `meridian init`");
+  if (options.officers.size() < mesh::bundle_officers_needed)  // before a key is made for it
+    return too_few_officers();
   const mesh::CertificateAndKey next = TRY(make_next(ca, options));
   std::vector<mesh::Certificate> authorities;
   if (!options.is_stolen) authorities = ca.bundle->document().authorities;

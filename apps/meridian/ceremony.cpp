@@ -158,9 +158,9 @@ Status make_authority(Ceremony& ceremony, const std::string& region) {
                                        ceremony.options.key_store));
   const crypto::P256PrivateKey key = TRY(make_ca_key(node));
   const mesh::RegionalParameters parameters{domain, fmt::format("CA 1 of {}", domain)};
+  const Buffer csr = TRY(mesh::make_csr(key, parameters.common_name));
   const mesh::Certificate certificate =
-      TRY(mesh::make_regional(*ceremony.root, mesh::make_csr(key, parameters.common_name),
-                              parameters, *node.clock, *node.entropy));
+      TRY(mesh::make_regional(*ceremony.root, csr, parameters, *node.clock, *node.entropy));
   TRY(write_ca(node, {certificate, key}));
   const proof::Signer announcer = TRY(signer_of(node, domain + "/ca"));
   TRY(io::replace_file(*node.disk, vkey_path,

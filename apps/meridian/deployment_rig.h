@@ -52,7 +52,7 @@ class Deployment {
     CaDirectory ca = authority();
     const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
     const Result<mesh::Certificate> leaf = mesh::issue_on_record(
-        *ca.authority, *ca.journal, mesh::make_csr(key, name), {domain, "/service/" + name}, 3600,
+        *ca.authority, *ca.journal, *mesh::make_csr(key, name), {domain, "/service/" + name}, 3600,
         {mesh::IssuanceGrounds::Kind::officer, "test"}, *ca.node.clock);
     ASSERT_TRUE(leaf.has_value());
     const Result<TrustFiles> trust = read_trust(*ca.node.disk);

@@ -74,9 +74,10 @@ bool is_fresh(const std::string& directory, const mesh::SpiffeId& id,
 Status issue(const std::string& root, const std::string& directory, const mesh::SpiffeId& id) {
   CaDirectory ca = TRY(open_authority(root));
   const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-  const mesh::Certificate leaf = TRY(mesh::issue_on_record(
-      *ca.authority, *ca.journal, mesh::make_csr(key, id.path.substr(1)), id, lifetime_seconds,
-      {mesh::IssuanceGrounds::Kind::officer, "dev"}, *ca.node.clock));
+  const Buffer csr = TRY(mesh::make_csr(key, id.path.substr(1)));
+  const mesh::Certificate leaf =
+      TRY(mesh::issue_on_record(*ca.authority, *ca.journal, csr, id, lifetime_seconds,
+                                {mesh::IssuanceGrounds::Kind::officer, "dev"}, *ca.node.clock));
   const TrustFiles trust = TRY(read_trust(*ca.node.disk));
   return write_identity(directory, key, {leaf, ca.authority->certificate()}, trust);
 }

@@ -60,7 +60,7 @@ class ClockDrill : public testing::Test {
     api::AuthorityClient client(api::format_listen_address(server_->address()));
     const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
     const auto chain =
-        client.renew(identity_->credentials(), Deployment::domain, mesh::make_csr(key, "pay"));
+        client.renew(identity_->credentials(), Deployment::domain, *mesh::make_csr(key, "pay"));
     if (!chain) return chain.error().message;
     const Status on = identity_->renew(*chain, key);
     return on ? "" : on.error().message;

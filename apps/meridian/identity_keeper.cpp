@@ -103,9 +103,9 @@ void IdentityKeeper::renew(const std::vector<std::string>& addresses) {
 
 Status IdentityKeeper::renew_from(const std::string& address) {
   const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
+  const Buffer csr = TRY(mesh::make_csr(key, held_.id().path.substr(1)));
   mesh::CertificateChain chain =
-      TRY(line_.to(address)->renew(held_.credentials(), held_.id().trust_domain,
-                                   mesh::make_csr(key, held_.id().path.substr(1))));
+      TRY(line_.to(address)->renew(held_.credentials(), held_.id().trust_domain, csr));
   Status put_on = fail(Code::internal, "");
   held_.run([&](IdentityDirectory& directory) { put_on = directory.renew(chain, key); });
   return put_on;

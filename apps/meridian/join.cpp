@@ -96,7 +96,8 @@ Result<Joined> join_by_token(const JoinOptions& options) {
   const mesh::TrustBundles bundles = TRY(mesh::TrustBundles().with(bundle.bundle()));
   credentials.replace_bundles(bundles);
   const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-  const api::AuthorityDesk::JoinAsk ask{token, id, mesh::make_csr(key, id.path.substr(1))};
+  const Buffer csr = TRY(mesh::make_csr(key, id.path.substr(1)));
+  const api::AuthorityDesk::JoinAsk ask{token, id, csr};
   mesh::CertificateChain chain = TRY(at_any(options.authorities, [&](api::AuthorityClient& client) {
     return client.join(credentials, ask);
   }));
@@ -119,9 +120,9 @@ Result<Joined> join_by_identity(const JoinOptions& options,
                 fmt::format("--id: {} is {}, and gets that id again and no other", options.identity,
                             mesh::format_spiffe_id(id)));
   const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
+  const Buffer csr = TRY(mesh::make_csr(key, id.path.substr(1)));
   mesh::CertificateChain chain = TRY(at_any(addresses, [&](api::AuthorityClient& client) {
-    return client.renew(identity->credentials(), id.trust_domain,
-                        mesh::make_csr(key, id.path.substr(1)));
+    return client.renew(identity->credentials(), id.trust_domain, csr);
   }));
   TRY(check_given(chain, id));
   const std::unique_ptr<io::Disk> disk = TRY(open_existing_directory(options.identity));

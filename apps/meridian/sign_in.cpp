@@ -210,10 +210,10 @@ Result<Exit> run_sign_in(const SignInOptions& options) {
   const Brought brought = TRY(ask_provider(
       options, {terms.issuer, terms.client_id, terms.scopes, terms.acr_values, terms.ca_pem},
       key.spki_digest()));
+  const Buffer csr = TRY(mesh::make_csr(key, ""));
   const mesh::CertificateChain chain =
       TRY(believed->at_authority([&](api::AuthorityClient& client) {
-        return client.sign_in(credentials, domain,
-                              {brought.id_token, brought.random, mesh::make_csr(key, "")});
+        return client.sign_in(credentials, domain, {brought.id_token, brought.random, csr});
       }));
   TRY(check_given(chain, domain, key));
   const mesh::Certificate& leaf = chain.front();

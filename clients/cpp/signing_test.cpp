@@ -26,10 +26,10 @@ class SigningTest : public testing::Test {
     const auto root = *mesh::make_root({.common_name = "root"}, *clock, *entropy);
     const auto ca = crypto::P256PrivateKey::generate();
     const auto regional =
-        *mesh::make_regional(root, mesh::make_csr(ca, "CA"),
+        *mesh::make_regional(root, *mesh::make_csr(ca, "CA"),
                              {.trust_domain = domain, .common_name = "CA"}, *clock, *entropy);
     auto authority = *mesh::Authority::open(regional, ca, domain, *clock, *entropy);
-    chain = {*authority.issue(mesh::make_csr(key, "t"), {domain, "/service/payments"}, 600),
+    chain = {*authority.issue(*mesh::make_csr(key, "t"), {domain, "/service/payments"}, 600),
              regional};
     tls = {mesh::format_pem_chain(chain), std::string(as_text(key.pem().bytes())), regional.pem(),
            domain};

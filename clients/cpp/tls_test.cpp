@@ -29,7 +29,7 @@ class Region {
   Issued issue(const std::string& path) {
     const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
     const mesh::Certificate made =
-        *authority_.issue(mesh::make_csr(key, "test"), {domain, path}, 600);
+        *authority_.issue(*mesh::make_csr(key, "test"), {domain, path}, 600);
     return {made.pem(), std::string(as_text(key.pem().bytes()))};
   }
   std::string authorities() const { return authority_.certificate().pem(); }
@@ -44,7 +44,7 @@ class Region {
         *mesh::make_root({.common_name = "root"}, *clock_, *entropy_);
     const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
     const mesh::Certificate certificate =
-        *mesh::make_regional(root, mesh::make_csr(key, "CA"),
+        *mesh::make_regional(root, *mesh::make_csr(key, "CA"),
                              {.trust_domain = domain, .common_name = "CA"}, *clock_, *entropy_);
     return std::move(*Authority::open(certificate, key, domain, *clock_, *entropy_));
   }

@@ -23,7 +23,7 @@ class AuthorityServerTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { require_tls13(); }
   AuthorityServerTest() {
-    show_own(mesh_.authority->issue_own(mesh::make_csr(key_, ""), 3600));
+    show_own(mesh_.authority->issue_own(*mesh::make_csr(key_, ""), 3600));
     start();
   }
 
@@ -71,10 +71,10 @@ class AuthorityServerTest : public ::testing::Test {
   AuthorityDesk::JoinAsk ask_for(const mesh::SpiffeId& id) {
     Result<crypto::Secret> token = tokens_.make(id, 60, *mesh_.entropy);
     EXPECT_TRUE(token.has_value());
-    return {std::string(as_text(token->bytes())), id, mesh::make_csr(key_, "pay")};
+    return {std::string(as_text(token->bytes())), id, *mesh::make_csr(key_, "pay")};
   }
   Result<mesh::CertificateChain> renew(const mesh::Credentials& as) {
-    return client_->renew(as, MeshRig::west, mesh::make_csr(key_, ""));
+    return client_->renew(as, MeshRig::west, *mesh::make_csr(key_, ""));
   }
 
   MeshRig mesh_;
@@ -110,7 +110,7 @@ TEST_F(AuthorityServerTest, who_has_a_token_and_no_certificate_joins_once) {
 
 TEST_F(AuthorityServerTest, a_token_goes_to_the_authority_and_to_nobody_else) {
   Result<mesh::Certificate> other =
-      mesh_.authority->issue(mesh::make_csr(key_, ""), {MeshRig::west, "/node/a"}, 3600);
+      mesh_.authority->issue(*mesh::make_csr(key_, ""), {MeshRig::west, "/node/a"}, 3600);
   show_own(other);  // a node of the same region, where the authority should be
   const Error refused = client_->join(*nobody(), ask_for(pay)).error();
   EXPECT_EQ(refused.code, Code::unavailable);
@@ -178,7 +178,7 @@ TEST_F(AuthorityServerTest, who_waits_for_a_sign_in_keeps_nobody_from_renewing) 
   AuthorityClient other(client_->address());
   auto signed_in = std::async(std::launch::async, [&] {
     return other.sign_in(*person, MeshRig::west,
-                         {"token", Buffer(32, 7), mesh::make_csr(key_, "")});
+                         {"token", Buffer(32, 7), *mesh::make_csr(key_, "")});
   });
   const auto service = mesh_.holder_of(mesh_.issue("/service/pay"));
   EXPECT_TRUE(renew(*service).has_value());
@@ -226,7 +226,7 @@ TEST_F(AuthorityServerTest, a_flood_of_joins_is_refused_and_renewals_are_not) {
   for (int i = 0; i < flood; ++i) {
     clients.push_back(std::make_unique<AuthorityClient>(client_->address()));
     asked.push_back(std::async(std::launch::async, [&, one = clients.back().get()] {
-      return one->join(*joiner, {"mjoin-no", pay, mesh::make_csr(key_, "")}).error();
+      return one->join(*joiner, {"mjoin-no", pay, *mesh::make_csr(key_, "")}).error();
     }));
   }
   int refused = 0;

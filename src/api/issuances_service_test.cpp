@@ -31,7 +31,7 @@ class IssuancesServiceTest : public ::testing::Test {
   SecuredRig::Somebody authority() {
     SecuredRig::Somebody made = rig_.somebody("/service/authority");
     const crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-    auto own = rig_.mesh.authority->issue_own(mesh::make_csr(key, ""), 3600);
+    auto own = rig_.mesh.authority->issue_own(*mesh::make_csr(key, ""), 3600);
     EXPECT_TRUE(own.has_value());
     made.shown = {*own, key};
     made.holder = rig_.mesh.holder_of(made.shown);

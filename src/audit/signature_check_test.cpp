@@ -23,10 +23,10 @@ class SignatureCheckTest : public testing::Test {
     const auto root = *mesh::make_root({.common_name = "root"}, *clock, *entropy);
     const auto ca = crypto::P256PrivateKey::generate();
     const auto regional =
-        *mesh::make_regional(root, mesh::make_csr(ca, "CA"),
+        *mesh::make_regional(root, *mesh::make_csr(ca, "CA"),
                              {.trust_domain = domain, .common_name = "CA"}, *clock, *entropy);
     auto authority = *mesh::Authority::open(regional, ca, domain, *clock, *entropy);
-    chain_ = {*authority.issue(mesh::make_csr(key_, "t"), {domain, "/service/payments"}, 600)};
+    chain_ = {*authority.issue(*mesh::make_csr(key_, "t"), {domain, "/service/payments"}, 600)};
   }
   static ledger::Transfer transfer(u128 id, u128 amount = 5) {
     ledger::Transfer made{};

@@ -73,7 +73,7 @@ Status check_parameters(std::string_view common_name, std::int64_t lifetime_seco
 
 }  // namespace
 
-Buffer make_csr(const crypto::P256PrivateKey& key, std::string_view common_name) {
+Result<Buffer> make_csr(const crypto::P256PrivateKey& key, std::string_view common_name) {
   Request request(X509_REQ_new());
   ASSERT(request != nullptr);
   int version = X509_REQ_set_version(request.get(), X509_REQ_VERSION_1);
@@ -87,9 +87,12 @@ Buffer make_csr(const crypto::P256PrivateKey& key, std::string_view common_name)
   }
   int set = X509_REQ_set_pubkey(request.get(), key.handle());
   ASSERT(set == 1);
-  int size = X509_REQ_sign(request.get(), key.handle(), EVP_sha256());
-  ASSERT(size > 0);
+  const int size = X509_REQ_sign(request.get(), key.handle(), EVP_sha256());
   ERR_clear_error();
+  ASSERT(size > 0 || key.is_elsewhere());
+  if (size <= 0)
+    return fail(Code::unavailable,
+                "the key that should sign the request is in a token, and the token does not sign");
   return internal::to_der(i2d_X509_REQ, request.get());
 }
 

@@ -30,8 +30,9 @@ inline constexpr std::int64_t svid_lifetime_max = 24 * 3600;
 inline constexpr std::size_t certificate_request_size_max = 16 * 1024;
 
 /// A PKCS#10 request (RFC 2986, DER), signed by `key`. The name in it is for people: what is issued
-/// depends on who asked, not on what the request says.
-Buffer make_csr(const crypto::P256PrivateKey& key, std::string_view common_name);
+/// depends on who asked, not on what the request says. Errors: unavailable if the key is elsewhere
+/// (an HSM) and does not sign.
+Result<Buffer> make_csr(const crypto::P256PrivateKey& key, std::string_view common_name);
 /// What a request proves: possession of the private key of its public key.
 /// Returns the SPKI's digest. Errors: invalid_argument if it is damaged, or its signature is wrong,
 /// or its key not on P-256.

@@ -26,11 +26,11 @@ class AuthorityTest : public ::testing::Test {
   CertificateAndKey root_ = value_of(make_root({.common_name = "Bank root"}, clock_, entropy_));
   crypto::P256PrivateKey ca_key_ = crypto::P256PrivateKey::generate();
   Certificate ca_ =
-      value_of(make_regional(root_, make_csr(ca_key_, "CA"),
+      value_of(make_regional(root_, *make_csr(ca_key_, "CA"),
                              {.trust_domain = domain, .common_name = "CA 1"}, clock_, entropy_));
   Authority authority_ = value_of(Authority::open(ca_, ca_key_, domain, clock_, entropy_));
   crypto::P256PrivateKey key_ = crypto::P256PrivateKey::generate();
-  Buffer csr_ = make_csr(key_, "payments");
+  Buffer csr_ = *make_csr(key_, "payments");
   SpiffeId id_{domain, "/service/payments"};
 
   Result<Certificate> issue() { return authority_.issue(csr_, id_, svid_lifetime_default); }
@@ -145,7 +145,7 @@ TEST_F(AuthorityTest, an_authority_opens_only_with_its_own_certificate_and_key) 
 }
 
 TEST_F(AuthorityTest, a_root_makes_only_authorities_that_bundles_take) {
-  Buffer csr = make_csr(ca_key_, "CA");
+  Buffer csr = *make_csr(ca_key_, "CA");
   RegionalParameters good{.trust_domain = domain, .common_name = "CA 2"};
   EXPECT_TRUE(make_regional(root_, csr, good, clock_, entropy_).has_value());
   auto refused = [&](const CertificateAndKey& root, const RegionalParameters& parameters) {

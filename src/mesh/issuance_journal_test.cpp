@@ -264,10 +264,10 @@ TEST(IssuanceJournal, no_certificate_leaves_before_its_entry_is_durable) {
   CertificateAndKey root = value_of(make_root({.common_name = "Root"}, clock, entropy));
   crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
   Certificate ca = value_of(make_regional(
-      root, make_csr(key, ""), {.trust_domain = domain, .common_name = "CA"}, clock, entropy));
+      root, *make_csr(key, ""), {.trust_domain = domain, .common_name = "CA"}, clock, entropy));
   Authority authority = value_of(Authority::open(ca, key, domain, clock, entropy));
   auto journal = open(disk);
-  Buffer csr = make_csr(crypto::P256PrivateKey::generate(), "");
+  Buffer csr = *make_csr(crypto::P256PrivateKey::generate(), "");
   SpiffeId id{domain, "/service/payments"};
   IssuanceGrounds grounds{IssuanceGrounds::Kind::officer, "Erika"};
   Certificate leaf = value_of(issue_on_record(authority, *journal, csr, id, 3600, grounds, clock));

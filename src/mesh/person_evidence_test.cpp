@@ -86,7 +86,7 @@ class EvidenceInCertificate : public ::testing::Test {
   sim::Entropy entropy_{1};
   Authority authority_ = value_of(Authority::open(region_.authority.certificate,
                                                   region_.authority.key, domain, clock_, entropy_));
-  Buffer csr_ = make_csr(crypto::P256PrivateKey::generate(), "");
+  Buffer csr_ = *make_csr(crypto::P256PrivateKey::generate(), "");
 };
 
 TEST_F(EvidenceInCertificate, a_server_sees_what_the_authority_put_in) {

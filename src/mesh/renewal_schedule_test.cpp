@@ -27,7 +27,7 @@ class RenewalScheduleTest : public ::testing::Test {
   CertificateAndKey root_ = value_of(make_root({.common_name = "Bank root"}, clock_, entropy_));
   crypto::P256PrivateKey ca_key_ = crypto::P256PrivateKey::generate();
   Certificate ca_ =
-      value_of(make_regional(root_, make_csr(ca_key_, "CA"),
+      value_of(make_regional(root_, *make_csr(ca_key_, "CA"),
                              {.trust_domain = domain, .common_name = "CA 1"}, clock_, entropy_));
   Authority authority_ = value_of(Authority::open(ca_, ca_key_, domain, clock_, entropy_));
   std::unique_ptr<IssuanceJournal> journal_ =
@@ -36,7 +36,7 @@ class RenewalScheduleTest : public ::testing::Test {
 
   Certificate issue(std::int64_t lifetime) {
     crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-    return value_of(issue_on_record(authority_, *journal_, make_csr(key, "a"),
+    return value_of(issue_on_record(authority_, *journal_, *make_csr(key, "a"),
                                     {domain, "/service/a"}, lifetime,
                                     {IssuanceGrounds::Kind::officer, "erika"}, clock_));
   }

@@ -21,11 +21,11 @@ struct Rig {
   Credentials credentials{clock, metrics};
   CertificateAndKey root = *make_root({.common_name = "Root"}, clock, entropy);
   crypto::P256PrivateKey ca_key = crypto::P256PrivateKey::generate();
-  Certificate ca = *make_regional(root, make_csr(ca_key, ""),
+  Certificate ca = *make_regional(root, *make_csr(ca_key, ""),
                                   {.trust_domain = domain, .common_name = "CA"}, clock, entropy);
   Authority authority = *Authority::open(ca, ca_key, domain, clock, entropy);
   crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-  Buffer csr = make_csr(key, "");
+  Buffer csr = *make_csr(key, "");
   Certificate leaf = *authority.issue(csr, {domain, "/service/payments"}, 3600);
 
   Rig() {

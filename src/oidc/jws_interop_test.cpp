@@ -35,10 +35,10 @@ class JwsInterop : public testing::Test {
     const auto root = *mesh::make_root({.common_name = "root"}, *clock, *entropy);
     const auto ca = crypto::P256PrivateKey::generate();
     const auto regional =
-        *mesh::make_regional(root, mesh::make_csr(ca, "CA"),
+        *mesh::make_regional(root, *mesh::make_csr(ca, "CA"),
                              {.trust_domain = "eu.example", .common_name = "CA"}, *clock, *entropy);
     auto authority = *mesh::Authority::open(regional, ca, "eu.example", *clock, *entropy);
-    chain = {*authority.issue(mesh::make_csr(key, "t"), {"eu.example", "/service/a"}, 600)};
+    chain = {*authority.issue(*mesh::make_csr(key, "t"), {"eu.example", "/service/a"}, 600)};
   }
   Jwk jwk() const {
     std::array<Byte, crypto::p256_point_size> point{};

@@ -84,6 +84,7 @@ class KeyStore {
   virtual Result<std::unique_ptr<crypto::Ed25519Signer>> signer(std::string_view name) const = 0;
   /// The newest version of `name`, a key on P-256: only stores with a token have such (`ca`).
   virtual Result<crypto::P256PrivateKey> p256(std::string_view name) const = 0;
+  virtual Result<crypto::P256PrivateKey> p256(std::string_view name, KeyVersion version) const = 0;
 
   /// Adds a next version of `name` with a fresh secret; durable when it returns. Versions start at
   /// 1 and are never used again. Errors: invalid_argument unless `name` is 1 to 32 of a-z 0-9 - _;
@@ -104,6 +105,11 @@ class KeyStore {
   /// overwritten. Durable when it returns. Errors: not_found; failed_precondition for the newest
   /// version of a name (add the next one first).
   virtual Status destroy(std::string_view name, KeyVersion version) = 0;
+
+  /// Of a store with a token: takes up what another process wrote, for who takes turns with others
+  /// at one directory. Secrets given out before are not valid any more. Errors: unimplemented of
+  /// one without; those of opening it.
+  virtual Status refresh() = 0;
 
   struct Listing {
     std::string name;

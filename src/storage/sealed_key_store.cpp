@@ -172,7 +172,16 @@ Result<std::unique_ptr<crypto::Ed25519Signer>> SealedKeyStore::signer(std::strin
 }
 
 Result<crypto::P256PrivateKey> SealedKeyStore::p256(std::string_view name) const {
-  const Found found = TRY(find(name));
+  return p256_of(name, TRY(find(name)));
+}
+
+Result<crypto::P256PrivateKey> SealedKeyStore::p256(std::string_view name,
+                                                    KeyVersion version) const {
+  return p256_of(name, TRY(find(name, version)));
+}
+
+Result<crypto::P256PrivateKey> SealedKeyStore::p256_of(std::string_view name,
+                                                       const Found& found) const {
   if (found.kind != StoredKind::token_p256) return wrong_kind(name, "is on P-256");
   return inside_.token->p256(inside_.label(name, found.version));
 }
@@ -303,6 +312,15 @@ Status SealedKeyStore::destroy(std::string_view name, KeyVersion version) {
                         "the key is taken out, but what held it could not be destroyed: the next "
                         "start does it");
   }
+  return {};
+}
+
+Status SealedKeyStore::refresh() {
+  const std::lock_guard turn(changes_);
+  const Buffer file = TRY(io::read_file(io_.disk, key_store_path, key_store_file_size_max));
+  Keys there = TRY(lock_->reopen(file));
+  const std::unique_lock guard(mutex_);
+  keys_ = std::move(there);
   return {};
 }
 

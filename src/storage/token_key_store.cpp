@@ -39,6 +39,13 @@ struct Lock {
   std::shared_ptr<const crypto::KeyWrapper> wrapper;
 };
 
+struct Opened {
+  TokenKeys inside;
+  Lock lock;
+  Keys keys;
+};
+Result<Opened> decode_store(Bytes file, std::shared_ptr<token::Token> token);
+
 class TokenLock final : public StoreLock {
  public:
   TokenLock(TokenKeys inside, Lock lock) : inside_(std::move(inside)), lock_(std::move(lock)) {}
@@ -79,6 +86,11 @@ class TokenLock final : public StoreLock {
     return {};
   }
   void undo_renew() override { lock_ = *std::exchange(old_, std::nullopt); }
+  Result<Keys> reopen(Bytes file) override {
+    Opened opened = TRY(decode_store(file, inside_.token));
+    lock_ = std::move(opened.lock);
+    return std::move(opened.keys);
+  }
   Status drop_old() override {
     const Lock old = *std::exchange(old_, std::nullopt);
     return inside_.token->destroy(inside_.label(lock_name, old.version));
@@ -88,12 +100,6 @@ class TokenLock final : public StoreLock {
   TokenKeys inside_;
   Lock lock_;
   std::optional<Lock> old_;
-};
-
-struct Opened {
-  TokenKeys inside;
-  Lock lock;
-  Keys keys;
 };
 
 Error damaged(std::string_view what) {

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 import meridian
 from meridian import check
@@ -84,8 +85,34 @@ def authority(binary, work, place):
     (work / "root.pem").write_text((deployment / "root" / "ca.pem").read_text())
     certificates = [path for path in identity.rglob("*.pem")]
     check(certificates, "there is a certificate")
-    subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", work / "root.pem", "-untrusted",
-                    ca / "ca.pem", *certificates], check=True, stdout=subprocess.DEVNULL)
+    def verified(directory):
+        subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", work / "root.pem", "-untrusted",
+                        ca / "ca.pem", *directory.rglob("*.pem")], check=True, stdout=subprocess.DEVNULL)
+    verified(identity)
+
+    # A new key, made in the token too; the one before goes when the new one issues.
+    def versions():
+        out = json.loads(meridian.run(binary, "keys", "list", "--data", ca, "--json", *place.keys,
+                                      environment=place.environment))
+        return [(key["version"], key["place"]) for key in out["keys"] if key["name"] == "ca"]
+    officers = [f"{deployment / 'officers' / name}={work / f'{name}.pass'}" for name in ("ada", "grace")]
+    rotate = ("ca", "rotate", "--dir", ca, *place.keys, "--officer", officers[0], "--officer", officers[1])
+    by_root = ("--root", deployment / "root", "--root-passphrase-file", work / "root.pass")
+    check([version for version, _ in versions()] == [1], str(versions()))
+    first = (ca / "ca.pem").read_text()
+    run(*rotate, *by_root, "--switch-after", "2")
+    check([version for version, _ in versions()] == [1, 2], str(versions()))
+    run("ca", "issue", "--dir", ca, "--id", "spiffe://eu.bank.example/service/y", "--out", work / "y", *place.keys)
+    check((ca / "ca.pem").read_text() == first, "until then the old one issues")
+    verified(work / "y")
+    time.sleep(3)
+    run("ca", "issue", "--dir", ca, "--id", "spiffe://eu.bank.example/service/z", "--out", work / "z", *place.keys)
+    check((ca / "ca.pem").read_text() != first, "then the new one")
+    verified(work / "z")
+    there = versions()
+    check([version for version, _ in there] == [2] and "token ledger" in there[0][1], str(there))
+    check(not list(ca.glob("ca*.key")), "no key in a file")
+    run(*rotate, "--finish", "--now")
 
 
 def test(binary, work):

@@ -43,7 +43,7 @@ Status make(io::Disk& disk) {
   TRY(write(disk, "root.key", as_text(root.key.pem().bytes())));
   for (const std::string& domain : {west, east}) {
     crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-    Certificate ca = TRY(make_regional(root, make_csr(key, "CA of " + domain),
+    Certificate ca = TRY(make_regional(root, *make_csr(key, "CA of " + domain),
                                        {.trust_domain = domain, .common_name = "CA of " + domain},
                                        *clock, *entropy));
     std::string name = domain.substr(0, domain.find('.'));
@@ -52,11 +52,11 @@ Status make(io::Disk& disk) {
     if (domain != west) continue;
     Authority authority = TRY(Authority::open(ca, key, domain, *clock, *entropy));
     crypto::P256PrivateKey leaf_key = crypto::P256PrivateKey::generate();
-    Certificate leaf = TRY(authority.issue(make_csr(leaf_key, "payments"),
+    Certificate leaf = TRY(authority.issue(*make_csr(leaf_key, "payments"),
                                            {domain, "/service/payments"}, svid_lifetime_default));
     TRY(write(disk, "leaf.pem", leaf.pem()));
     TRY(write(disk, "leaf.key", as_text(leaf_key.pem().bytes())));
-    TRY(write(disk, "leaf.csr", as_text(make_csr(leaf_key, "payments"))));
+    TRY(write(disk, "leaf.csr", as_text(*make_csr(leaf_key, "payments"))));
   }
   return {};
 }

@@ -83,7 +83,7 @@ grants:
   std::unique_ptr<mesh::Authority> make_authority(const std::string& domain) {
     crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
     auto certificate =
-        mesh::make_regional(root, mesh::make_csr(key, "CA"),
+        mesh::make_regional(root, *mesh::make_csr(key, "CA"),
                             {.trust_domain = domain, .common_name = "CA"}, clock, *entropy);
     ASSERT(certificate.has_value());
     auto opened = mesh::Authority::open(*certificate, key, domain, clock, *entropy);
@@ -100,7 +100,7 @@ grants:
                         const std::optional<mesh::PersonEvidence>& evidence = std::nullopt) {
     crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
     auto certificate =
-        by.issue(mesh::make_csr(key, "test"), {by.trust_domain(), path}, lifetime_s, evidence);
+        by.issue(*mesh::make_csr(key, "test"), {by.trust_domain(), path}, lifetime_s, evidence);
     ASSERT(certificate.has_value());
     return {*certificate, key};
   }

@@ -35,6 +35,10 @@ class FixedKeys final : public KeyStore {
   Result<crypto::P256PrivateKey> p256(std::string_view) const override {
     return fail(Code::unimplemented, "fixed keys are not on P-256");
   }
+  Result<crypto::P256PrivateKey> p256(std::string_view name, KeyVersion) const override {
+    return p256(name);
+  }
+  Status refresh() override { return refuse(); }
   Result<KeyVersion> add(std::string_view) override { return refuse(); }
   Status add_given(const std::vector<Given>&) override { return refuse(); }
   Status give_wrapper(std::string_view, Bytes, u128) override { return refuse(); }

@@ -33,6 +33,10 @@ class StoreLock {
   virtual void undo_renew() {}
   /// What was sealed since renew() is durable.
   virtual Status drop_old() { return {}; }
+  /// What is in a file that another process wrote, and sealed as that from now on.
+  virtual Result<Keys> reopen(Bytes) {
+    return fail(Code::unimplemented, "a key store with a passphrase is opened once");
+  }
 };
 
 /// The part of a token that is one store's: keys go by "meridian/<store>/<name>/<version>".
@@ -63,6 +67,8 @@ class SealedKeyStore final : public KeyStore {
                                                             KeyVersion version) const override;
   Result<std::unique_ptr<crypto::Ed25519Signer>> signer(std::string_view name) const override;
   Result<crypto::P256PrivateKey> p256(std::string_view name) const override;
+  Result<crypto::P256PrivateKey> p256(std::string_view name, KeyVersion version) const override;
+  Status refresh() override;
   Result<KeyVersion> add(std::string_view name) override;
   Status add_given(const std::vector<Given>& given) override;
   Status give_wrapper(std::string_view name, Bytes secret, u128 check) override;
@@ -81,6 +87,7 @@ class SealedKeyStore final : public KeyStore {
   Result<Key> outside(std::string_view name, const Found& found) const;
   Result<std::shared_ptr<const crypto::KeyWrapper>> wrapper_of(std::string_view name,
                                                                const Found& found) const;
+  Result<crypto::P256PrivateKey> p256_of(std::string_view name, const Found& found) const;
   Result<KeyVersion> next_version(std::string_view name) const;
   Result<KeyVersion> add_inside(std::string_view name, StoredKind kind);
   Status check_usable() const;
