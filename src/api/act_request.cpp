@@ -11,7 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Kind = consensus::MemberChange::Kind;
 
-constexpr std::array<std::string_view, 5> methods = {
+constexpr std::array<std::string_view, 6> methods = {
     "/meridian.v1.Members/Change", "/meridian.v1.Upgrade/Activate", "/meridian.v1.Subjects/Forget",
     "/meridian.v1.Subjects/SetRetention", "/meridian.v1.Keys/Rotate"};
 

@@ -30,7 +30,6 @@ class KeyFold {
     std::function<void(std::uint32_t number)> turned;  ///< The KEK before is destroyed here.
     std::function<void(std::uint64_t record)> folded;  ///< All below is in the table.
     std::function<void()> changed;                     ///< There is news for the others.
-    std::function<void()> not_handed_on;  ///< Somebody needs the KEK in use: it stays in a token.
   };
   KeyFold(const KeyParts& parts, const KeyBoard& board, Next next);
 

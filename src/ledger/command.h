@@ -42,6 +42,8 @@ enum class CommandKind : std::uint8_t {
   forget_subject = 35,
   erase_key = 36,
   expire_class = 37,
+  set_residency = 38,
+  residency_key = 39,
 };
 constexpr bool made_by_clients(CommandKind kind) { return static_cast<std::uint8_t>(kind) <= 4; }
 
@@ -256,7 +258,8 @@ struct EntrySkipped {
 struct SetRetention {
   std::uint8_t retention;
   std::uint8_t is_by_month;
-  std::array<Byte, 2> zero_a;
+  std::uint8_t residency;  ///< Jurisdiction in which it may be read; 0: anywhere.
+  std::array<Byte, 1> zero_a;
   std::uint16_t keep_months, keep_days;    ///< From the end of a key's period.
   std::uint16_t erase_months, erase_days;  ///< From its beginning; both 0: never.
   std::uint32_t defined;                   ///< Day since 1970; that of the first definition counts.
@@ -310,6 +313,23 @@ struct ExpireClass {
   std::array<Byte, 112> zero;
 };
 
+/// A region of a jurisdiction: personal data of classes that name it may be read there.
+struct SetResidency {
+  std::uint8_t jurisdiction;  ///< 1 and up.
+  std::array<Byte, 7> zero_a;
+  std::array<char, 24> name;    ///< Of the jurisdiction; ASCII, padded with zeros.
+  std::array<char, 32> region;  ///< As records of members have it.
+  std::array<Byte, 64> zero;
+};
+
+/// The key of a jurisdiction, which no record holds. The first one counts.
+struct ResidencyKey {
+  std::uint8_t jurisdiction;
+  std::array<Byte, 15> zero_a;
+  u128 check;  ///< Tells it from another.
+  std::array<Byte, 96> zero;
+};
+
 static_assert(sizeof(Account) == command_size && sizeof(Transfer) == command_size);
 static_assert(sizeof(AppendEvent) == command_size && sizeof(DeleteStream) == command_size);
 static_assert(sizeof(OpenGeneration) == command_size && sizeof(SetFeatureLevel) == command_size);
@@ -321,7 +341,8 @@ static_assert(sizeof(SubjectKey) == command_size && sizeof(TurnEpoch) == command
 static_assert(sizeof(EntrySkipped) == command_size && sizeof(SetRetention) == command_size);
 static_assert(sizeof(PlaceHold) == command_size && sizeof(ReleaseHold) == command_size);
 static_assert(sizeof(ForgetSubject) == command_size && sizeof(EraseKey) == command_size);
-static_assert(sizeof(ExpireClass) == command_size);
+static_assert(sizeof(ExpireClass) == command_size && sizeof(SetResidency) == command_size);
+static_assert(sizeof(ResidencyKey) == command_size);
 
 /// The command whose 128 bytes stand at `bytes` (any alignment). A copy: 128 bytes, registers.
 template <typename Command>

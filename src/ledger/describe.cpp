@@ -291,6 +291,7 @@ void BodyDescriber::operator()(const SystemBody& body) {
       out_.padded("name", {command.name.data(), command.name.size()});
       out_.padded("basis", {command.basis.data(), command.basis.size()});
       out_.number("is_by_month", command.is_by_month);
+      if (command.residency != 0) out_.number("jurisdiction", command.residency);
       out_.number("keep_months", command.keep_months);
       out_.number("keep_days", command.keep_days);
       out_.number("erase_months", command.erase_months);
@@ -329,6 +330,17 @@ void BodyDescriber::operator()(const SystemBody& body) {
       out_.number("through", command.through);
       out_.number("epoch", command.epoch);
       return out_.number("keys_destroyed", command.keys_destroyed);
+    }
+    case CommandKind::set_residency: {
+      auto command = load_command<SetResidency>(bytes);
+      out_.number("jurisdiction", command.jurisdiction);
+      out_.padded("name", {command.name.data(), command.name.size()});
+      return out_.padded("region", {command.region.data(), command.region.size()});
+    }
+    case CommandKind::residency_key: {
+      auto command = load_command<ResidencyKey>(bytes);
+      out_.number("jurisdiction", command.jurisdiction);
+      return out_.opaque("check", command.check);
     }
     case CommandKind::create_account:
     case CommandKind::create_transfer:
@@ -400,6 +412,8 @@ std::string_view kind_name(CommandKind kind) {
     case CommandKind::forget_subject: return "forget_subject";
     case CommandKind::erase_key: return "erase_key";
     case CommandKind::expire_class: return "expire_class";
+    case CommandKind::set_residency: return "set_residency";
+    case CommandKind::residency_key: return "residency_key";
   }
   return "unknown";
 }

@@ -115,6 +115,8 @@ class HeaderReader {
       case CommandKind::forget_subject:
       case CommandKind::erase_key:
       case CommandKind::expire_class:
+      case CommandKind::set_residency:
+      case CommandKind::residency_key:
       case CommandKind::entry_skipped: break;
     }
     return read_system();

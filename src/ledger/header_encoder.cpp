@@ -160,6 +160,8 @@ BodyEnd put_body(Byte* at, CommandKind kind, const Byte* command, const Effect& 
     case CommandKind::forget_subject:
     case CommandKind::erase_key:
     case CommandKind::expire_class:
+    case CommandKind::set_residency:
+    case CommandKind::residency_key:
     case CommandKind::entry_skipped: break;
   }
   return BodyEnd{.at = put_bytes(at, Bytes(command, command_size))};

@@ -51,6 +51,8 @@ bool is_linked(CommandKind kind, const Byte* command) {
     case CommandKind::forget_subject:
     case CommandKind::erase_key:
     case CommandKind::expire_class:
+    case CommandKind::set_residency:
+    case CommandKind::residency_key:
     case CommandKind::entry_skipped: return false;
   }
   return false;
@@ -326,6 +328,8 @@ Result<Outcome> LedgerState::judge(const CommandPlace& place, Effect& effect) {
     case CommandKind::forget_subject:
     case CommandKind::erase_key:
     case CommandKind::expire_class:
+    case CommandKind::set_residency:
+    case CommandKind::residency_key:
     case CommandKind::entry_skipped: return judge_system(place, effect);
   }
   return outcome(SystemOutcome::refused);

@@ -213,6 +213,8 @@ std::string_view outcome_name(CommandKind kind, Outcome value) {
     case CommandKind::forget_subject:
     case CommandKind::erase_key:
     case CommandKind::expire_class:
+    case CommandKind::set_residency:
+    case CommandKind::residency_key:
     case CommandKind::entry_skipped: return name_of(static_cast<SystemOutcome>(value));
   }
   return unknown;

@@ -53,6 +53,9 @@ Outcome LedgerState::judge_system(const CommandPlace& place, Effect&) {
     feature_level = level;
   } else if (feature_level < level_needed(kind)) {
     return outcome(SystemOutcome::needs_newer_level);
+  } else if (kind == CommandKind::set_retention && feature_level < residency_level &&
+             load_command<SetRetention>(command).residency != 0) {
+    return outcome(SystemOutcome::needs_newer_level);
   } else if (kind == CommandKind::set_feature_level) {
     auto level = load_command<SetFeatureLevel>(command).feature_level;
     ASSERT(level <= level_max);

@@ -28,7 +28,7 @@ inline constexpr std::uint16_t transfer_resolves =
 constexpr bool is_known(CommandKind kind) {
   auto number = static_cast<std::uint8_t>(kind);
   return (number >= 1 && number <= 4) || (number >= 16 && number <= 28) ||
-         (number >= 32 && number <= 37);
+         (number >= 32 && number <= 39);
 }
 
 /// Where the last field of a command of `kind` ends; the rest is reserved.
@@ -52,6 +52,8 @@ constexpr std::size_t fields_end(CommandKind kind) {
     case CommandKind::forget_subject: return offsetof(ForgetSubject, zero);
     case CommandKind::erase_key: return offsetof(EraseKey, zero);
     case CommandKind::expire_class: return offsetof(ExpireClass, zero);
+    case CommandKind::set_residency: return offsetof(SetResidency, zero);
+    case CommandKind::residency_key: return offsetof(ResidencyKey, zero);
     case CommandKind::create_account:
     case CommandKind::create_transfer:
     case CommandKind::append_event:
@@ -80,6 +82,10 @@ inline bool reserved_bytes_are_zero(CommandKind kind, const Byte* command) {
     return all_zero(Bytes(load_command<EraseKey>(command).zero_a));
   if (kind == CommandKind::expire_class)
     return all_zero(Bytes(load_command<ExpireClass>(command).zero_a));
+  if (kind == CommandKind::set_residency)
+    return all_zero(Bytes(load_command<SetResidency>(command).zero_a));
+  if (kind == CommandKind::residency_key)
+    return all_zero(Bytes(load_command<ResidencyKey>(command).zero_a));
   return true;
 }
 

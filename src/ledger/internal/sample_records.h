@@ -16,7 +16,7 @@
 
 namespace meridian::ledger {
 
-inline constexpr std::array<CommandKind, 23> all_kinds{
+inline constexpr std::array<CommandKind, 25> all_kinds{
     CommandKind::create_account, CommandKind::create_transfer, CommandKind::append_event,
     CommandKind::delete_stream,  CommandKind::open_generation, CommandKind::set_feature_level,
     CommandKind::expire_pending, CommandKind::state_digest,    CommandKind::time_advance,
@@ -24,7 +24,8 @@ inline constexpr std::array<CommandKind, 23> all_kinds{
     CommandKind::member_change,  CommandKind::cell_key_grant,  CommandKind::subject_key,
     CommandKind::turn_epoch,     CommandKind::entry_skipped,   CommandKind::set_retention,
     CommandKind::place_hold,     CommandKind::release_hold,    CommandKind::forget_subject,
-    CommandKind::erase_key,      CommandKind::expire_class,
+    CommandKind::erase_key,      CommandKind::expire_class,    CommandKind::set_residency,
+    CommandKind::residency_key,
 };
 
 template <typename Command>
@@ -123,6 +124,10 @@ class Sampler {
         std::fill_n(&bytes[offsetof(EraseKey, zero_a)], sizeof(EraseKey::zero_a), Byte{0});
       if (kind == CommandKind::expire_class)
         std::fill_n(&bytes[offsetof(ExpireClass, zero_a)], sizeof(ExpireClass::zero_a), Byte{0});
+      if (kind == CommandKind::set_residency)
+        std::fill_n(&bytes[offsetof(SetResidency, zero_a)], sizeof(SetResidency::zero_a), Byte{0});
+      if (kind == CommandKind::residency_key)
+        std::fill_n(&bytes[offsetof(ResidencyKey, zero_a)], sizeof(ResidencyKey::zero_a), Byte{0});
     } else if (chance(2)) {
       std::fill(bytes.begin() + offsetof(Transfer, timestamp), bytes.end(), Byte{0});
     }
@@ -268,6 +273,8 @@ class Sampler {
       case CommandKind::forget_subject:
       case CommandKind::erase_key:
       case CommandKind::expire_class:
+      case CommandKind::set_residency:
+      case CommandKind::residency_key:
       case CommandKind::entry_skipped: header.body = SystemBody{command(header.kind)}; return;
     }
   }

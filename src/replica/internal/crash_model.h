@@ -52,6 +52,8 @@ class Fold {
       case ledger::CommandKind::forget_subject:
       case ledger::CommandKind::erase_key:
       case ledger::CommandKind::expire_class:
+      case ledger::CommandKind::set_residency:
+      case ledger::CommandKind::residency_key:
       case ledger::CommandKind::entry_skipped: break;
     }
   }
