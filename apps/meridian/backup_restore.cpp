@@ -268,7 +268,8 @@ Status Restoration::fold_keys() {
     const ledger::Header header = TRY(ledger::Header::decode(bytes));
     const auto record = replica::key_record_of(header);
     if (!record || record->kind != ledger::CommandKind::subject_key) return {};
-    return door::fold(*table, ledger::load_command<ledger::SubjectKey>(record->command.data()));
+    return door::fold(*table, ledger::load_command<ledger::SubjectKey>(record->command.data()),
+                      record->record);
   };
   const std::uint64_t end = raw(backup_.info.head.size);
   if (place.records >= end) return {};

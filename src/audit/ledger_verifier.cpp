@@ -331,7 +331,8 @@ void LedgerVerifier::fold_key(const ledger::Header& header) {
   } else if (const auto change = door::change_of(record->kind, command)) {
     table.change(*change);
   } else if (record->kind == ledger::CommandKind::subject_key) {
-    const Status added = door::fold(table, ledger::load_command<ledger::SubjectKey>(command));
+    const Status added =
+        door::fold(table, ledger::load_command<ledger::SubjectKey>(command), record->record);
     if (!added) findings_.add(record->record, added.error().message);
   }
 }

@@ -2,23 +2,37 @@
 
 #include <fmt/format.h>
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace meridian::cell {
 
 KeyCustodian::KeyCustodian(KeyParts parts, std::function<void()> erased)
     : parts_(std::move(parts)),
-      fold_(parts_, board_,
+      handover_(parts_,
+                [this](u128 check, const std::string& region) -> Result<Bytes> {
+                  if (Result<Bytes> kek = parts_.table.kek(check)) return kek;
+                  if (check == parts_.table.check()) maker_.not_handed_on();
+                  return residency_.find(check, region);
+                }),
+      fold_(parts_, board_, handover_,
             {std::move(erased), [this](std::uint32_t number) { maker_.turned(number); },
-             [this](std::uint64_t end) { maker_.folded(end); }, [this] { tell(); },
-             [this] { maker_.not_handed_on(); }}),
+             [this](std::uint64_t end) {
+               maker_.folded(end);
+               residency_.folded();
+             },
+             [this] { tell(); }}),
+      residency_(parts_, fold_, handover_),
       maker_(parts_, fold_, board_, [this] { tell(); }) {}
 
 void KeyCustodian::start() {
   parts_.executor.post([this, alive = lifetime_.token()] {
     if (!*alive) return;
     is_started_ = true;
+    handover_.start();
     fold_.start();
     tick();
   });
@@ -27,9 +41,12 @@ void KeyCustodian::start() {
 void KeyCustodian::stop() {
   parts_.executor.post([this] {
     maker_.end();
+    residency_.end();
     if (is_started_) fold_.close();
     lifetime_.end();
+    handover_.stop();
     fold_.stop();
+    residency_.stop();
     maker_.stop();
   });
   parts_.executor.drain();
@@ -51,7 +68,10 @@ void KeyCustodian::forget(u128 actor, u128 subject, KeyMaker::Forgotten done) {
 void KeyCustodian::keep(u128 actor, door::KeepingDraft draft, KeyMaker::Recorded done) {
   parts_.executor.post([this, actor, draft = std::move(draft), done = std::move(done),
                         alive = lifetime_.token()]() mutable {
-    if (*alive) maker_.keep(actor, std::move(draft), std::move(done));
+    if (!*alive) return;
+    if (std::holds_alternative<door::ResidencyDraft>(draft))
+      return keep_if_peopled(actor, std::move(draft), std::move(done));
+    maker_.keep(actor, std::move(draft), std::move(done));
   });
 }
 
@@ -84,6 +104,31 @@ void KeyCustodian::ask_storage_turn(std::optional<std::uint64_t> which,
   });
 }
 
+/// A region is named for ever: it must be one that the cell has.
+void KeyCustodian::keep_if_peopled(u128 actor, door::KeepingDraft draft, KeyMaker::Recorded done) {
+  parts_.group([this, actor, draft = std::move(draft), done = std::move(done),
+                alive = lifetime_.token()](const replica::GroupState& group) {
+    std::set<std::string> regions;
+    for (const std::uint64_t id : group.membership.ids()) regions.insert(group.region_of(id));
+    parts_.executor.post([this, actor, draft, done, alive, regions = std::move(regions)] {
+      if (!*alive) return;
+      for (const std::string& region : std::get<door::ResidencyDraft>(draft).regions)
+        if (!regions.contains(region))
+          return done(fail(Code::failed_precondition,
+                           fmt::format("no replica of the cell is in '{}'; its regions are {}: "
+                                       "nothing was done",
+                                       region, fmt::join(regions, ", "))));
+      maker_.keep(actor, draft, done);
+    });
+  });
+}
+
+void KeyCustodian::missing(const door::MissingKeys& missing, KeyMaker::GoOn go_on) {
+  if (missing.rows.empty() && !missing.waits.empty())
+    return residency_.wait(missing.waits, std::move(go_on));
+  maker_.missing(missing.rows, std::move(go_on));
+}
+
 void KeyCustodian::receive(std::uint64_t from, Buffer message) {
   parts_.executor.post([this, from, message = std::move(message), alive = lifetime_.token()] {
     if (!*alive || !is_started_) return;
@@ -98,10 +143,17 @@ void KeyCustodian::take(std::uint64_t from, KeyMessage message) {
     fold_.receive(from, *news);
     return maker_.heard();
   }
-  if (const auto* answer = std::get_if<KeyAnswer>(&message)) return fold_.receive(from, *answer);
+  if (const auto* answer = std::get_if<KeyAnswer>(&message)) {
+    const std::optional<crypto::Secret> key = handover_.open(*answer);
+    if (key && !residency_.take(answer->check, *key)) fold_.taken(from, answer->check, *key);
+    return;
+  }
   if (const auto* question = std::get_if<KeyQuestion>(&message))
-    return fold_.receive(from, *question);
+    return handover_.receive(from, *question);
+  if (auto* news = std::get_if<ResidencyNews>(&message))
+    return residency_.receive(from, std::move(*news));
   if (const auto* table = std::get_if<TableQuestion>(&message)) return fold_.receive(from, *table);
+  ASSERT(std::holds_alternative<TurnStorage>(message));
   if (from == parts_.leadership().leader && parts_.turn_storage) parts_.turn_storage();
 }
 
@@ -109,13 +161,16 @@ void KeyCustodian::tell() {
   const Buffer news = encode_key_message(fold_.news());
   for (const auto& [id, key] : parts_.exchange_keys())
     if (id != parts_.id) parts_.send(id, news);
+  residency_.tell();
 }
 
 void KeyCustodian::tick() {
   if (ticks_++ % ticks_between_news == 0) {
+    handover_.tick();
     fold_.tick();
     tell();
   }
+  residency_.tick();
   maker_.tick();
   parts_.executor.post_after(period, [this, alive = lifetime_.token()] {
     if (*alive) tick();

@@ -3,6 +3,8 @@
 //
 //   KeyFold   what every replica does: records -> table, and asks others for what no record holds
 //   KeyMaker  what the leader does: rows for doors, turns of the epoch for forgetting
+//   ResidencyKeeper  keys of jurisdictions, which only replicas there hold
+//   KeyHandover  how a key that no record holds goes from one to another
 //
 // Here: what replicas tell each other, and the tick. Owned by the door's executor; calls marked so
 // may come from any thread.
@@ -11,6 +13,7 @@
 #include "cell/key_fold.h"
 #include "cell/key_maker.h"
 #include "cell/key_parts.h"
+#include "cell/residency_keeper.h"
 
 namespace meridian::cell {
 
@@ -40,20 +43,21 @@ class KeyCustodian {
   /// unavailable if another leads; invalid_argument.
   void ask_storage_turn(std::optional<std::uint64_t> which,
                         std::function<void(Result<std::vector<std::uint64_t>>)> done);
-  /// See KeyMaker. On the executor.
-  void missing(const std::vector<storage::KeyRow>& rows, KeyMaker::GoOn go_on) {
-    maker_.missing(rows, std::move(go_on));
-  }
+  /// See KeyMaker and ResidencyKeeper. On the executor.
+  void missing(const door::MissingKeys& missing, KeyMaker::GoOn go_on);
 
  private:
   void tick();
   void tell();
   void take(std::uint64_t from, KeyMessage message);
+  void keep_if_peopled(u128 actor, door::KeepingDraft draft, KeyMaker::Recorded done);
 
   KeyParts parts_;
   replica::Lifetime lifetime_;
   KeyBoard board_;
+  KeyHandover handover_;
   KeyFold fold_;
+  ResidencyKeeper residency_;
   KeyMaker maker_;
   bool is_started_ = false;
   int ticks_ = 0;

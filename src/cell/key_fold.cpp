@@ -7,29 +7,21 @@
 #include "base/assert.h"
 #include "door/keeping_commands.h"
 #include "door/subject_key.h"
-#include "storage/cell_key.h"
 
 namespace meridian::cell {
 
 namespace {
 
-crypto::ExchangeKey exchange_key(const storage::KeyStore& keys) {
-  const auto held = keys.newest(storage::exchange_key_name);
-  ASSERT(held.has_value());  // made when the replica was opened
-  return crypto::ExchangeKey(held->secret);
-}
-
 std::string name_of(u128 check) { return fmt::format("{:08x}", high64(check) >> 32); }
 
 }  // namespace
 
-KeyFold::KeyFold(const KeyParts& parts, const KeyBoard& board, Next next)
-    : parts_(parts), board_(board), next_(std::move(next)) {}
+KeyFold::KeyFold(const KeyParts& parts, const KeyBoard& board, KeyHandover& handover, Next next)
+    : parts_(parts), board_(board), handover_(handover), next_(std::move(next)) {}
 
 // --- what is stored already ---
 
 void KeyFold::start() {
-  own_.emplace(exchange_key(parts_.keys));
   scan_from_ = parts_.table.place().records;
   scan_end_ = parts_.stored_records();
   scan_next();
@@ -102,6 +94,8 @@ void KeyFold::fold() {
   show_complete();
 }
 
+std::uint64_t KeyFold::end() const { return std::max(folded_end_, parts_.table.place().records); }
+
 /// False if it has to wait.
 bool KeyFold::fold_one(const replica::KeyRecord& record) {
   ASSERT(replica::is_of_keys(record.kind));
@@ -116,8 +110,8 @@ bool KeyFold::fold_one(const replica::KeyRecord& record) {
 }
 
 void KeyFold::add(const replica::KeyRecord& record) {
-  const Status added =
-      door::fold(parts_.table, ledger::load_command<ledger::SubjectKey>(record.command.data()));
+  const Status added = door::fold(
+      parts_.table, ledger::load_command<ledger::SubjectKey>(record.command.data()), record.record);
   if (added) return;
   const std::string where = fmt::format("record {}", record.record);
   if (added.error().code != Code::data_loss)
@@ -185,7 +179,6 @@ void KeyFold::tick() {
   scan_next();
   note_place();
   parts_.table.drop_handed_on();
-  std::erase_if(asked_, [this](const auto& one) { return has_passed(one.second.at, patience); });
   std::erase_if(lent_,
                 [this](const auto& one) { return has_passed(one.second.at, io::seconds(30)); });
   // A candidate of the leader's: held before the turn, no turn has to wait for it.
@@ -211,7 +204,7 @@ void KeyFold::receive(std::uint64_t from, const KeyNews& news) {
     candidate_ = news.candidate;
     next_.changed();
   } else {
-    ask_kek({from}, news.candidate);
+    handover_.ask({from}, news.candidate);
   }
 }
 
@@ -229,85 +222,18 @@ void KeyFold::ask_missing() {
   if (peers.empty())
     begin_copy();
   else
-    ask_kek(peers, missing_);
+    handover_.ask(peers, missing_);
 }
 
-/// Unless it was asked for just before. All are asked: what is in a token is not handed on for
-/// ever.
-void KeyFold::ask_kek(const std::vector<std::uint64_t>& peers, u128 check) {
-  if (asked_.contains(check)) return;
-  std::array<Byte, 32> secret;
-  parts_.entropy.fill(secret);
-  Asked asked{crypto::ExchangeKey(secret), parts_.clock.monotonic()};
-  crypto::cleanse(secret);
-  for (const std::uint64_t peer : peers) send(peer, KeyQuestion{check, asked.once.public_key()});
-  asked_.emplace(check, std::move(asked));
-}
-
-std::array<Byte, 64> KeyFold::aad(std::uint64_t reader, u128 check) const {
-  constexpr std::string_view label = "meridian/epoch-key/1";
-  std::array<Byte, 64> bytes{};
-  static_assert(label.size() <= 24);
-  std::ranges::copy(as_bytes(label), bytes.begin());
-  store_le(bytes.data() + 24, parts_.cell);
-  store_le(bytes.data() + 40, reader);
-  store_le(bytes.data() + 48, check);
-  return bytes;
-}
-
-void KeyFold::receive(std::uint64_t from, const KeyQuestion& question) {
-  parts_.group([this, from, question, alive = lifetime_.token()](const auto& group) {
-    const bool is_member = group.membership.has(from);
-    parts_.executor.post([this, from, question, alive, is_member] {
-      if (*alive && is_member) answer(from, question);
-    });
-  });
-}
-
-void KeyFold::answer(std::uint64_t to, const KeyQuestion& question) {
-  const auto readers = parts_.exchange_keys();
-  const auto reader = readers.find(to);
-  const Result<Bytes> kek = parts_.table.kek(question.check);
-  if (reader == readers.end()) return;
-  if (!kek) {
-    if (question.check == parts_.table.check()) next_.not_handed_on();
-    return;
-  }
-  std::array<Byte, 32> half, other_half, once_a, once_b;
-  parts_.entropy.fill(half);
-  parts_.entropy.fill(once_a);
-  parts_.entropy.fill(once_b);
-  for (std::size_t i = 0; i < half.size(); ++i)
-    other_half[i] = static_cast<Byte>(half[i] ^ (*kek)[i]);
-  const auto for_whom = aad(to, question.check);
-  const auto for_replica = crypto::seal_box(reader->second, half, for_whom, once_a);
-  const auto for_once = crypto::seal_box(question.once, other_half, for_whom, once_b);
-  for (auto* secret : {&half, &other_half, &once_a, &once_b}) crypto::cleanse(*secret);
-  if (for_replica && for_once) send(to, KeyAnswer{question.check, *for_replica, *for_once});
-}
-
-void KeyFold::receive(std::uint64_t from, const KeyAnswer& answer) {
-  const auto asked = asked_.find(answer.check);
-  if (asked == asked_.end()) return;
-  const auto for_whom = aad(parts_.id, answer.check);
-  const Result<crypto::Secret> half = own_->open(answer.for_replica, for_whom);
-  const Result<crypto::Secret> other_half = asked->second.once.open(answer.for_once, for_whom);
-  if (!half || !other_half) return;
-  std::array<Byte, 32> bytes;
-  for (std::size_t i = 0; i < bytes.size(); ++i)
-    bytes[i] = static_cast<Byte>(half->bytes()[i] ^ other_half->bytes()[i]);
-  const crypto::Secret kek(bytes);
-  crypto::cleanse(bytes);
-  if (storage::kek_check(kek.bytes()) != answer.check) return;
-  asked_.erase(asked);
+void KeyFold::taken(std::uint64_t from, u128 check, const crypto::Secret& kek) {
   if (const Status taken = parts_.table.take(kek); !taken) {
     // Not durable, so not here: asked for again, unless the key store is beyond use.
     if (taken.error().code != Code::resource_exhausted)
       parts_.fatal(with_context(taken.error(), "the key of an epoch cannot be kept"));
     return;
   }
-  if (copying_ && copying_->copy.check == answer.check) return ask_part();
-  if (missing_ == answer.check) {
+  if (copying_ && copying_->copy.check == check) return ask_part();
+  if (missing_ == check) {
     fold();
     scan_next();
     return;
@@ -333,7 +259,7 @@ void KeyFold::begin_copy() {
   if (parts_.table.holds_kek(best->check))
     ask_part();
   else
-    ask_kek({from}, best->check);
+    handover_.ask({from}, best->check);
 }
 
 void KeyFold::ask_part() {

@@ -14,6 +14,7 @@
 #include <deque>
 #include <optional>
 
+#include "cell/key_handover.h"
 #include "cell/key_parts.h"
 #include "replica/lifetime.h"
 
@@ -22,8 +23,7 @@ namespace meridian::cell {
 class KeyFold {
  public:
   static constexpr std::uint64_t scan_step = 65'536;
-  /// After this silence a question is asked again, of another replica if there is one.
-  static constexpr io::Duration patience = io::seconds(1);
+  static constexpr io::Duration patience = KeyHandover::patience;  ///< For a part of a copy.
 
   struct Next {
     std::function<void()> erased;                      ///< Keys in use are to be dropped.
@@ -31,7 +31,7 @@ class KeyFold {
     std::function<void(std::uint64_t record)> folded;  ///< All below is in the table.
     std::function<void()> changed;                     ///< There is news for the others.
   };
-  KeyFold(const KeyParts& parts, const KeyBoard& board, Next next);
+  KeyFold(const KeyParts& parts, const KeyBoard& board, KeyHandover& handover, Next next);
 
   void start();
   void stop() { lifetime_.end(); }  ///< Any thread.
@@ -43,22 +43,20 @@ class KeyFold {
 
   /// All that is stored here is folded in.
   bool is_complete() const { return is_scanned_ && waiting_.empty(); }
+  /// All records of keys below it are folded in here.
+  std::uint64_t end() const;
   /// As others are to know it.
   KeyNews news() const;
   /// This replica proposes `check` for the next turn: it is our candidate.
   void offer(u128 check) { candidate_ = check; }
 
   void receive(std::uint64_t from, const KeyNews& news);
-  void receive(std::uint64_t from, const KeyQuestion& question);
-  void receive(std::uint64_t from, const KeyAnswer& answer);
+  /// A KEK that was asked for came.
+  void taken(std::uint64_t from, u128 check, const crypto::Secret& kek);
   void receive(std::uint64_t from, const TableQuestion& question);
   void receive(std::uint64_t from, TablePart part);
 
  private:
-  struct Asked {
-    crypto::ExchangeKey once;
-    io::MonotonicTime at;
-  };
   struct Copying {
     std::uint64_t from;
     storage::CellKeyTable::Copy copy;
@@ -80,12 +78,9 @@ class KeyFold {
   void note_place();
 
   void ask_missing();
-  void ask_kek(const std::vector<std::uint64_t>& peers, u128 check);
   void begin_copy();
   void ask_part();
   void finish_copy();
-  std::array<Byte, 64> aad(std::uint64_t reader, u128 check) const;
-  void answer(std::uint64_t to, const KeyQuestion& question);
   void send(std::uint64_t to, const KeyMessage& message) {
     parts_.send(to, encode_key_message(message));
   }
@@ -95,9 +90,9 @@ class KeyFold {
 
   const KeyParts& parts_;
   const KeyBoard& board_;
+  KeyHandover& handover_;
   Next next_;
   replica::Lifetime lifetime_;
-  std::optional<crypto::ExchangeKey> own_;  ///< From start() on.
 
   std::uint64_t scan_from_ = 0, scan_end_ = 0;
   bool is_scanning_ = false;  ///< A step is under way.
@@ -111,7 +106,6 @@ class KeyFold {
   bool is_damage_told_ = false;
 
   u128 candidate_{};
-  std::map<u128, Asked> asked_;
   std::optional<Copying> copying_;
   std::map<std::uint64_t, Lent> lent_;
 };

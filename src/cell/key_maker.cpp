@@ -164,8 +164,8 @@ void KeyMaker::propose_kept(Keep keep) {
   std::array<Byte, 16> fresh;
   parts_.entropy.fill(fresh);
   const u128 id = load_le<u128>(fresh.data());
-  const Result<door::KeepingCommand> command = door::make_command(parts_.table, keep.draft, id);
-  if (!command) return keep.done(command.error());
+  const auto commands = door::make_commands(parts_.table, keep.draft, id);
+  if (!commands) return keep.done(commands.error());
   KeepAnswer answer{ledger::no_record, 0};
   if (std::holds_alternative<door::HoldDraft>(keep.draft)) answer.hold = id;
   if (const auto* release = std::get_if<door::ReleaseDraft>(&keep.draft))
@@ -174,27 +174,32 @@ void KeyMaker::propose_kept(Keep keep) {
   request->actor = keep.actor;
   request->attester = ledger::Attester::door;
   request->only_in_term = parts_.table.makes_in();
-  request->add(command->kind, Bytes(command->bytes));
+  for (const door::KeepingCommand& command : *commands)
+    request->add(command.kind, Bytes(command.bytes));
   const std::uint64_t number = next_batch_++;
   batches_.push_back({number, {}});
-  parts_.submit(std::move(request),
-                [this, number, answer, done = std::move(keep.done),
-                 alive = lifetime_.token()](const Result<replica::Answer>& recorded) {
-                  parts_.executor.post([this, number, answer, done, alive, recorded] {
-                    if (*alive) kept(number, answer, recorded, done);
-                  });
-                });
+  parts_.submit(std::move(request), [this, number, answer, keep, alive = lifetime_.token()](
+                                        const Result<replica::Answer>& recorded) {
+    parts_.executor.post([this, number, answer, keep, alive, recorded] {
+      if (*alive) kept(number, answer, recorded, keep);
+    });
+  });
 }
 
 /// Done once it is folded in here: whoever asks next sees it.
 void KeyMaker::kept(std::uint64_t number, KeepAnswer answer,
-                    const Result<replica::Answer>& recorded, const Recorded& done) {
+                    const Result<replica::Answer>& recorded, const Keep& keep) {
+  const Recorded& done = keep.done;
   const auto batch = std::ranges::find(batches_, number, &Batch::number);
   if (recorded) answer.record = recorded->first_record;
   if (batch == batches_.end())  // of a term that ended
     return recorded ? done(answer) : done(recorded.error());
   if (recorded)
-    batch->folded = [answer, done] { done(answer); };
+    batch->folded = [this, answer, keep] {
+      const Status effective = door::check_kept(parts_.table, keep.draft);
+      if (!effective) return keep.done(effective.error());
+      keep.done(answer);
+    };
   else
     done(recorded.error());
   proposed(number, recorded);

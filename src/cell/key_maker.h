@@ -111,7 +111,7 @@ class KeyMaker {
   void propose_kept();
   void propose_kept(Keep keep);
   void kept(std::uint64_t number, KeepAnswer answer, const Result<replica::Answer>& recorded,
-            const Recorded& done);
+            const Keep& keep);
   void look_for_due();
   void add_due(ledger::Request& request);
   void pump();

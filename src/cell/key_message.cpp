@@ -42,6 +42,16 @@ void put(ByteWriter& out, const TablePart& part) {
 }
 void put(ByteWriter&, const TurnStorage&) {}
 
+void put(ByteWriter& out, const ResidencyNews& news) {
+  ASSERT(news.keys.size() <= ResidencyNews::keys_max);
+  out.u64(news.folded);
+  out.u8(static_cast<std::uint8_t>(news.keys.size()));
+  for (const auto& [jurisdiction, check] : news.keys) {
+    out.u8(jurisdiction);
+    out.id(check);
+  }
+}
+
 Result<KeyMessage> take_news(ByteReader& in) {
   KeyNews news;
   news.turns = in.u32();
@@ -65,6 +75,21 @@ Result<KeyMessage> take_part(ByteReader& in) {
   if (part.part > part.parts || (part.part == part.parts && part.parts != 0))
     return wrong(fmt::format("part {} of {} is none", part.part, part.parts));
   return part;
+}
+
+Result<KeyMessage> take_residency(ByteReader& in) {
+  ResidencyNews news;
+  news.folded = in.u64();
+  const std::size_t count = in.u8();
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    const std::uint8_t jurisdiction = in.u8();
+    const storage::ResidencyKeys::Held held{jurisdiction, in.id()};
+    if (held.jurisdiction == 0 || held.check == 0 ||
+        (!news.keys.empty() && !(news.keys.back() < held)))
+      return wrong("keys of jurisdictions that are none, or not in their order");
+    news.keys.push_back(held);
+  }
+  return news;
 }
 
 }  // namespace
@@ -98,6 +123,7 @@ Result<KeyMessage> decode_key_message(Bytes bytes) {
     }
     case 5: message = take_part(in); break;
     case 6: message = TurnStorage{}; break;
+    case 7: message = take_residency(in); break;
     default: break;
   }
   if (message && !in.done()) return wrong("another length than its kind has");

@@ -7,11 +7,13 @@
 
 #include <cstdint>
 #include <variant>
+#include <vector>
 
 #include "base/result.h"
 #include "base/u128.h"
 #include "crypto/sealed_box.h"
 #include "storage/key_row.h"
+#include "storage/residency.h"
 
 namespace meridian::cell {
 
@@ -58,8 +60,17 @@ struct TurnStorage {
   bool operator==(const TurnStorage&) const = default;
 };
 
+/// What this replica knows of jurisdictions: told to all while there are any.
+struct ResidencyNews {
+  static constexpr std::size_t keys_max = 255;
+  std::uint64_t folded = 0;  ///< All records of keys below it are folded in here.
+  /// Durable here, ascending.
+  std::vector<storage::ResidencyKeys::Held> keys;
+  bool operator==(const ResidencyNews&) const = default;
+};
+
 using KeyMessage =
-    std::variant<KeyNews, KeyQuestion, KeyAnswer, TableQuestion, TablePart, TurnStorage>;
+    std::variant<KeyNews, KeyQuestion, KeyAnswer, TableQuestion, TablePart, ResidencyNews>;
 
 Buffer encode_key_message(const KeyMessage& message);
 /// Errors: invalid_argument naming what is wrong.

@@ -25,7 +25,7 @@ struct KeyParts {
   io::Clock& clock;
   io::Entropy& entropy;
   storage::CellKeyTable& table;
-  const storage::KeyStore& keys;
+  storage::KeyStore& keys;
   u128 cell;
   std::uint64_t id;
   std::function<replica::Leadership()> leadership{};

@@ -311,7 +311,7 @@ void OneCell::make_custodian(const replica::Replica::Io& io, const replica::Repl
   custodian_ =
       std::make_unique<KeyCustodian>(std::move(parts), [door = door_.get()] { door->drop_keys(); });
   door_->on_missing_keys(
-      [this](const auto& rows, auto go_on) { custodian_->missing(rows, std::move(go_on)); });
+      [this](const auto& missing, auto go_on) { custodian_->missing(missing, std::move(go_on)); });
 }
 
 void OneCell::forget_everywhere(u128 actor, const std::string& subject,

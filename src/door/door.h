@@ -112,11 +112,23 @@ struct Erased {
   std::unique_ptr<ledger::Request> request;  ///< They; the caller submits it.
 };
 
-/// What is said of retention and holds.
+/// What is said of retention, holds and residency.
 struct KeepingList {
   storage::Day today{};
   std::vector<storage::RetentionClass> classes;
   std::vector<storage::Hold> holds;
+  struct Place {
+    storage::Jurisdiction jurisdiction;
+    bool is_held = false;  ///< Its key, by this replica.
+    bool is_up = false;    ///< What lives there may be written now, as this replica knows it.
+  };
+  std::vector<Place> places{};
+};
+
+/// What keeps a request from being sealed.
+struct MissingKeys {
+  std::vector<storage::KeyRow> rows;          ///< To be recorded.
+  std::vector<storage::ResidencyWait> waits;  ///< To be in two regions.
 };
 
 class Door {
@@ -223,8 +235,8 @@ class Door {
   virtual storage::CellKeyTable* shared_keys() = 0;
   /// What seals for a person waits if its keys are not in the table: `missing` is given the rows
   /// made for it, none if they cannot be made now, and calls back when sealing may be tried again.
-  using Missing = std::function<void(const std::vector<storage::KeyRow>& rows,
-                                     std::function<void(Status)> go_on)>;
+  using Missing =
+      std::function<void(const MissingKeys& missing, std::function<void(Status)> go_on)>;
   virtual void on_missing_keys(Missing missing) = 0;
   /// Cleanses keys in use, which may be those of somebody who is forgotten.
   virtual void drop_keys() = 0;

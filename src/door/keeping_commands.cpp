@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/assert.h"
 #include "base/bits.h"
@@ -35,8 +36,34 @@ Status check_text(std::string_view field, std::string_view text, std::size_t siz
   return {};
 }
 
-Result<KeepingCommand> make(const storage::SubjectKeyring& table,
-                            const storage::RetentionClass& draft) {
+/// The number of the jurisdiction in which the class is to be from now on.
+Result<std::uint8_t> place_of(const storage::SubjectKeyring& table, const RetentionDraft& draft) {
+  const std::uint8_t retention = draft.retention.retention;
+  const storage::RetentionClass* known = table.keeping().find(retention);
+  const std::uint8_t now = known == nullptr ? std::uint8_t{0} : known->residency;
+  if (draft.residency.empty()) return now;
+  const storage::Jurisdiction* wanted = table.keeping().residency().find(draft.residency);
+  if (wanted == nullptr)
+    return fail(Code::not_found,
+                fmt::format("there is no jurisdiction '{}': define it first (meridian residency "
+                            "set)",
+                            draft.residency));
+  if (now == wanted->number) return now;
+  if (now != 0)
+    return fail(Code::failed_precondition,
+                fmt::format("class {} lives in the jurisdiction {}: it stays there, use another "
+                            "class",
+                            retention, to_text(*table.keeping().residency().find(now))));
+  if (table.has_keys(retention))
+    return fail(Code::failed_precondition,
+                fmt::format("class {} has keys of persons already, which every replica opens: use "
+                            "another class",
+                            retention));
+  return wanted->number;
+}
+
+Result<KeepingCommand> make(const storage::SubjectKeyring& table, const RetentionDraft& given) {
+  const storage::RetentionClass& draft = given.retention;
   const std::string_view name = storage::text_of(draft.name);
   const std::string_view basis = storage::text_of(draft.basis);
   TRY(check_text("name", name, storage::class_name_size));
@@ -51,6 +78,7 @@ Result<KeepingCommand> make(const storage::SubjectKeyring& table,
   ledger::SetRetention command{};
   command.retention = draft.retention;
   command.is_by_month = draft.is_by_month ? 1 : 0;
+  command.residency = TRY(place_of(table, given));
   command.keep_months = draft.keep.months;
   command.keep_days = draft.keep.days;
   command.erase_months = draft.erase.months;
@@ -60,6 +88,44 @@ Result<KeepingCommand> make(const storage::SubjectKeyring& table,
   command.name = draft.name;
   command.basis = draft.basis;
   return keeping_command(CommandKind::set_retention, command);
+}
+
+/// One for each region.
+Result<std::vector<KeepingCommand>> make(const storage::SubjectKeyring& table,
+                                         const ResidencyDraft& draft) {
+  TRY(check_text("name", draft.name, storage::jurisdiction_name_size));
+  for (const std::string& region : draft.regions)
+    TRY(check_text("region", region, storage::region_name_size));
+  const std::set<std::string> regions(draft.regions.begin(), draft.regions.end());
+  if (regions.size() < 2 || regions.size() != draft.regions.size())
+    return fail(Code::invalid_argument,
+                "a jurisdiction has two regions or more, each named once: what lives there is "
+                "acknowledged when it is in two of them");
+  const storage::Residency& residency = table.keeping().residency();
+  const storage::Jurisdiction* known = residency.find(draft.name);
+  std::uint8_t number = 1;
+  if (known != nullptr) {
+    number = known->number;
+    for (const std::string& region : known->regions)
+      if (!regions.contains(region))
+        return fail(Code::failed_precondition,
+                    fmt::format("the jurisdiction {} keeps its regions, as replicas there hold its "
+                                "key: define another one, without {}",
+                                to_text(*known), region));
+  } else {
+    while (residency.find(number) != nullptr) ++number;
+    if (number > storage::jurisdictions_max)
+      return fail(Code::resource_exhausted, "no further jurisdiction can be defined");
+  }
+  std::vector<KeepingCommand> commands;
+  for (const std::string& region : draft.regions) {
+    ledger::SetResidency command{};
+    command.jurisdiction = number;
+    command.name = storage::text_field<storage::jurisdiction_name_size>(draft.name);
+    command.region = storage::text_field<storage::region_name_size>(region);
+    commands.push_back(keeping_command(CommandKind::set_residency, command));
+  }
+  return commands;
 }
 
 Result<KeepingCommand> make(const storage::SubjectKeyring& table, const HoldDraft& draft,
@@ -100,6 +166,7 @@ std::optional<storage::KeyRow> change_of(CommandKind kind, const Byte* bytes) {
     return storage::row_of(
         storage::RetentionClass{.retention = command.retention,
                                 .is_by_month = command.is_by_month != 0,
+                                .residency = command.residency,
                                 .keep = {command.keep_months, command.keep_days},
                                 .erase = {command.erase_months, command.erase_days},
                                 .defined = storage::Day{static_cast<std::int32_t>(command.defined)},
@@ -132,15 +199,57 @@ std::optional<storage::KeyRow> change_of(CommandKind kind, const Byte* bytes) {
     if (command.retention >= storage::forgotten_row) return std::nullopt;
     return storage::expired_row(command.retention, command.through);
   }
+  if (kind == CommandKind::set_residency) {
+    const auto command = load_command<ledger::SetResidency>(bytes);
+    const std::string_view name = storage::text_of(command.name);
+    const std::string_view region = storage::text_of(command.region);
+    if (command.jurisdiction == 0 || name.empty() || region.empty()) return std::nullopt;
+    return storage::jurisdiction_row(command.jurisdiction, name, region);
+  }
+  if (kind == CommandKind::residency_key) {
+    const auto command = load_command<ledger::ResidencyKey>(bytes);
+    if (command.jurisdiction == 0 || command.check == 0) return std::nullopt;
+    return storage::residency_key_row(command.jurisdiction, command.check);
+  }
   return std::nullopt;
 }
 
-Result<KeepingCommand> make_command(const storage::SubjectKeyring& table, const KeepingDraft& draft,
-                                    u128 fresh) {
-  if (const auto* retention = std::get_if<storage::RetentionClass>(&draft))
-    return make(table, *retention);
-  if (const auto* hold = std::get_if<HoldDraft>(&draft)) return make(table, *hold, fresh);
-  return make(table, std::get<ReleaseDraft>(draft));
+Result<std::vector<KeepingCommand>> make_commands(const storage::SubjectKeyring& table,
+                                                  const KeepingDraft& draft, u128 fresh) {
+  const auto one = [](Result<KeepingCommand> made) -> Result<std::vector<KeepingCommand>> {
+    if (!made) return made.error();
+    return std::vector{*made};
+  };
+  if (const auto* retention = std::get_if<RetentionDraft>(&draft))
+    return one(make(table, *retention));
+  if (const auto* residency = std::get_if<ResidencyDraft>(&draft)) return make(table, *residency);
+  if (const auto* hold = std::get_if<HoldDraft>(&draft)) return one(make(table, *hold, fresh));
+  return one(make(table, std::get<ReleaseDraft>(draft)));
+}
+
+Status check_kept(const storage::SubjectKeyring& table, const KeepingDraft& draft) {
+  const storage::Residency& all = table.keeping().residency();
+  const auto came_first = [](std::string_view what) {
+    return fail(Code::failed_precondition,
+                fmt::format("{} was recorded just before, so that this has no effect: look at what "
+                            "there is (meridian residency list)",
+                            what));
+  };
+  if (const auto* residency = std::get_if<ResidencyDraft>(&draft)) {
+    const storage::Jurisdiction* known = all.find(residency->name);
+    if (known == nullptr || !std::ranges::all_of(residency->regions, [&](const auto& region) {
+          return known->has(region);
+        }))
+      return came_first("another jurisdiction");
+  }
+  if (const auto* retention = std::get_if<RetentionDraft>(&draft)) {
+    if (retention->residency.empty()) return {};
+    const storage::RetentionClass* known = table.keeping().find(retention->retention.retention);
+    const storage::Jurisdiction* wanted = all.find(retention->residency);
+    if (known == nullptr || wanted == nullptr || known->residency != wanted->number)
+      return came_first("a key, or another jurisdiction, of the class");
+  }
+  return {};
 }
 
 std::vector<Kept> describe_kept(const storage::SubjectKeyring& table, u128 subject,

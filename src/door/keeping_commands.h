@@ -7,6 +7,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -31,6 +32,18 @@ KeepingCommand keeping_command(ledger::CommandKind kind, const Command& command)
 /// What such a command changes in a table; none if it changes nothing, on any replica.
 std::optional<storage::KeyRow> change_of(ledger::CommandKind kind, const Byte* command);
 
+/// A class of persons' keys; what its name does not say yet is where it may be read.
+struct RetentionDraft {
+  RetentionDraft(storage::RetentionClass defined, std::string lives_in = {})
+      : retention(defined), residency(std::move(lives_in)) {}
+  storage::RetentionClass retention;
+  std::string residency;  ///< Name of a jurisdiction; empty: as it is, or anywhere.
+};
+/// A jurisdiction is defined, or gets further regions.
+struct ResidencyDraft {
+  std::string name;
+  std::vector<std::string> regions;  ///< All of them.
+};
 struct HoldDraft {
   u128 subject = 0;                     ///< Opaque.
   std::vector<std::uint8_t> classes{};  ///< None: all of them.
@@ -39,13 +52,17 @@ struct HoldDraft {
 struct ReleaseDraft {
   u128 hold = 0;
 };
-using KeepingDraft = std::variant<storage::RetentionClass, HoldDraft, ReleaseDraft>;
+using KeepingDraft = std::variant<RetentionDraft, HoldDraft, ReleaseDraft, ResidencyDraft>;
 
 /// `fresh`: the id of a hold that is placed. Errors: invalid_argument (a text that is empty, too
 /// long or personal; a class that cannot be kept as it says), failed_precondition (the subject was
-/// forgotten, or keys are by another period already), not_found (no such hold).
-Result<KeepingCommand> make_command(const storage::SubjectKeyring& table, const KeepingDraft& draft,
-                                    u128 fresh);
+/// forgotten, keys are by another period already, or the class lives elsewhere or has keys),
+/// not_found (no such hold, or jurisdiction).
+Result<std::vector<KeepingCommand>> make_commands(const storage::SubjectKeyring& table,
+                                                  const KeepingDraft& draft, u128 fresh);
+/// Once its records are in the table. Errors: failed_precondition if what others had recorded just
+/// before left it without its effect.
+Status check_kept(const storage::SubjectKeyring& table, const KeepingDraft& draft);
 
 /// What is still kept of somebody, in words.
 struct Kept {

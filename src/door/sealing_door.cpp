@@ -220,8 +220,11 @@ void SealingDoor::seal_shared(const std::shared_ptr<Draft>& draft) {
       personal && term == 0
           ? fail(Code::unavailable, "this replica does not make keys of persons now")
           : make(*draft);
-  const std::vector<storage::KeyRow> rows = keys_.shared->take_unfolded();
-  if (rows.empty() && (request || request.error().code != Code::unavailable)) {
+  const MissingKeys missing{keys_.shared->take_unfolded(), keys_.shared->take_waits()};
+  if (!request && storage::is_residency_unavailable(request.error()))
+    return answer(*draft, std::move(request));
+  if (missing.rows.empty() && missing.waits.empty() &&
+      (request || request.error().code != Code::unavailable)) {
     if (request && personal) (*request)->only_in_term = term;
     return answer(*draft, std::move(request));
   }
@@ -229,7 +232,7 @@ void SealingDoor::seal_shared(const std::shared_ptr<Draft>& draft) {
     return answer(*draft, fail(Code::unavailable,
                                "keys of persons cannot be made, as leaders or members change: "
                                "nothing was done, send it again"));
-  missing_(rows, [this, draft](const Status& go_on) {
+  missing_(missing, [this, draft](const Status& go_on) {
     if (go_on) return seal(draft);
     answer(*draft, go_on.error());
   });
@@ -261,7 +264,8 @@ namespace {
 /// Of one that is about a person; 0 of others.
 u128 subject_of(const KeepingCommand& command) {
   if (command.kind == ledger::CommandKind::set_retention ||
-      command.kind == ledger::CommandKind::expire_class)
+      command.kind == ledger::CommandKind::expire_class ||
+      command.kind == ledger::CommandKind::set_residency)
     return 0;
   static_assert(
       offsetof(ledger::EraseSubject, subject) == 0 &&
@@ -357,10 +361,16 @@ void SealingDoor::keep(u128 actor, KeepingDraft draft, std::function<void(Result
   io_.executor.post([this, actor, draft = std::move(draft), done = std::move(done)] {
     std::array<Byte, 16> fresh;
     io_.entropy.fill(fresh);
-    const Result<KeepingCommand> command =
-        make_command(*keys_.own, draft, load_le<u128>(fresh.data()));
-    if (!command) return done(command.error());
-    done(carry_out(actor, {*command}));
+    const auto* retention = std::get_if<RetentionDraft>(&draft);
+    if (std::holds_alternative<ResidencyDraft>(draft) ||
+        (retention != nullptr && !retention->residency.empty()))
+      return done(fail(Code::failed_precondition,
+                       "a cell of one replica has one region, and a jurisdiction needs two: "
+                       "nothing was done"));
+    const Result<std::vector<KeepingCommand>> commands =
+        make_commands(*keys_.own, draft, load_le<u128>(fresh.data()));
+    if (!commands) return done(commands.error());
+    done(carry_out(actor, *commands));
   });
 }
 
@@ -467,6 +477,9 @@ void SealingDoor::keeping(std::function<void(KeepingList)> done) {
   io_.executor.post([this, done = std::move(done)] {
     const storage::SubjectKeyring& table = keys_.ring();
     KeepingList list{table.today(), {}, table.keeping().holds()};
+    for (const auto& [number, jurisdiction] : table.keeping().residency().all())
+      list.places.push_back({jurisdiction, table.holds(jurisdiction),
+                             keys_.shared != nullptr && keys_.shared->residency(number).is_up});
     for (const auto& [number, retention] : table.keeping().classes())
       list.classes.push_back(retention);
     done(std::move(list));

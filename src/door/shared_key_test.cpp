@@ -92,8 +92,8 @@ TEST_F(SharedKeyTest, who_seals_for_a_person_waits_for_the_records_of_its_keys) 
   ASSERT_TRUE(*table.turn(1, kek, 0));
   std::vector<storage::KeyRow> missing;
   std::function<void(Status)> go_on;
-  first.door->on_missing_keys([&](const auto& rows, auto next) {
-    missing = rows;
+  first.door->on_missing_keys([&](const MissingKeys& rows, auto next) {
+    missing = rows.rows;
     go_on = std::move(next);
   });
   std::optional<DoorRig::Made> made;
@@ -113,7 +113,7 @@ TEST_F(SharedKeyTest, who_seals_for_a_person_waits_for_the_records_of_its_keys) 
   first.world.run_until_idle();
   ASSERT_EQ(missing.size(), 2u) << "K_commit and that of the class";
   EXPECT_FALSE(made) << "nothing is sealed for good under a key that no record holds";
-  for (const storage::KeyRow& row : missing) ASSERT_TRUE(table.add(row));
+  for (const storage::KeyRow& row : missing) ASSERT_TRUE(table.add(row, 0));
   go_on({});
   first.world.run_until_idle();
   ASSERT_TRUE(made && *made);

@@ -24,11 +24,12 @@ inline ledger::SubjectKey command_of(const storage::KeyRow& row, u128 check) {
   return command;
 }
 
-/// Folds it in. One under another KEK than the table's came too late: whoever made it makes
-/// another. Errors: those of CellKeyTable::add.
-inline Status fold(storage::CellKeyTable& table, const ledger::SubjectKey& command) {
+/// Folds in what stands in `record`. One under another KEK than the table's came too late: whoever
+/// made it makes another. Errors: those of CellKeyTable::add.
+inline Status fold(storage::CellKeyTable& table, const ledger::SubjectKey& command,
+                   std::uint64_t record) {
   if (command.check == 0 || command.check != table.check()) return {};
-  return table.add(row_of(command));
+  return table.add(row_of(command), record);
 }
 
 }  // namespace meridian::door

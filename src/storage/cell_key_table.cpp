@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "crypto/sha256.h"
 #include "storage/internal/key_file.h"
+#include "storage/internal/resident_rows.h"
 #include "storage/internal/subject_rows.h"
 
 namespace meridian::storage {
@@ -30,11 +31,17 @@ namespace {
 class FoldedKeyTable final : public CellKeyTable {
  public:
   FoldedKeyTable(const SealedContext& context, KeyStore& keys, io::Clock& clock)
-      : entropy_(context.entropy), keys_(keys), clock_(clock), file_(context, keys), rows_(clock) {}
+      : entropy_(context.entropy),
+        keys_(keys),
+        clock_(clock),
+        file_(context, keys),
+        rows_(clock),
+        resident_(keys) {}
 
   Status start() {
     TRY(file_.open([this](const KeyRow& row) { rows_.take_in(row); }));
     place_ = file_.place().value_or(KeyPlace{});
+    settled_ = place_.records;
     return take_check();
   }
 
@@ -58,11 +65,30 @@ class FoldedKeyTable final : public CellKeyTable {
     rows_.drop_old_keys();
     if (refused_.contains(subject)) return forgotten_subject(subject);
     TRY(rows_.may_seal(subject));
+    const Jurisdiction* jurisdiction = ResidentRows::of(rows_.keeping(), retention);
+    if (jurisdiction != nullptr) TRY(check_up(*jurisdiction));
     const KeyFile::Kek kek = TRY(file_.kek());
-    TRY(provide(subject, {commit_row, 1}, *kek));
     const KeyName name = rows_.name_now(retention);
-    TRY(provide(subject, name, *kek));
-    return rows_.keys_of(subject, retention, name.version, *kek);
+    for (const KeyName& needed : {KeyName{commit_row, 1}, name}) {
+      TRY(provide(subject, needed, *kek));
+      if (jurisdiction != nullptr)
+        await(*jurisdiction, {subject, needed.retention, needed.version});
+    }
+    const SubjectKeys row = TRY(rows_.keys_of(subject, retention, name.version, *kek));
+    return resident_.mix(rows_.keeping(), retention, row);
+  }
+
+  std::vector<ResidencyWait> take_waits() override { return std::exchange(waits_, {}); }
+  void set_residency(std::uint8_t jurisdiction, const ResidencyState& state) override {
+    residency_[jurisdiction] = state;
+    std::uint64_t confirmed = state.confirmed;
+    for (const auto& [number, one] : rows_.keeping().residency().all())
+      confirmed = std::min(confirmed, residency(number).confirmed);
+    absl::erase_if(fresh_, [confirmed](const auto& one) { return one.second <= confirmed; });
+  }
+  ResidencyState residency(std::uint8_t jurisdiction) const override {
+    const auto known = residency_.find(jurisdiction);
+    return known == residency_.end() ? ResidencyState{} : known->second;
   }
 
   std::vector<KeyRow> take_unfolded() override {
@@ -87,7 +113,8 @@ class FoldedKeyTable final : public CellKeyTable {
                   "keys of persons are still being brought up to date here: ask again, or ask "
                   "another replica");
     const KeyFile::Kek kek = TRY(file_.kek());
-    return rows_.keys_of(subject, retention, version, *kek);
+    const SubjectKeys row = TRY(rows_.keys_of(subject, retention, version, *kek));
+    return resident_.mix(rows_.keeping(), retention, row);
   }
   std::vector<std::uint8_t> classes(u128 subject) override {
     rows_.drop_old_keys();
@@ -107,18 +134,23 @@ class FoldedKeyTable final : public CellKeyTable {
   SubjectState state(u128 subject) const override { return rows_.state(subject); }
   Day today() const override { return rows_.today(); }
   ForgetPlan plan(u128 subject) const override { return rows_.plan(subject); }
+  bool has_keys(std::uint8_t retention) const override { return rows_.has_keys(retention); }
+  bool holds(const Jurisdiction& one) const override { return resident_.holds(one); }
   DueKeys due(std::size_t subjects_max) const override { return rows_.due(subjects_max); }
 
   // --- folding ---
 
-  Status add(const KeyRow& row) override {
+  Status add(const KeyRow& row, std::uint64_t record) override {
     const RowId id{row.subject, row.retention, row.version};
     if (!rows_.may_seal(row.subject)) return {};
     const SubjectRows::Subject* known = rows_.find(row.subject);
     const KeyRow* there = known == nullptr ? nullptr : known->find(row.retention, row.version);
     const bool is_own = unfolded_.contains(id);
     if (there != nullptr && *there == row) {  // ours, or it came with several requests
-      if (unfolded_.erase(id) != 0) buffered_.push_back(row);
+      if (unfolded_.erase(id) != 0) {
+        buffered_.push_back(row);
+        note_fresh(id, record);
+      }
       return {};
     }
     if (there != nullptr && !is_own)
@@ -128,9 +160,10 @@ class FoldedKeyTable final : public CellKeyTable {
                               high64(row.subject), low64(row.subject), row.retention, row.version));
     const KeyFile::Kek kek = TRY(file_.kek());
     TRY(rewrap(row, *kek, *kek));  // it opens
-    if (unfolded_.erase(id) != 0) rows_.drop_keys();
+    if (unfolded_.erase(id) != 0) drop_keys();
     rows_.take_in(row);
     buffered_.push_back(row);
+    note_fresh(id, record);
     return {};
   }
 
@@ -139,7 +172,7 @@ class FoldedKeyTable final : public CellKeyTable {
   void change(const KeyRow& row) override {
     drop_unfolded();  // whatever it says is of what all replicas have
     if (rows_.take_in(row)) buffered_.push_back(row);
-    rows_.drop_keys();
+    drop_keys();
     if (row.kind == RowKind::wish || row.retention == forgotten_row) refused_.erase(row.subject);
   }
 
@@ -155,7 +188,7 @@ class FoldedKeyTable final : public CellKeyTable {
     const KeyPlace place{record + 1, number};
     TRY(replace(*next, all, place));
     rows_.renew(all.rows);
-    rows_.drop_keys();
+    drop_keys();
     return true;
   }
 
@@ -239,6 +272,8 @@ class FoldedKeyTable final : public CellKeyTable {
     for (const KeyRow& row : all.rows) rows_.take_in(row);
     unfolded_.clear();
     given_out_.clear();
+    fresh_.clear();
+    settled_ = copy.place.records;
     return {};
   }
 
@@ -276,6 +311,40 @@ class FoldedKeyTable final : public CellKeyTable {
     return {};
   }
 
+  Status check_up(const Jurisdiction& jurisdiction) const {
+    if (jurisdiction.key == 0 || !resident_.holds(jurisdiction))
+      return resident_.not_here(jurisdiction);
+    if (residency(jurisdiction.number).is_up) return {};
+    return residency_unavailable(
+        fmt::format("replicas in two regions of the jurisdiction {} are needed to write what lives "
+                    "there, and fewer are heard now; nothing was done",
+                    to_text(jurisdiction)));
+  }
+
+  /// Of a row that is folded in.
+  void await(const Jurisdiction& jurisdiction, const RowId& id) {
+    if (unfolded_.contains(id)) return;
+    const auto fresh = fresh_.find(id);
+    const std::uint64_t records = fresh == fresh_.end() ? settled_ : fresh->second;
+    if (records > residency(jurisdiction.number).confirmed)
+      waits_.push_back({jurisdiction.number, records});
+  }
+
+  void note_fresh(const RowId& id, std::uint64_t record) {
+    if (rows_.keeping().residency().all().empty() || fresh_.size() >= fresh_max) {
+      for (const auto& [other, records] : fresh_) settled_ = std::max(settled_, records);
+      fresh_.clear();
+      settled_ = std::max(settled_, record + 1);
+    } else {
+      fresh_[id] = record + 1;
+    }
+  }
+
+  void drop_keys() {
+    rows_.drop_keys();
+    resident_.drop_keys();
+  }
+
   bool has_row(u128 subject, const KeyName& name) const {
     const SubjectRows::Subject* known = rows_.find(subject);
     return known != nullptr && known->find(name.retention, name.version) != nullptr;
@@ -286,7 +355,7 @@ class FoldedKeyTable final : public CellKeyTable {
     for (const auto& [id, one] : unfolded_) rows_.take_out(one.row);
     unfolded_.clear();
     given_out_.clear();
-    rows_.drop_keys();
+    drop_keys();
   }
 
   Status keep(const crypto::Secret& kek) {
@@ -338,6 +407,7 @@ class FoldedKeyTable final : public CellKeyTable {
   io::Clock& clock_;
   KeyFile file_;
   SubjectRows rows_;
+  ResidentRows resident_;
   KeyPlace place_;
   struct HandedOn {
     crypto::Secret kek;
@@ -346,6 +416,14 @@ class FoldedKeyTable final : public CellKeyTable {
   std::map<u128, HandedOn> handed_on_;  // of those in a token
   u128 check_{};                        // of the KEK in use; of none before the first turn
   std::vector<KeyRow> buffered_;        // folded in, not yet durable here
+
+  /// Of jurisdictions, what was told of their regions; and behind which record each row stands that
+  /// may not be in two of them yet. Of the others that is `settled_` at most.
+  static constexpr std::size_t fresh_max = 65'536;
+  std::map<std::uint8_t, ResidencyState> residency_;
+  absl::flat_hash_map<RowId, std::uint64_t> fresh_;
+  std::uint64_t settled_ = 0;
+  std::vector<ResidencyWait> waits_;
 
   std::uint64_t term_ = 0;
   bool holds_ = false;

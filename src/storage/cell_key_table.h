@@ -41,13 +41,21 @@ class CellKeyTable : public SubjectKeyring {
   /// The rows not folded in yet that for_sealing gave out since the last call. If there are any,
   /// what was sealed is not to be proposed: they are, and then it is sealed again.
   virtual std::vector<KeyRow> take_unfolded() = 0;
+  /// What for_sealing met since the last call: rows that are not known to be in two regions of
+  /// their jurisdiction. If there are any, what was sealed is not to be proposed; it is sealed
+  /// again when they are.
+  virtual std::vector<ResidencyWait> take_waits() = 0;
+  /// As others told; the last one counts. Until then a jurisdiction is not up.
+  virtual void set_residency(std::uint8_t jurisdiction, const ResidencyState& state) = 0;
+  virtual ResidencyState residency(std::uint8_t jurisdiction) const = 0;
 
-  // SubjectKeyring::for_sealing here: unavailable if a row is missing that cannot be made now.
+  // SubjectKeyring::for_sealing here: unavailable if a row is missing that cannot be made now;
+  // residency_unavailable of a class whose jurisdiction is not up, or not here.
 
   // --- folding, in the order of records ---
-  /// Errors: data_loss if it does not open or another key stands under its name: it is no part of
-  /// the table then, on any replica.
-  virtual Status add(const KeyRow& row) = 0;
+  /// That stands in `record`. Errors: data_loss if it does not open or another key stands under its
+  /// name: it is no part of the table then, on any replica.
+  virtual Status add(const KeyRow& row, std::uint64_t record) = 0;
   /// Its rows are gone from memory; from the disk with the next turn.
   virtual void erase(u128 subject) = 0;
   /// What a row says that is no key: keys that it takes away go as those of an erasure do. One that

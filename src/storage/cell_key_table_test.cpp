@@ -66,7 +66,7 @@ struct CellKeyTableTest : testing::Test {
   }
   void fold_everywhere() {
     for (const KeyRow& row : leader.table->take_unfolded())
-      for (Replica* one : {&leader, &follower}) ASSERT_TRUE(one->table->add(row).has_value());
+      for (Replica* one : {&leader, &follower}) ASSERT_TRUE(one->table->add(row, 0).has_value());
   }
 };
 
@@ -87,10 +87,10 @@ TEST_F(CellKeyTableTest, a_row_goes_with_every_request_until_it_is_folded_in) {
   leader.seal(5);
   const std::vector<KeyRow> again = leader.table->take_unfolded();
   EXPECT_EQ(again.size(), 2u);
-  for (const KeyRow& row : again) EXPECT_TRUE(leader.table->add(row).has_value());
+  for (const KeyRow& row : again) EXPECT_TRUE(leader.table->add(row, 0).has_value());
   leader.seal(5);
   EXPECT_EQ(leader.table->take_unfolded().size(), 0u);
-  for (const KeyRow& row : again) EXPECT_TRUE(leader.table->add(row).has_value()) << "twice";
+  for (const KeyRow& row : again) EXPECT_TRUE(leader.table->add(row, 0).has_value()) << "twice";
 }
 
 TEST_F(CellKeyTableTest, no_row_is_made_without_a_term_before_the_first_turn_or_during_one) {
@@ -123,10 +123,10 @@ TEST_F(CellKeyTableTest, another_key_under_the_same_name_is_damage) {
   start_making();
   leader.seal(5);
   const std::vector<KeyRow> rows = leader.table->take_unfolded();
-  for (const KeyRow& row : rows) ASSERT_TRUE(follower.table->add(row).has_value());
+  for (const KeyRow& row : rows) ASSERT_TRUE(follower.table->add(row, 0).has_value());
   leader.table->make_in(8);
   leader.seal(5);
-  const Status added = follower.table->add(leader.table->take_unfolded().back());
+  const Status added = follower.table->add(leader.table->take_unfolded().back(), 0);
   ASSERT_FALSE(added.has_value());
   EXPECT_EQ(added.error().code, Code::data_loss);
 }
@@ -136,7 +136,7 @@ TEST_F(CellKeyTableTest, a_row_that_does_not_open_is_refused) {
   leader.seal(5);
   KeyRow row = leader.table->take_unfolded().front();
   row.commit[7] ^= 1;
-  EXPECT_EQ(follower.table->add(row).error().code, Code::data_loss);
+  EXPECT_EQ(follower.table->add(row, 0).error().code, Code::data_loss);
   EXPECT_EQ(follower.table->rows(), 0u);
 }
 
@@ -237,7 +237,7 @@ TEST(CellKeyTable, two_replicas_fold_the_same_records_to_the_same_keys) {
       } else if (record.erased != 0) {
         one.table->erase(record.erased);
       } else {
-        ASSERT_TRUE(one.table->add(record.row).has_value());
+        ASSERT_TRUE(one.table->add(record.row, 0).has_value());
       }
       if (random.below(3) == 0) {
         ASSERT_TRUE(one.table->folded(at + 1).has_value());

@@ -144,7 +144,12 @@ Status check_class(const RetentionClass& retention) {
 
 // --- what stands beside the keys ---
 
-bool Keeping::define(RetentionClass retention) {
+bool Keeping::define(RetentionClass retention, bool has_keys) {
+  const RetentionClass* known = find(retention.retention);
+  if (known != nullptr && known->residency != 0)
+    retention.residency = known->residency;
+  else if (has_keys || residency_.find(retention.residency) == nullptr)
+    retention.residency = 0;
   const auto [at, is_new] = classes_.try_emplace(retention.retention, retention);
   if (is_new) return true;
   retention.defined = at->second.defined;

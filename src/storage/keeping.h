@@ -21,6 +21,7 @@
 #include "base/result.h"
 #include "base/u128.h"
 #include "io/clock.h"
+#include "storage/residency.h"
 
 namespace meridian::storage {
 
@@ -61,7 +62,10 @@ std::array<char, size> text_field(std::string_view text) {
 struct RetentionClass {
   std::uint8_t retention = 0;
   bool is_by_month = false;
-  Span keep{};    ///< From the end of a key's period; no key goes before, but for erasing errors.
+  std::uint8_t residency = 0;  ///< The jurisdiction in which it may be read; 0: anywhere.
+  /// From the end of a key's period; no key goes before, but for erasing errors. Zero: nothing must
+  /// be kept, and a key goes when its person is forgotten.
+  Span keep{};
   Span erase{};   ///< From its beginning; zero: there is no latest.
   Day defined{};  ///< When the class got its first definition: older keys count as of that day.
   std::array<char, class_name_size> name{};
@@ -102,8 +106,11 @@ std::optional<Day> due_on(std::uint32_t version, const RetentionClass& retention
 class Keeping {
  public:
   /// True if that changed anything. A later definition keeps the day of the first, and whether
-  /// keys are by month: an older key's period would not mean what it was checked for.
-  bool define(RetentionClass retention);
+  /// keys are by month: an older key's period would not mean what it was checked for. It keeps the
+  /// jurisdiction, too; one is taken only where it is known and the class has no key yet.
+  bool define(RetentionClass retention, bool has_keys = false);
+  Residency& residency() { return residency_; }
+  const Residency& residency() const { return residency_; }
   bool expire(std::uint8_t retention, std::uint32_t through);
   bool place(const Hold& hold);
   bool release(u128 subject, u128 id);
@@ -130,6 +137,7 @@ class Keeping {
   std::map<std::uint8_t, RetentionClass> classes_;
   std::map<std::uint8_t, std::uint32_t> expired_;
   absl::flat_hash_map<u128, std::vector<Hold>, U128Hash> holds_;
+  Residency residency_;
 };
 
 /// Of one key, when its person is to be forgotten.

@@ -287,7 +287,7 @@ TEST(KeepingTables, random_histories_agree_with_a_model_on_both_tables) {
           model.keys[subject].insert({retention, made->seal_version});
           ASSERT_TRUE(alone.table->sync());
           ASSERT_EQ(shared->for_sealing(subject, retention)->seal_version, made->seal_version);
-          for (const KeyRow& row : shared->take_unfolded()) ASSERT_TRUE(shared->add(row));
+          for (const KeyRow& row : shared->take_unfolded()) ASSERT_TRUE(shared->add(row, 0));
         }
       }
       std::size_t rows = 0;
@@ -325,7 +325,7 @@ TEST(KeepingTables, a_copy_brings_classes_holds_and_wishes_along) {
   table->change(row_of(tax()));
   ASSERT_TRUE(table->for_sealing(5, 3));
   ASSERT_TRUE(table->for_sealing(5, 1));
-  for (const KeyRow& row : table->take_unfolded()) ASSERT_TRUE(table->add(row));
+  for (const KeyRow& row : table->take_unfolded()) ASSERT_TRUE(table->add(row, 0));
   table->change(row_of(hold(9, 5, {3})));
   table->change(wish_row(5, Day{19'700}));
   table->change(gone_row(5, {1, 1}));
@@ -342,13 +342,18 @@ TEST(KeepingTables, a_copy_brings_classes_holds_and_wishes_along) {
 }
 
 TEST(KeepingTables, golden_bytes_are_what_rows_are_written_as_and_read_from) {
+  RetentionClass medical = tax(7);
+  medical.residency = 1;
   const std::vector<KeyRow> rows{row_of(logs()),
                                  row_of(tax()),
                                  row_of(hold(9, 5, {3})),
                                  release_row(5, 9),
                                  wish_row(5, Day{19'700}),
                                  gone_row(5, {1, 1}),
-                                 expired_row(2, 13 * 2024 + 1)};
+                                 expired_row(2, 13 * 2024 + 1),
+                                 jurisdiction_row(1, "eu", "eu-west"),
+                                 residency_key_row(1, 77),
+                                 row_of(medical)};
   const Buffer golden = golden_bytes("keeping-rows.hex");
   ASSERT_FALSE(golden.empty());
   EXPECT_EQ(encode_rows(rows, 1), golden);
@@ -357,8 +362,10 @@ TEST(KeepingTables, golden_bytes_are_what_rows_are_written_as_and_read_from) {
   EXPECT_EQ(read->rows, rows);
   EXPECT_EQ(class_in(rows[0]), logs());
   EXPECT_EQ(hold_in(rows[2]), hold(9, 5, {3}));
+  EXPECT_EQ(class_in(rows[9]), medical);
   // One encoding: no bit of padding may be set.
-  for (const std::size_t at : {8 + 18, 8 + 19, 8 + 17, 8 + 2 * 104 + 16, 8 + 4 * 104 + 30}) {
+  for (const std::size_t at : {8 + 18, 8 + 19, 8 + 17, 8 + 2 * 104 + 16, 8 + 4 * 104 + 30,
+                               8 + 7 * 104 + 20, 8 + 8 * 104 + 90, 8 + 9 * 104 + 22}) {
     Buffer changed = golden;
     changed[at] ^= 0x40;
     EXPECT_FALSE(decode_rows(rows_tag, changed).has_value()) << at;

@@ -32,13 +32,16 @@ std::array<char, size> text_at(const Byte* at) {
   return text;
 }
 
-// class: keep months(2) days(2) erase months(2) days(2) defined(4) name(24) basis(44); by month:
-// version 1
+// class, with version = by month(1 bit) + 256 * jurisdiction: keep months(2) days(2) erase
+// months(2) days(2) defined(4) name(24) basis(44)
 constexpr std::size_t name_at = 12, basis_at = name_at + class_name_size;
 static_assert(basis_at + class_basis_size == fields_size);
 // hold: id(16) classes(32) reference(32)
 constexpr std::size_t held_classes_at = 16, reference_at = 48;
 static_assert(reference_at + hold_reference_size == fields_size);
+// jurisdiction: name(24) region(32)
+constexpr std::size_t region_at = jurisdiction_name_size;
+static_assert(region_at + region_name_size <= fields_size);
 
 }  // namespace
 
@@ -46,7 +49,7 @@ KeyRow forgotten_mark(u128 subject) { return {.subject = subject, .retention = f
 
 KeyRow row_of(const RetentionClass& retention) {
   KeyRow row{.retention = retention.retention, .kind = RowKind::retention_class};
-  row.version = retention.is_by_month ? 1 : 0;
+  row.version = (retention.is_by_month ? 1U : 0U) + 256U * retention.residency;
   Fields fields{};
   store_le(&fields[0], retention.keep.months);
   store_le(&fields[2], retention.keep.days);
@@ -61,7 +64,9 @@ KeyRow row_of(const RetentionClass& retention) {
 
 RetentionClass class_in(const KeyRow& row) {
   const Fields fields = fields_of(row);
-  RetentionClass retention{.retention = row.retention, .is_by_month = row.version == 1};
+  RetentionClass retention{.retention = row.retention,
+                           .is_by_month = row.version % 256 == 1,
+                           .residency = static_cast<std::uint8_t>(row.version / 256)};
   retention.keep = {load_le<std::uint16_t>(&fields[0]), load_le<std::uint16_t>(&fields[2])};
   retention.erase = {load_le<std::uint16_t>(&fields[4]), load_le<std::uint16_t>(&fields[6])};
   retention.defined = Day{load_le<std::int32_t>(&fields[8])};
@@ -118,5 +123,32 @@ KeyRow gone_row(u128 subject, const KeyName& key) {
 KeyRow expired_row(std::uint8_t retention, std::uint32_t through) {
   return {.retention = retention, .kind = RowKind::expired, .version = through};
 }
+
+KeyRow jurisdiction_row(std::uint8_t number, std::string_view name, std::string_view region) {
+  KeyRow row{.retention = number, .kind = RowKind::jurisdiction};
+  Fields fields{};
+  put_text(&fields[0], text_field<jurisdiction_name_size>(name));
+  put_text(&fields[region_at], text_field<region_name_size>(region));
+  put(row, fields);
+  return row;
+}
+
+std::string jurisdiction_in(const KeyRow& row) {
+  return std::string(text_of(text_at<jurisdiction_name_size>(fields_of(row).data())));
+}
+
+std::string region_in(const KeyRow& row) {
+  return std::string(text_of(text_at<region_name_size>(&fields_of(row)[region_at])));
+}
+
+KeyRow residency_key_row(std::uint8_t number, u128 check) {
+  KeyRow row{.retention = number, .kind = RowKind::residency_key};
+  Fields fields{};
+  store_le(&fields[0], check);
+  put(row, fields);
+  return row;
+}
+
+u128 residency_key_in(const KeyRow& row) { return load_le<u128>(fields_of(row).data()); }
 
 }  // namespace meridian::storage

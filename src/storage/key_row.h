@@ -21,6 +21,8 @@ enum class RowKind : std::uint8_t {
   wish = 4,             ///< Its person is to be forgotten as soon as nothing is kept.
   gone = 5,             ///< One key is destroyed.
   expired = 6,          ///< All keys of a class through a version that are not held are.
+  jurisdiction = 7,     ///< A region of one.
+  residency_key = 8,    ///< Of a jurisdiction: which it is.
 };
 
 /// Which of the two keys it has follows from `retention`; the other is zero. Rows of other kinds
@@ -42,12 +44,17 @@ KeyRow release_row(u128 subject, u128 hold);
 KeyRow wish_row(u128 subject, Day day);
 KeyRow gone_row(u128 subject, const KeyName& key);
 KeyRow expired_row(std::uint8_t retention, std::uint32_t through);
+KeyRow jurisdiction_row(std::uint8_t number, std::string_view name, std::string_view region);
+KeyRow residency_key_row(std::uint8_t number, u128 check);
 
 /// Of a row of that kind.
 RetentionClass class_in(const KeyRow& row);
 Hold hold_in(const KeyRow& row);
 u128 released_in(const KeyRow& row);
 Day wished_on(const KeyRow& row);
+std::string jurisdiction_in(const KeyRow& row);
+std::string region_in(const KeyRow& row);
+u128 residency_key_in(const KeyRow& row);
 
 /// How much of a cell's log a table that its replicas keep alike has in it.
 struct KeyPlace {

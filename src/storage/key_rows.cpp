@@ -45,6 +45,12 @@ bool is_well_formed(const KeyRow& row) {
              row.retention < forgotten_row && row.version > 0;
     case RowKind::expired:
       return row == expired_row(row.retention, row.version) && row.retention < forgotten_row;
+    case RowKind::jurisdiction:
+      return row == jurisdiction_row(row.retention, jurisdiction_in(row), region_in(row)) &&
+             row.retention > 0 && !jurisdiction_in(row).empty() && !region_in(row).empty();
+    case RowKind::residency_key:
+      return row == residency_key_row(row.retention, residency_key_in(row)) && row.retention > 0 &&
+             residency_key_in(row) != 0;
   }
   return false;
 }

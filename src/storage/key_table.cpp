@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "storage/internal/key_file.h"
+#include "storage/internal/resident_rows.h"
 #include "storage/internal/subject_rows.h"
 
 namespace meridian::storage {
@@ -20,7 +21,11 @@ namespace {
 class SealedKeyTable final : public KeyTable {
  public:
   SealedKeyTable(const SealedContext& context, KeyStore& keys, io::Clock& clock)
-      : entropy_(context.entropy), keys_(keys), file_(context, keys), rows_(clock) {}
+      : entropy_(context.entropy),
+        keys_(keys),
+        file_(context, keys),
+        rows_(clock),
+        resident_(keys) {}
 
   /// Reads or makes the file. Called once, before anything else.
   Status start() {
@@ -34,6 +39,11 @@ class SealedKeyTable final : public KeyTable {
     TRY(file_.check_usable());
     rows_.drop_old_keys();
     TRY(rows_.may_seal(subject));
+    if (const Jurisdiction* jurisdiction = ResidentRows::of(rows_.keeping(), retention))
+      return residency_unavailable(fmt::format(
+          "a replica that is alone is in one region, and two of the jurisdiction {} are "
+          "needed; nothing was done",
+          to_text(*jurisdiction)));
     const KeyFile::Kek kek = TRY(file_.kek());
     const KeyName name = rows_.name_now(retention);
     for (const KeyName& needed : {KeyName{commit_row, 1}, name}) {
@@ -49,7 +59,8 @@ class SealedKeyTable final : public KeyTable {
     TRY(file_.check_usable());
     rows_.drop_old_keys();
     const KeyFile::Kek kek = TRY(file_.kek());
-    return rows_.keys_of(subject, retention, version, *kek);
+    const SubjectKeys row = TRY(rows_.keys_of(subject, retention, version, *kek));
+    return resident_.mix(rows_.keeping(), retention, row);
   }
 
   Status sync() override {
@@ -94,7 +105,7 @@ class SealedKeyTable final : public KeyTable {
                           "the erasure is unfinished: a restart completes it, or shows that it had "
                           "not begun");
     }
-    rows_.drop_keys();
+    drop_keys();
     const Erasure erasure{static_cast<std::uint32_t>(before->size - rows_.size()), old_epoch};
     unfinished_ = Unfinished{changes, erasure};
     TRY(file_.destroy_older());
@@ -112,7 +123,7 @@ class SealedKeyTable final : public KeyTable {
       if (!stands) file_.give_up();
       return replaced;
     }
-    rows_.drop_keys();
+    drop_keys();
     return file_.destroy_older();
   }
 
@@ -132,11 +143,17 @@ class SealedKeyTable final : public KeyTable {
   SubjectState state(u128 subject) const override { return rows_.state(subject); }
   Day today() const override { return rows_.today(); }
   ForgetPlan plan(u128 subject) const override { return rows_.plan(subject); }
+  bool has_keys(std::uint8_t retention) const override { return rows_.has_keys(retention); }
+  bool holds(const Jurisdiction& one) const override { return resident_.holds(one); }
   DueKeys due(std::size_t subjects_max) const override { return rows_.due(subjects_max); }
   std::uint32_t epoch() const override { return file_.epoch(); }
   std::uint64_t dropped_bytes() const override { return file_.dropped_bytes(); }
 
  private:
+  void drop_keys() {
+    rows_.drop_keys();
+    resident_.drop_keys();
+  }
   Status replace(KeyVersion next) {
     const KeyFile::Kek new_kek = TRY(file_.kek(static_cast<std::uint32_t>(next)));
     const KeyFile::Kek old_kek = TRY(file_.kek());
@@ -152,6 +169,7 @@ class SealedKeyTable final : public KeyTable {
   KeyStore& keys_;
   KeyFile file_;
   SubjectRows rows_;
+  ResidentRows resident_;
   std::vector<KeyRow> buffered_;  // made, not yet durable
   struct Unfinished {
     std::vector<KeyRow> changes;

@@ -32,9 +32,10 @@ class SubjectKeyring {
   };
   /// The keys of (subject, retention class), made if missing: nothing may be proposed that is
   /// sealed under a fresh one before that is safe, as the table says. Errors: failed_precondition
-  /// if forgotten; invalid_argument for a class that is reserved.
+  /// if forgotten; invalid_argument for a class that is reserved; residency_unavailable.
   virtual Result<SubjectKeys> for_sealing(u128 subject, std::uint8_t retention) = 0;
-  /// Errors: not_found if there is no such row (never made, or erased).
+  /// Errors: not_found if there is no such row (never made, or erased); residency_unavailable if
+  /// what it opens lives elsewhere.
   virtual Result<SubjectKeys> for_opening(u128 subject, std::uint8_t retention,
                                           std::uint32_t version) = 0;
   /// Retention classes for which the subject has live rows; empty if none.
@@ -58,6 +59,10 @@ class SubjectKeyring {
   virtual Day today() const = 0;
   /// What forgetting the subject now would destroy, and what it must leave.
   virtual ForgetPlan plan(u128 subject) const = 0;
+  /// Whether anything of the class can be opened here or elsewhere. Cost: a look at every row.
+  virtual bool has_keys(std::uint8_t retention) const = 0;
+  /// Whether this replica holds the key of the jurisdiction.
+  virtual bool holds(const Jurisdiction& jurisdiction) const = 0;
   /// What is to be destroyed by now; of persons at most `subjects_max`. Cost: a look at every row.
   virtual DueKeys due(std::size_t subjects_max) const = 0;
 };

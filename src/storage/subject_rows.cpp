@@ -21,7 +21,11 @@ const KeyRow* SubjectRows::Subject::find(std::uint8_t retention, std::uint32_t v
 bool SubjectRows::take_in(const KeyRow& row) {
   switch (row.kind) {
     case RowKind::key: return row.retention == forgotten_row ? forget(row.subject) : take_key(row);
-    case RowKind::retention_class: return keeping_.define(class_in(row));
+    case RowKind::retention_class: return define(class_in(row));
+    case RowKind::jurisdiction:
+      return keeping_.residency().add(row.retention, jurisdiction_in(row), region_in(row));
+    case RowKind::residency_key:
+      return keeping_.residency().set_key(row.retention, residency_key_in(row));
     case RowKind::hold: return keeping_.place(hold_in(row));
     case RowKind::release: return keeping_.release(row.subject, released_in(row));
     case RowKind::wish: {
@@ -34,6 +38,18 @@ bool SubjectRows::take_in(const KeyRow& row) {
     case RowKind::expired: return expire(row.retention, row.version);
   }
   return false;
+}
+
+/// What is sealed already stays as it is, so a class with keys gets no jurisdiction any more.
+bool SubjectRows::define(const RetentionClass& retention) {
+  return keeping_.define(retention, retention.residency != 0 && has_keys(retention.retention));
+}
+
+bool SubjectRows::has_keys(std::uint8_t retention) const {
+  return std::ranges::any_of(subjects_, [retention](const auto& one) {
+    return std::ranges::any_of(
+        one.second.rows, [retention](const KeyRow& row) { return row.retention == retention; });
+  });
 }
 
 bool SubjectRows::take_key(const KeyRow& row) {
@@ -144,7 +160,9 @@ std::size_t SubjectRows::keys_destroyed_by(const KeyRow& row) const {
     case RowKind::retention_class:
     case RowKind::hold:
     case RowKind::release:
-    case RowKind::wish: return 0;
+    case RowKind::wish:
+    case RowKind::jurisdiction:
+    case RowKind::residency_key: return 0;
   }
   return 0;
 }
@@ -248,7 +266,8 @@ ForgetPlan SubjectRows::plan(u128 subject) const {
   for (const KeyRow& row : known->rows) {
     if (row.retention == commit_row) continue;
     KeptKey kept{{row.retention, row.version}, {}, 0};
-    if (const RetentionClass* retention = keeping_.find(row.retention))
+    if (const RetentionClass* retention = keeping_.find(row.retention);
+        retention != nullptr && !retention->keep.is_zero())
       kept.until = kept_until(row.version, *retention);
     if (const Hold* hold = keeping_.hold_on(subject, row.retention)) kept.hold = hold->id;
     if (kept.hold != 0 || (kept.until && *kept.until > now))
@@ -295,6 +314,11 @@ SubjectState SubjectRows::state(u128 subject) const {
 SubjectRows::Rewrapped SubjectRows::all() const {
   Rewrapped out;
   out.rows.reserve(size_);
+  for (const auto& [number, one] : keeping_.residency().all()) {
+    for (const std::string& region : one.regions)
+      out.marks.push_back(jurisdiction_row(number, one.name, region));
+    if (one.key != 0) out.marks.push_back(residency_key_row(number, one.key));
+  }
   for (const auto& [number, retention] : keeping_.classes()) out.marks.push_back(row_of(retention));
   for (const auto& [retention, through] : keeping_.expired())
     out.marks.push_back(expired_row(retention, through));

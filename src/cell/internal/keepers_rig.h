@@ -102,6 +102,8 @@ class Keepers {
   std::vector<std::string> notices;
   std::vector<std::string> fatal;
   std::vector<std::uint64_t> storage_turns;  ///< Replicas that were told to turn theirs.
+  /// Called with each message that one sends to another, if it is set.
+  std::function<void(std::uint64_t from, std::uint64_t to, const KeyMessage&)> sent;
 
  private:
   struct Record {
@@ -150,8 +152,8 @@ inline void Keepers::start(std::uint64_t id) {
   one.door = std::move(*door);
   one.custodian =
       std::make_unique<KeyCustodian>(parts_of(id), [door = one.door.get()] { door->drop_keys(); });
-  one.door->on_missing_keys([custodian = one.custodian.get()](const auto& rows, auto go_on) {
-    custodian->missing(rows, std::move(go_on));
+  one.door->on_missing_keys([custodian = one.custodian.get()](const auto& missing, auto go_on) {
+    custodian->missing(missing, std::move(go_on));
   });
   one.is_up = true;
   one.custodian->start();
@@ -190,6 +192,7 @@ inline KeyParts Keepers::parts_of(std::uint64_t id) {
     });
   };
   parts.send = [this, id](std::uint64_t to, Buffer message) {
+    if (sent) sent(id, to, *decode_key_message(message));
     if (members.at(id).is_cut_off || random_.chance(percent_lost / 100.0)) return;
     wire_->post_after(some_time(), [this, id, to, message = std::move(message)]() mutable {
       Member& reader = members.at(to);

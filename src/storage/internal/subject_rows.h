@@ -73,6 +73,8 @@ class SubjectRows {
   DueKeys due(std::size_t subjects_max) const;
   SubjectState state(u128 subject) const;
   std::size_t size() const { return size_; }
+  /// Cost: a look at every row.
+  bool has_keys(std::uint8_t retention) const;
 
   /// What changes what stands before it (definitions, holds, marks), then all keys wrapped under
   /// `new_kek` instead of `old_kek`, in hash order: their order means nothing. Errors: data_loss.
@@ -94,6 +96,7 @@ class SubjectRows {
  private:
   Result<Bytes> unwrapped(const KeyRow& row, const crypto::KeyWrapper& kek);
 
+  bool define(const RetentionClass& retention);
   bool take_key(const KeyRow& row);
   bool forget(u128 subject);
   bool remove(u128 subject, const KeyName& key);

@@ -1,0 +1,102 @@
+// Where personal data of some classes may be read (docs/decisions/0034, docs/formats/keys.md).
+//
+// A jurisdiction has a name, two regions or more, and a key that only replicas there hold. It is
+// mixed into the keys of persons of a class that names it: without it a row of the table opens
+// nothing. ResidencyKeys is owned by the thread that owns the key store; the rest are values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/u128.h"
+#include "crypto/secret.h"
+#include "crypto/sha256.h"
+#include "storage/key_store.h"
+
+namespace meridian::storage {
+
+inline constexpr std::size_t jurisdiction_name_size = 24;
+inline constexpr std::size_t region_name_size = 32;
+inline constexpr std::uint8_t jurisdictions_max = 250;
+
+struct Jurisdiction {
+  std::uint8_t number = 0;  ///< 1 and up.
+  std::string name;
+  std::vector<std::string> regions;  ///< In the order of their records.
+  u128 key = 0;                      ///< Check value; 0: it has none yet.
+  bool has(std::string_view region) const;
+  bool operator==(const Jurisdiction&) const = default;
+};
+/// "eu (eu-west, eu-north)"
+std::string to_text(const Jurisdiction& jurisdiction);
+
+/// Those of a cell, as its records say: a fold, alike on all replicas.
+class Residency {
+ public:
+  /// True if that changed anything. A number keeps the name of its first region.
+  bool add(std::uint8_t number, std::string_view name, std::string_view region);
+  /// The first key counts.
+  bool set_key(std::uint8_t number, u128 check);
+
+  const Jurisdiction* find(std::uint8_t number) const;
+  const Jurisdiction* find(std::string_view name) const;
+  const std::map<std::uint8_t, Jurisdiction>& all() const { return all_; }
+
+ private:
+  std::map<std::uint8_t, Jurisdiction> all_;
+};
+
+/// How far replicas in its regions are, as the one that asks was told.
+struct ResidencyState {
+  /// Replicas in two of its regions hold its key and were heard of late.
+  bool is_up = false;
+  /// Those in two of its regions have folded in all records below this one.
+  std::uint64_t confirmed = 0;
+};
+
+/// Rows of keys are folded in here and not yet in two regions of the jurisdiction.
+struct ResidencyWait {
+  std::uint8_t jurisdiction = 0;
+  std::uint64_t records = 0;  ///< Until `confirmed` is that.
+};
+
+/// "RESIDENCY_UNAVAILABLE: what; nothing was done". Asking again may help, here or elsewhere.
+Error residency_unavailable(std::string_view what);
+bool is_residency_unavailable(const Error& error);
+
+/// What seals, or commits, in the place of a row's value.
+crypto::Digest resident_key(Bytes jurisdiction_key, std::string_view purpose, Bytes value);
+
+/// Keys of jurisdictions in a key store: names "residency-1" and so on, a version for each that was
+/// made or given.
+class ResidencyKeys {
+ public:
+  explicit ResidencyKeys(KeyStore& store) : store_(store) {}
+
+  struct Held {
+    std::uint8_t jurisdiction;
+    u128 check;
+    bool operator==(const Held&) const = default;
+    bool operator<(const Held& other) const {
+      return std::pair(jurisdiction, check) < std::pair(other.jurisdiction, other.check);
+    }
+  };
+  std::vector<Held> held() const;  ///< Ascending.
+  /// Errors: not_found.
+  Result<Bytes> find(std::uint8_t jurisdiction, u128 check) const;
+  /// Durable when it returns; once more does no harm. Errors: those of KeyStore::add_given.
+  Status take(std::uint8_t jurisdiction, const crypto::Secret& key);
+
+ private:
+  KeyStore& store_;
+  mutable std::map<u128, KeyVersion> versions_;  ///< By check, of those that were looked for.
+};
+
+}  // namespace meridian::storage

@@ -1,0 +1,47 @@
+#include "storage/internal/resident_rows.h"
+
+#include <fmt/format.h>
+
+namespace meridian::storage {
+namespace {
+
+crypto::Secret mixed(Bytes key, std::string_view purpose, Bytes value) {
+  crypto::Digest digest = resident_key(key, purpose, value);
+  crypto::Secret secret{Bytes(digest)};
+  crypto::cleanse(digest);
+  return secret;
+}
+
+}  // namespace
+
+const Jurisdiction* ResidentRows::of(const Keeping& keeping, std::uint8_t retention) {
+  const RetentionClass* known = keeping.find(retention);
+  return known == nullptr ? nullptr : keeping.residency().find(known->residency);
+}
+
+Error ResidentRows::not_here(const Jurisdiction& jurisdiction) const {
+  return residency_unavailable(
+      jurisdiction.key == 0
+          ? fmt::format("the jurisdiction {} has no key yet, as replicas in two of its regions are "
+                        "needed to make it; nothing was done",
+                        to_text(jurisdiction))
+          : fmt::format("what is asked for lives in the jurisdiction {}, and this replica does not "
+                        "hold its key: ask a replica in one of those regions; nothing was done",
+                        to_text(jurisdiction)));
+}
+
+Result<SubjectKeyring::SubjectKeys> ResidentRows::mix(const Keeping& keeping,
+                                                      std::uint8_t retention,
+                                                      SubjectKeyring::SubjectKeys keys) {
+  const Jurisdiction* jurisdiction = of(keeping, retention);
+  if (jurisdiction == nullptr) return keys;
+  const Result<Bytes> key = keys_.find(jurisdiction->number, jurisdiction->key);
+  if (!key) return not_here(*jurisdiction);
+  seal_ = mixed(*key, "seal", keys.seal);
+  commit_ = mixed(*key, "commit", keys.commit);
+  keys.seal = seal_.bytes();
+  keys.commit = commit_.bytes();
+  return keys;
+}
+
+}  // namespace meridian::storage
