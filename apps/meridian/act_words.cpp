@@ -43,12 +43,29 @@ std::optional<std::vector<std::string>> change(const Json& request) {
 
 std::vector<std::string> definition(const Json& request) {
   const std::string erase = text(request, "erase_at_latest");
-  return {fmt::format("define retention class {} ({}, {}): keep at least {} from the end of a {}",
-                      text(request, "retention"), text(request, "name"), text(request, "basis"),
-                      text(request, "keep_at_least"),
-                      text(request, "by_month") == "true" ? "month" : "year"),
-          erase.empty() ? "nothing of it is erased by itself"
-                        : fmt::format("erase at latest {} from its beginning", erase)};
+  std::vector<std::string> lines{
+      fmt::format("define retention class {} ({}, {}): keep at least {} from the end of a {}",
+                  text(request, "retention"), text(request, "name"), text(request, "basis"),
+                  text(request, "keep_at_least"),
+                  text(request, "by_month") == "true" ? "month" : "year"),
+      erase.empty() ? "nothing of it is erased by itself"
+                    : fmt::format("erase at latest {} from its beginning", erase)};
+  if (request.contains("residency"))
+    lines.push_back(fmt::format("what it says of persons can be read in the jurisdiction {} only",
+                                text(request, "residency")));
+  return lines;
+}
+
+std::optional<std::vector<std::string>> residency(const Json& request) {
+  const auto regions = request.find("regions");
+  if (regions == request.end() || !regions->is_array()) return std::nullopt;
+  std::string list;
+  for (const Json& region : *regions) {
+    if (!region.is_string()) return std::nullopt;
+    list += (list.empty() ? "" : ", ") + region.get<std::string>();
+  }
+  return std::vector{fmt::format("let replicas in {} read what lives in the jurisdiction {}", list,
+                                 text(request, "name"))};
 }
 
 }  // namespace
@@ -66,6 +83,8 @@ std::vector<std::string> words_of(const mesh::ActRequest& what) {
                           text(request, "subject_id")),
               "(`meridian subject status NAME` shows the id of a name: compare it)"};
     if (what.method == "/meridian.v1.Subjects/SetRetention") return definition(request);
+    if (what.method == "/meridian.v1.Subjects/SetResidency")
+      if (const auto lines = residency(request)) return *lines;
     if (what.method == "meridian recovery skip" && request.contains("index"))
       return {
           fmt::format("have stopped replicas skip entry {} of the log, with the digest {}: what "

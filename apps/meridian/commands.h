@@ -57,6 +57,7 @@ void add_log(CLI::App& app, Invocation& invocation);
 void add_subject(CLI::App& app, Invocation& invocation);
 void add_schema(CLI::App& app, Invocation& invocation);   ///< check, set, remove, list, show
 void add_keeping(CLI::App& app, Invocation& invocation);  ///< retention, hold
+void add_residency(CLI::App& app, Invocation& invocation);
 void add_status(CLI::App& app, Invocation& invocation);   ///< status, outcome
 void add_node(CLI::App& app, Invocation& invocation);     ///< list, add, promote, remove, replace
 void add_upgrade(CLI::App& app, Invocation& invocation);  ///< status, activate

@@ -20,7 +20,7 @@ struct ListOptions {
 struct SetOptions {
   ClientOptions client;
   std::uint32_t retention = 0;
-  std::string name, basis, keep = "0d", erase;
+  std::string name, basis, keep = "0d", erase, residency;
   bool by_month = false, json = false;
 };
 struct PlaceOptions {
@@ -57,7 +57,8 @@ Result<Exit> run_set(Client& client, const SetOptions& options) {
   request.set_by_month(options.by_month);
   request.set_keep_at_least(options.keep);
   request.set_erase_at_latest(options.erase);
-  const storage::RetentionClass wanted = TRY(api::parse_retention(request));
+  request.set_residency(options.residency);
+  const door::RetentionDraft wanted = TRY(api::parse_retention(request));
   TRY(ensure_approved(client, api::definition_of(wanted)));
   const v1::KeepReply reply =
       TRY(client.call(*client.subjects, &v1::Subjects::Stub::SetRetention, request));
@@ -77,6 +78,7 @@ Result<Exit> run_list(Client& client, const ListOptions& options) {
       out["period"] = one.by_month() ? "month" : "year";
       out["keep_at_least"] = one.keep_at_least();
       if (!one.erase_at_latest().empty()) out["erase_at_latest"] = one.erase_at_latest();
+      if (!one.residency().empty()) out["residency"] = one.residency();
       out["defined"] = one.defined();
       classes.push_back(std::move(out));
     }
@@ -88,11 +90,12 @@ Result<Exit> run_list(Client& client, const ListOptions& options) {
     return Exit::ok;
   }
   std::vector<std::vector<std::string>> rows{
-      {"CLASS", "NAME", "KEY OF A", "KEEP AT LEAST", "ERASE AT LATEST", "LEGAL BASIS"}};
+      {"CLASS", "NAME", "KEY OF A", "KEEP AT LEAST", "ERASE AT LATEST", "LIVES IN", "LEGAL BASIS"}};
   for (const v1::RetentionClass& one : reply.classes())
     rows.push_back({std::to_string(one.retention()), one.name(), one.by_month() ? "month" : "year",
                     one.keep_at_least(),
-                    one.erase_at_latest().empty() ? "-" : one.erase_at_latest(), one.basis()});
+                    one.erase_at_latest().empty() ? "-" : one.erase_at_latest(),
+                    one.residency().empty() ? "-" : one.residency(), one.basis()});
   fmt::print("{}", format_table(rows, {0}));
   return Exit::ok;
 }
@@ -159,6 +162,9 @@ void add_retention(CLI::App& app, Invocation& invocation) {
                      "From its beginning; if not given, nothing goes by itself");
   setting.add_flag("--by-month", set->by_month,
                    "A key seals what comes in one month; if not given, in one year");
+  setting.add_option("--residency", set->residency,
+                     "Jurisdiction that persons' data of it lives in, for good; of a class without "
+                     "keys");
   setting.add_flag("--json", set->json, "Print JSON");
   setting.footer(
       "What was sealed before counts as of the day of the first definition. Name and basis are in\n"

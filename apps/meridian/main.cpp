@@ -44,12 +44,12 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   Invocation invocation;
   for (auto* add :
-       {add_serve,       add_account,  add_transfer,  add_events,  add_balances, add_import,
-        add_receipt,     add_log,      add_subject,   add_schema,  add_keeping,  add_status,
-        add_node,        add_upgrade,  add_verify,    add_keys,    add_recovery, add_init,
-        add_ca,          add_join,     add_identity,  add_sign_in, add_policy,   add_act,
-        add_break_glass, add_readings, add_issuances, add_witness, add_backup,   add_top,
-        add_bench,       add_demo,     add_evidence}) {
+       {add_serve,   add_account,     add_transfer, add_events,    add_balances, add_import,
+        add_receipt, add_log,         add_subject,  add_schema,    add_keeping,  add_residency,
+        add_status,  add_node,        add_upgrade,  add_verify,    add_keys,     add_recovery,
+        add_init,    add_ca,          add_join,     add_identity,  add_sign_in,  add_policy,
+        add_act,     add_break_glass, add_readings, add_issuances, add_witness,  add_backup,
+        add_top,     add_bench,       add_demo,     add_evidence}) {
     add(app, invocation);
   }
   try {

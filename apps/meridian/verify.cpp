@@ -71,8 +71,9 @@ void print_report(const audit::Report& report, double seconds) {
         report.client_signed_records, report.client_signatures, report.client_signed_unread));
   if (report.payloads_locked > 0)
     print_line(
-        fmt::format("{} payloads could not be opened: their keys were not here yet when this "
-                    "replica stopped. Start it, so that the others give them to it",
+        fmt::format("{} payloads could not be opened: they live in a jurisdiction elsewhere, or "
+                    "their keys were not here yet when this replica stopped (start it, so that the "
+                    "others give them to it)",
                     report.payloads_locked));
   print_line(
       fmt::format("state checkpoint of {} records; {} entries of the write-ahead log behind "

@@ -12,8 +12,9 @@ using Json = nlohmann::ordered_json;
 using Kind = consensus::MemberChange::Kind;
 
 constexpr std::array<std::string_view, 6> methods = {
-    "/meridian.v1.Members/Change", "/meridian.v1.Upgrade/Activate", "/meridian.v1.Subjects/Forget",
-    "/meridian.v1.Subjects/SetRetention", "/meridian.v1.Keys/Rotate"};
+    "/meridian.v1.Members/Change",  "/meridian.v1.Upgrade/Activate",
+    "/meridian.v1.Subjects/Forget", "/meridian.v1.Subjects/SetRetention",
+    "/meridian.v1.Keys/Rotate",     "/meridian.v1.Subjects/SetResidency"};
 
 /// On one line, in ASCII.
 std::string canonical(const Json& json) {
@@ -52,15 +53,22 @@ mesh::ActRequest forgetting_of(u128 subject) {
           canonical(Json{{"subject_id", ledger::opaque_hex(subject)}})};
 }
 
-mesh::ActRequest definition_of(const storage::RetentionClass& retention) {
-  return {mesh::Action::retention_change, std::string(methods[3]),
-          canonical(Json{{"retention", retention.retention},
-                         {"name", storage::text_of(retention.name)},
-                         {"basis", storage::text_of(retention.basis)},
-                         {"by_month", retention.is_by_month},
-                         {"keep_at_least", to_text(retention.keep)},
-                         {"erase_at_latest",
-                          retention.erase.is_zero() ? std::string() : to_text(retention.erase)}})};
+mesh::ActRequest definition_of(const door::RetentionDraft& draft) {
+  const storage::RetentionClass& retention = draft.retention;
+  Json request{
+      {"retention", retention.retention},
+      {"name", storage::text_of(retention.name)},
+      {"basis", storage::text_of(retention.basis)},
+      {"by_month", retention.is_by_month},
+      {"keep_at_least", to_text(retention.keep)},
+      {"erase_at_latest", retention.erase.is_zero() ? std::string() : to_text(retention.erase)}};
+  if (!draft.residency.empty()) request["residency"] = draft.residency;
+  return {mesh::Action::retention_change, std::string(methods[3]), canonical(request)};
+}
+
+mesh::ActRequest residency_of(const door::ResidencyDraft& draft) {
+  return {mesh::Action::retention_change, std::string(methods[5]),
+          canonical(Json{{"name", draft.name}, {"regions", draft.regions}})};
 }
 
 mesh::ActRequest rotation_of(const KeyRotation& what) {

@@ -9,9 +9,9 @@
 
 #include "api/convert_keys.h"
 #include "base/u128.h"
+#include "door/keeping_commands.h"
 #include "mesh/act.h"
 #include "replica/group_state.h"
-#include "storage/keeping.h"
 
 namespace meridian::api {
 
@@ -23,7 +23,10 @@ mesh::ActRequest activation_of(std::uint32_t level);
 mesh::ActRequest forgetting_of(u128 subject);
 /// {"retention":3,"name":"tax","basis":"AO 147","by_month":false,"keep_at_least":"10y",
 /// "erase_at_latest":""}
-mesh::ActRequest definition_of(const storage::RetentionClass& retention);
+/// With "residency":"eu" behind them if it names a jurisdiction.
+mesh::ActRequest definition_of(const door::RetentionDraft& draft);
+/// {"name":"eu","regions":["eu-west","eu-north"]}
+mesh::ActRequest residency_of(const door::ResidencyDraft& draft);
 /// {"key":"storage"}; of one of several replicas {"key":"storage","replica":"2"}
 mesh::ActRequest rotation_of(const KeyRotation& what);
 

@@ -75,6 +75,25 @@ TEST(ActRequest, keys_that_are_turned_over) {
   EXPECT_EQ(rotation_of({"epoch", {}}).method, "/meridian.v1.Keys/Rotate");
 }
 
+TEST(ActRequest, residency) {
+  v1::Jurisdiction jurisdiction;
+  jurisdiction.set_name("eu");
+  jurisdiction.add_regions("eu-west");
+  EXPECT_EQ(parse_residency(jurisdiction).error().code, Code::invalid_argument) << "one region";
+  jurisdiction.add_regions("eu-north");
+  EXPECT_EQ(residency_of(*parse_residency(jurisdiction)).request,
+            R"({"name":"eu","regions":["eu-west","eu-north"]})");
+  v1::RetentionClass retention;
+  retention.set_retention(7);
+  retention.set_name("medical");
+  retention.set_basis("a law");
+  retention.set_keep_at_least("10y");
+  retention.set_residency("eu");
+  EXPECT_EQ(
+      definition_of(*parse_retention(retention)).request,
+      R"({"retention":7,"name":"medical","basis":"a law","by_month":false,"keep_at_least":"10y","erase_at_latest":"","residency":"eu"})");
+}
+
 TEST(ActRequest, each_is_a_proposal_that_reads_back) {
   for (const mesh::ActRequest& what :
        {activation_of(2), forgetting_of(7), rotation_of({"storage", 2})}) {

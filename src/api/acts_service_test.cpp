@@ -50,6 +50,13 @@ class ActsServiceTest : public ActsTest {
     request.set_keep_at_least("10y");
     return request;
   }
+  static v1::Jurisdiction jurisdiction() {
+    v1::Jurisdiction request;
+    request.set_name("eu");
+    request.add_regions("eu-west");
+    request.add_regions("eu-north");
+    return request;
+  }
   mesh::ActRequest forgetting() { return forgetting_of(rig_.cell.cell->door().subject_id("anna")); }
   /// A sound request of each dangerous method, and the act that it is.
   std::map<std::string, std::pair<std::shared_ptr<google::protobuf::Message>, mesh::ActRequest>>
@@ -65,7 +72,10 @@ class ActsServiceTest : public ActsTest {
              {std::make_shared<v1::RetentionClass>(retention()),
               definition_of(*parse_retention(retention()))}},
             {"/meridian.v1.Keys/Rotate",
-             {std::make_shared<v1::RotateKeyRequest>(epoch()), rotation_of({"epoch", {}})}}};
+             {std::make_shared<v1::RotateKeyRequest>(epoch()), rotation_of({"epoch", {}})}},
+            {"/meridian.v1.Subjects/SetResidency",
+             {std::make_shared<v1::Jurisdiction>(jurisdiction()),
+              residency_of(*parse_residency(jurisdiction()))}}};
   }
 };
 

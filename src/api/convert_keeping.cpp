@@ -31,7 +31,7 @@ Result<storage::Span> parse_field(std::string_view name, const std::string& text
 
 }  // namespace
 
-Result<storage::RetentionClass> parse_retention(const v1::RetentionClass& message) {
+Result<door::RetentionDraft> parse_retention(const v1::RetentionClass& message) {
   storage::RetentionClass retention;
   retention.retention = TRY(parse_class(message.retention()));
   if (message.name().size() > storage::class_name_size)
@@ -44,7 +44,15 @@ Result<storage::RetentionClass> parse_retention(const v1::RetentionClass& messag
   retention.keep = TRY(parse_field("keep_at_least", message.keep_at_least()));
   if (!message.erase_at_latest().empty())
     retention.erase = TRY(parse_field("erase_at_latest", message.erase_at_latest()));
-  return retention;
+  return door::RetentionDraft(retention, message.residency());
+}
+
+Result<door::ResidencyDraft> parse_residency(const v1::Jurisdiction& message) {
+  if (message.name().empty() || message.name().size() > storage::jurisdiction_name_size)
+    return fail(Code::invalid_argument, "name: 1 to 24 bytes are needed");
+  if (message.regions_size() < 2)
+    return fail(Code::invalid_argument, "regions: a jurisdiction has two or more");
+  return door::ResidencyDraft{message.name(), {message.regions().begin(), message.regions().end()}};
 }
 
 Result<door::HoldDraft> parse_hold(const v1::PlaceHoldRequest& message, u128 subject) {
@@ -118,7 +126,20 @@ void fill(const door::Door::SubjectStatus& status, v1::SubjectStatusReply& messa
 
 void fill(const door::KeepingList& list, v1::KeepingReply& message) {
   message.set_today(to_text(list.today));
-  for (const storage::RetentionClass& one : list.classes) fill(one, *message.add_classes());
+  for (const storage::RetentionClass& one : list.classes) {
+    v1::RetentionClass& out = *message.add_classes();
+    fill(one, out);
+    for (const door::KeepingList::Place& place : list.places)
+      if (place.jurisdiction.number == one.residency) out.set_residency(place.jurisdiction.name);
+  }
+  for (const door::KeepingList::Place& place : list.places) {
+    v1::Jurisdiction& out = *message.add_jurisdictions();
+    out.set_name(place.jurisdiction.name);
+    for (const std::string& region : place.jurisdiction.regions) out.add_regions(region);
+    out.set_has_key(place.jurisdiction.key != 0);
+    out.set_held_here(place.is_held);
+    out.set_available(place.is_up);
+  }
   for (const storage::Hold& hold : list.holds) fill(hold, *message.add_holds());
 }
 

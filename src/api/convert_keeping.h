@@ -8,7 +8,8 @@
 namespace meridian::api {
 
 /// Errors: invalid_argument naming the field.
-Result<storage::RetentionClass> parse_retention(const v1::RetentionClass& message);
+Result<door::RetentionDraft> parse_retention(const v1::RetentionClass& message);
+Result<door::ResidencyDraft> parse_residency(const v1::Jurisdiction& message);
 Result<door::HoldDraft> parse_hold(const v1::PlaceHoldRequest& message, u128 subject);
 Result<door::ReleaseDraft> parse_release(const v1::ReleaseHoldRequest& message);
 

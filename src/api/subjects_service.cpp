@@ -86,15 +86,29 @@ class SubjectsService final : public v1::Subjects::CallbackService {
   Reactor* SetRetention(Context* context, const v1::RetentionClass* request,
                         v1::KeepReply* reply) override {
     UnaryCall call(backend_, context, reply, keep_deadline_message);
-    const Result<storage::RetentionClass> retention = parse_retention(*request);
+    const Result<door::RetentionDraft> retention = parse_retention(*request);
     if (!retention) return call.refused(retention.error());
-    if (const auto sound = storage::check_class(*retention); !sound)
+    if (const auto sound = storage::check_class(retention->retention); !sound)
       return call.refused(sound.error());
     grpc::ServerUnaryReactor* reactor = call.reactor();
     begin_act(backend_, call.asker(), definition_of(*retention),
               [this, call, retention = *retention](const meridian::Status& may) {
                 if (!may) return call.refuse(may.error());
                 keep(call, retention);
+              });
+    return reactor;
+  }
+
+  Reactor* SetResidency(Context* context, const v1::Jurisdiction* request,
+                        v1::KeepReply* reply) override {
+    UnaryCall call(backend_, context, reply, keep_deadline_message);
+    const Result<door::ResidencyDraft> residency = parse_residency(*request);
+    if (!residency) return call.refused(residency.error());
+    grpc::ServerUnaryReactor* reactor = call.reactor();
+    begin_act(backend_, call.asker(), residency_of(*residency),
+              [this, call, residency = *residency](const meridian::Status& may) {
+                if (!may) return call.refuse(may.error());
+                keep(call, residency);
               });
     return reactor;
   }

@@ -41,7 +41,7 @@ enum class Action : std::uint8_t {
   recovery_run,
   schemas_read,
   schemas_change,
-  retention_change,  ///< How long classes of personal data are kept.
+  retention_change,  ///< How long classes of personal data are kept, and where they live.
   issuances_record,  ///< What an authority issued: its journal.
 };
 inline constexpr std::size_t action_count = static_cast<std::size_t>(Action::issuances_record) + 1;
