@@ -23,10 +23,12 @@ KeyCustodian::KeyCustodian(KeyParts parts, std::function<void()> erased)
              [this](std::uint64_t end) {
                maker_.folded(end);
                residency_.folded();
+               relay_.folded();
              },
              [this] { tell(); }}),
       residency_(parts_, fold_, handover_),
-      maker_(parts_, fold_, board_, [this] { tell(); }) {}
+      maker_(parts_, fold_, board_, [this] { tell(); }),
+      relay_(parts_, maker_) {}
 
 void KeyCustodian::start() {
   parts_.executor.post([this, alive = lifetime_.token()] {
@@ -42,11 +44,13 @@ void KeyCustodian::stop() {
   parts_.executor.post([this] {
     maker_.end();
     residency_.end();
+    relay_.end();
     if (is_started_) fold_.close();
     lifetime_.end();
     handover_.stop();
     fold_.stop();
     residency_.stop();
+    relay_.stop();
     maker_.stop();
   });
   parts_.executor.drain();
@@ -123,7 +127,17 @@ void KeyCustodian::keep_if_peopled(u128 actor, door::KeepingDraft draft, KeyMake
   });
 }
 
+void KeyCustodian::hand_over(std::unique_ptr<ledger::Request> request,
+                             replica::Replica::Answered answered) {
+  parts_.executor.post([this, request = std::shared_ptr<ledger::Request>(std::move(request)),
+                        answered = std::move(answered), alive = lifetime_.token()] {
+    if (!*alive) return answered(fail(Code::unavailable, "this replica stops: nothing was done"));
+    relay_.hand_over(*request, answered);
+  });
+}
+
 void KeyCustodian::missing(const door::MissingKeys& missing, KeyMaker::GoOn go_on) {
+  if (!missing.wanted.empty()) return relay_.want(missing.wanted, std::move(go_on));
   if (missing.rows.empty() && !missing.waits.empty())
     return residency_.wait(missing.waits, std::move(go_on));
   maker_.missing(missing.rows, std::move(go_on));
@@ -152,6 +166,11 @@ void KeyCustodian::take(std::uint64_t from, KeyMessage message) {
     return handover_.receive(from, *question);
   if (auto* news = std::get_if<ResidencyNews>(&message))
     return residency_.receive(from, std::move(*news));
+  if (const auto* wanted = std::get_if<RowsWanted>(&message)) return relay_.receive(from, *wanted);
+  if (const auto* sealed = std::get_if<SealedRequest>(&message))
+    return relay_.receive(from, *sealed);
+  if (const auto* sealed = std::get_if<SealedAnswer>(&message))
+    return relay_.receive(from, *sealed);
   if (const auto* table = std::get_if<TableQuestion>(&message)) return fold_.receive(from, *table);
   ASSERT(std::holds_alternative<TurnStorage>(message));
   if (from == parts_.leadership().leader && parts_.turn_storage) parts_.turn_storage();
@@ -172,6 +191,7 @@ void KeyCustodian::tick() {
   }
   residency_.tick();
   maker_.tick();
+  relay_.tick();
   parts_.executor.post_after(period, [this, alive = lifetime_.token()] {
     if (*alive) tick();
   });

@@ -4,6 +4,7 @@
 //   KeyFold   what every replica does: records -> table, and asks others for what no record holds
 //   KeyMaker  what the leader does: rows for doors, turns of the epoch for forgetting
 //   ResidencyKeeper  keys of jurisdictions, which only replicas there hold
+//   RequestRelay  what a door there seals, and a leader elsewhere orders
 //   KeyHandover  how a key that no record holds goes from one to another
 //
 // Here: what replicas tell each other, and the tick. Owned by the door's executor; calls marked so
@@ -13,6 +14,7 @@
 #include "cell/key_fold.h"
 #include "cell/key_maker.h"
 #include "cell/key_parts.h"
+#include "cell/request_relay.h"
 #include "cell/residency_keeper.h"
 
 namespace meridian::cell {
@@ -43,7 +45,12 @@ class KeyCustodian {
   /// unavailable if another leads; invalid_argument.
   void ask_storage_turn(std::optional<std::uint64_t> which,
                         std::function<void(Result<std::vector<std::uint64_t>>)> done);
-  /// See KeyMaker and ResidencyKeeper. On the executor.
+  /// Whether this replica seals what lives in a jurisdiction, also where it does not lead. Any
+  /// thread.
+  bool relays() const { return residency_.is_inside_any(); }
+  /// Any thread. See RequestRelay.
+  void hand_over(std::unique_ptr<ledger::Request> request, replica::Replica::Answered answered);
+  /// See KeyMaker, ResidencyKeeper and RequestRelay. On the executor.
   void missing(const door::MissingKeys& missing, KeyMaker::GoOn go_on);
 
  private:
@@ -59,6 +66,7 @@ class KeyCustodian {
   KeyFold fold_;
   ResidencyKeeper residency_;
   KeyMaker maker_;
+  RequestRelay relay_;
   bool is_started_ = false;
   int ticks_ = 0;
 };

@@ -52,6 +52,23 @@ void put(ByteWriter& out, const ResidencyNews& news) {
   }
 }
 
+void put(ByteWriter& out, const RowsWanted& wanted) {
+  ASSERT(wanted.rows.size() <= RowsWanted::rows_max);
+  out.u8(static_cast<std::uint8_t>(wanted.rows.size()));
+  for (const auto& [subject, retention] : wanted.rows) {
+    out.id(subject);
+    out.u8(retention);
+  }
+}
+void put(ByteWriter& out, const SealedRequest& sealed) {
+  out.u64(sealed.number);
+  out.bytes(sealed.request);
+}
+void put(ByteWriter& out, const SealedAnswer& sealed) {
+  out.u64(sealed.number);
+  out.bytes(sealed.answer);
+}
+
 Result<KeyMessage> take_news(ByteReader& in) {
   KeyNews news;
   news.turns = in.u32();
@@ -92,11 +109,21 @@ Result<KeyMessage> take_residency(ByteReader& in) {
   return news;
 }
 
+Result<KeyMessage> take_wanted(ByteReader& in) {
+  RowsWanted wanted;
+  const std::size_t count = in.u8();
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    const u128 subject = in.id();
+    wanted.rows.push_back({subject, in.u8()});
+  }
+  return wanted;
+}
+
 }  // namespace
 
 Buffer encode_key_message(const KeyMessage& message) {
   Buffer bytes;
-  bytes.reserve(256);
+  bytes.reserve(256);  // most are short
   ByteWriter out(bytes);
   out.u8(static_cast<std::uint8_t>(message.index() + 1));
   std::visit([&](const auto& one) { put(out, one); }, message);
@@ -124,6 +151,17 @@ Result<KeyMessage> decode_key_message(Bytes bytes) {
     case 5: message = take_part(in); break;
     case 6: message = TurnStorage{}; break;
     case 7: message = take_residency(in); break;
+    case 8: message = take_wanted(in); break;
+    case 9: {
+      const std::uint64_t number = in.u64();
+      message = SealedRequest{number, to_buffer(in.take(in.remaining()))};
+      break;
+    }
+    case 10: {
+      const std::uint64_t number = in.u64();
+      message = SealedAnswer{number, to_buffer(in.take(in.remaining()))};
+      break;
+    }
     default: break;
   }
   if (message && !in.done()) return wrong("another length than its kind has");

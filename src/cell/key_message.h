@@ -69,8 +69,28 @@ struct ResidencyNews {
   bool operator==(const ResidencyNews&) const = default;
 };
 
+/// Asked of the leader by a door that seals for it: rows that are to be recorded.
+struct RowsWanted {
+  static constexpr std::size_t rows_max = 255;
+  std::vector<storage::WantedRow> rows;
+  bool operator==(const RowsWanted&) const = default;
+};
+
+/// What a door sealed, for the leader to order (cell/sealed_request.h).
+struct SealedRequest {
+  std::uint64_t number = 0;  ///< Which the answer repeats.
+  Buffer request;
+  bool operator==(const SealedRequest&) const = default;
+};
+struct SealedAnswer {
+  std::uint64_t number = 0;
+  Buffer answer;
+  bool operator==(const SealedAnswer&) const = default;
+};
+
 using KeyMessage =
-    std::variant<KeyNews, KeyQuestion, KeyAnswer, TableQuestion, TablePart, ResidencyNews>;
+    std::variant<KeyNews, KeyQuestion, KeyAnswer, TableQuestion, TablePart, TurnStorage,
+                 ResidencyNews, RowsWanted, SealedRequest, SealedAnswer>;
 
 Buffer encode_key_message(const KeyMessage& message);
 /// Errors: invalid_argument naming what is wrong.

@@ -50,7 +50,7 @@ TEST(KeyMessageTest, what_no_encoder_makes_is_refused_by_name) {
     ASSERT_FALSE(decoded);
     EXPECT_NE(decoded.error().message.find(why), std::string::npos) << decoded.error().message;
   };
-  refused({Byte{9}}, "kind 9");
+  refused({Byte{99}}, "kind 99");
   Buffer news = encode_key_message(KeyNews{2, 7, 8, true});
   news.back() = Byte{2};
   refused(news, "is_complete");

@@ -64,6 +64,15 @@ class OneCell final : public LocalCell {
   }
   void submit(u128 actor, std::vector<door::CommandDraft> commands, Answered answered) override {
     if (actor == 0) return answered(nobody());
+    if (hands_over()) {
+      // Its schemas are those of before unless it reads what the leader set since.
+      schemas_->refresh([this, actor, commands = std::move(commands),
+                         answered = std::move(answered)](const Status& known) {
+        if (!known) return answered(known.error());
+        prepare_for_leader(actor, commands, answered);
+      });
+      return;
+    }
     if (schemas_->is_current()) return prepare(actor, std::move(commands), std::move(answered));
     schemas_->when_current([this, actor, commands = std::move(commands),
                             answered = std::move(answered)](const Status& known) {
@@ -214,6 +223,23 @@ class OneCell final : public LocalCell {
     door_->prepare(
         actor, std::move(commands), false,
         [this, answered = std::move(answered)](Result<std::unique_ptr<ledger::Request>> request) {
+          if (!request) return answered(request.error());
+          replica_->submit(std::move(*request), answered);
+        });
+  }
+  /// Another replica leads, and this one is in a jurisdiction that it may not be in.
+  bool hands_over() const {
+    const replica::Leadership now = replica_->leadership();
+    return custodian_ != nullptr && !now.is_ours && now.leader != 0 && custodian_->relays();
+  }
+  void prepare_for_leader(u128 actor, std::vector<door::CommandDraft> commands,
+                          const Answered& answered) {
+    door_->prepare_for_leader(
+        actor, std::move(commands),
+        [this, answered](Result<std::unique_ptr<ledger::Request>> request) {
+          custodian_->hand_over(std::move(*request), answered);
+        },
+        [this, answered](Result<std::unique_ptr<ledger::Request>> request) {
           if (!request) return answered(request.error());
           replica_->submit(std::move(*request), answered);
         });

@@ -93,7 +93,12 @@ bool ResidencyKeeper::is_in_two_regions(const storage::Jurisdiction& one, u128 c
 void ResidencyKeeper::settle() {
   if (!group_) return;
   board_[parts_.id] = own();
-  for (const auto& [number, one] : residency().all()) look_at(one);
+  bool is_inside_any = false;
+  for (const auto& [number, one] : residency().all()) {
+    look_at(one);
+    is_inside_any |= is_inside(one) && one.key != 0 && parts_.table.holds(one);
+  }
+  is_inside_any_ = is_inside_any;
   go_on();
 }
 
@@ -220,7 +225,7 @@ void ResidencyKeeper::ask(const storage::Jurisdiction& one, u128 check) {
 Result<Bytes> ResidencyKeeper::find(u128 check, const std::string& region) const {
   for (const auto& [number, one] : residency().all())
     if (one.has(region) && (one.key == 0 || one.key == check))
-      if (const Result<Bytes> key = keys_.find(number, check)) return key;
+      if (Result<Bytes> key = keys_.find(number, check)) return key;
   return fail(Code::not_found, "no key that a replica there may have");
 }
 

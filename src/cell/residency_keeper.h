@@ -9,6 +9,7 @@
 // On the door's executor. Says and asks nothing as long as no jurisdiction is defined.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <optional>
@@ -50,6 +51,8 @@ class ResidencyKeeper {
   Result<Bytes> find(u128 check, const std::string& region) const;
   /// False if it is no key that was asked for here.
   bool take(u128 check, const crypto::Secret& key);
+  /// It holds the key of a jurisdiction that it is in. Any thread.
+  bool is_inside_any() const { return is_inside_any_; }
   /// `go_on` once the rows are where they must be, or that cannot be waited for.
   void wait(std::vector<storage::ResidencyWait> waits, GoOn go_on);
 
@@ -97,6 +100,7 @@ class ResidencyKeeper {
   std::map<u128, std::uint8_t> asked_;                  ///< Jurisdictions of keys.
   std::size_t asks_ = 0;
   std::vector<Waiter> waiters_;
+  std::atomic<bool> is_inside_any_{false};
   bool is_telling_ = false;
   int ticks_ = 0;
 };

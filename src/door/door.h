@@ -129,6 +129,7 @@ struct KeepingList {
 struct MissingKeys {
   std::vector<storage::KeyRow> rows;          ///< To be recorded.
   std::vector<storage::ResidencyWait> waits;  ///< To be in two regions.
+  std::vector<storage::WantedRow> wanted{};   ///< To be made by who leads.
 };
 
 class Door {
@@ -171,6 +172,11 @@ class Door {
   /// to that whom a field is about.
   virtual void prepare(u128 actor, std::vector<CommandDraft> commands, bool atomic,
                        Prepared prepared) = 0;
+
+  /// The same where another replica leads: what lives in a jurisdiction is sealed here, for who
+  /// leads may not be able to, and handed on. Only the one or the other is called.
+  virtual void prepare_for_leader(u128 actor, std::vector<CommandDraft> commands,
+                                  Prepared hand_over, Prepared prepared) = 0;
 
   /// Opens what `payload` (of the record with `header`) holds.
   using Opened = std::function<void(std::vector<Result<OpenedEvent>>)>;

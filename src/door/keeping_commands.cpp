@@ -156,6 +156,24 @@ Result<KeepingCommand> make(const storage::SubjectKeyring& table, const ReleaseD
 
 }  // namespace
 
+u128 subject_of(const KeepingCommand& command) {
+  if (command.kind == ledger::CommandKind::set_retention ||
+      command.kind == ledger::CommandKind::expire_class ||
+      command.kind == ledger::CommandKind::set_residency)
+    return 0;
+  static_assert(
+      offsetof(ledger::EraseSubject, subject) == 0 &&
+      offsetof(ledger::ForgetSubject, subject) == 0 && offsetof(ledger::EraseKey, subject) == 0 &&
+      offsetof(ledger::PlaceHold, subject) == 0 && offsetof(ledger::ReleaseHold, subject) == 0);
+  return load_le<u128>(command.bytes.data());
+}
+
+bool is_of_forgetting(const KeepingCommand& command) {
+  return command.kind == ledger::CommandKind::erase_subject ||
+         command.kind == ledger::CommandKind::forget_subject ||
+         command.kind == ledger::CommandKind::erase_key;
+}
+
 std::optional<storage::KeyRow> change_of(CommandKind kind, const Byte* bytes) {
   if (kind == CommandKind::erase_subject)
     return storage::forgotten_mark(load_command<ledger::EraseSubject>(bytes).subject);

@@ -32,6 +32,10 @@ KeepingCommand keeping_command(ledger::CommandKind kind, const Command& command)
 /// What such a command changes in a table; none if it changes nothing, on any replica.
 std::optional<storage::KeyRow> change_of(ledger::CommandKind kind, const Byte* command);
 
+/// Of one that is about a person; 0 of others.
+u128 subject_of(const KeepingCommand& command);
+bool is_of_forgetting(const KeepingCommand& command);
+
 /// A class of persons' keys; what its name does not say yet is where it may be read.
 struct RetentionDraft {
   RetentionDraft(storage::RetentionClass defined, std::string lives_in = {})

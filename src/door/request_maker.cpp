@@ -134,6 +134,22 @@ bool is_personal(const std::vector<CommandDraft>& commands, const Schemas& schem
   });
 }
 
+bool is_resident(const std::vector<CommandDraft>& commands, const Schemas& schemas,
+                 const storage::Keeping& keeping) {
+  const auto lives_there = [&](const std::string& subject, std::uint8_t retention) {
+    const storage::RetentionClass* known = keeping.find(retention);
+    return !subject.empty() && known != nullptr && known->residency != 0;
+  };
+  return std::ranges::any_of(commands, [&](const CommandDraft& command) {
+    const auto* event = std::get_if<EventDraft>(&command);
+    if (event == nullptr) return false;
+    return schemas.contains(event->type) || lives_there(event->subject, event->retention) ||
+           std::ranges::any_of(event->more, [&](const CompartmentDraft& more) {
+             return lives_there(more.subject, more.retention);
+           });
+  });
+}
+
 Status check_name(std::string_view what, std::string_view name, std::size_t position) {
   if (name.empty() || name.size() > name_size_max)
     return fail(Code::invalid_argument,

@@ -18,6 +18,10 @@ std::uint64_t size_of(const std::vector<CommandDraft>& commands);
 /// Something in them is sealed for a person, or may be, as a schema says.
 bool is_personal(const std::vector<CommandDraft>& commands, const Schemas& schemas);
 
+/// Something in them lives in a jurisdiction, or may, as a schema says.
+bool is_resident(const std::vector<CommandDraft>& commands, const Schemas& schemas,
+                 const storage::Keeping& keeping);
+
 /// Packed accounts or transfers, as they are. Errors: those of Door::prepare_packed. Any thread.
 Result<std::unique_ptr<ledger::Request>> make_packed(u128 actor, ledger::CommandKind kind,
                                                      Bytes commands);

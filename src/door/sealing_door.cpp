@@ -19,8 +19,9 @@ namespace meridian::door {
 
 namespace {
 
-/// Each misses keys: those of one more leader, or those that a turn of the epoch came between.
-constexpr int attempts_max = 8;
+/// Each misses keys: those of one more leader, those that a turn of the epoch came between, or
+/// those of one more person where the leader makes them.
+constexpr int attempts_max = 32;
 
 /// One of the two: of a replica that is alone, or of one of several.
 struct SubjectKeys {
@@ -54,6 +55,11 @@ class SealingDoor final : public Door {
                                                           Bytes commands) override;
   void prepare(u128 actor, std::vector<CommandDraft> commands, bool atomic,
                Prepared prepared) override;
+  void prepare_for_leader(u128 actor, std::vector<CommandDraft> commands, Prepared hand_over,
+                          Prepared prepared) override {
+    queue({actor, std::move(commands), false, 0, std::move(prepared), nullptr, 0,
+           std::move(hand_over)});
+  }
   void open_events(std::vector<SealedEvent> events, Opened opened) override;
   void forget(u128 actor, std::string subject, std::function<void(Result<Erased>)> done) override;
   void keep(u128 actor, KeepingDraft draft, std::function<void(Result<Erased>)> done) override;
@@ -103,7 +109,11 @@ class SealingDoor final : public Door {
     Prepared prepared;
     std::shared_ptr<const Schemas> schemas;
     int attempts = 0;
+    Prepared hand_over{};  ///< Set: another replica leads.
   };
+  void queue(Draft draft);
+  bool seal_for_leader(const std::shared_ptr<Draft>& draft);
+  void await(const std::shared_ptr<Draft>& draft, const MissingKeys& missing);
   void seal(const std::shared_ptr<Draft>& draft);
   void seal_shared(const std::shared_ptr<Draft>& draft);
   void answer(const Draft& draft, Result<std::unique_ptr<ledger::Request>> request);
@@ -178,16 +188,21 @@ Result<std::unique_ptr<ledger::Request>> SealingDoor::prepare_packed(u128 actor,
 
 void SealingDoor::prepare(u128 actor, std::vector<CommandDraft> commands, bool atomic,
                           Prepared prepared) {
-  if (Status now = ready(); !now) return prepared(now.error());
-  const std::uint64_t bytes = size_of(commands);
-  if (queued_bytes_.fetch_add(bytes) + bytes > queued_bytes_max) {
-    queued_bytes_.fetch_sub(bytes);
-    return prepared(fail(Code::resource_exhausted,
-                         "the door has too much to seal already; nothing was done, try again with "
-                         "fewer outstanding requests"));
+  queue({actor, std::move(commands), atomic, 0, std::move(prepared), nullptr});
+}
+
+void SealingDoor::queue(Draft queued) {
+  if (Status now = ready(); !now) return queued.prepared(now.error());
+  queued.bytes = size_of(queued.commands);
+  if (queued_bytes_.fetch_add(queued.bytes) + queued.bytes > queued_bytes_max) {
+    queued_bytes_.fetch_sub(queued.bytes);
+    return queued.prepared(
+        fail(Code::resource_exhausted,
+             "the door has too much to seal already; nothing was done, try again with "
+             "fewer outstanding requests"));
   }
-  auto draft = std::make_shared<Draft>(
-      Draft{actor, std::move(commands), atomic, bytes, std::move(prepared), schemas()});
+  queued.schemas = schemas();
+  auto draft = std::make_shared<Draft>(std::move(queued));
   io_.executor.post([this, draft] { seal(draft); });
 }
 
@@ -214,6 +229,7 @@ void SealingDoor::seal(const std::shared_ptr<Draft>& draft) {
 /// Whoever leads seals for persons, once its table holds what leaders before it had recorded. A key
 /// counts once its record is in the table: until then what it sealed might be readable by nobody.
 void SealingDoor::seal_shared(const std::shared_ptr<Draft>& draft) {
+  if (draft->hand_over && seal_for_leader(draft)) return;
   const std::uint64_t term = keys_.shared->makes_in();
   const bool personal = is_personal(draft->commands, *draft->schemas);
   Result<std::unique_ptr<ledger::Request>> request =
@@ -228,6 +244,10 @@ void SealingDoor::seal_shared(const std::shared_ptr<Draft>& draft) {
     if (request && personal) (*request)->only_in_term = term;
     return answer(*draft, std::move(request));
   }
+  await(draft, missing);
+}
+
+void SealingDoor::await(const std::shared_ptr<Draft>& draft, const MissingKeys& missing) {
   if (++draft->attempts == attempts_max || !missing_)
     return answer(*draft, fail(Code::unavailable,
                                "keys of persons cannot be made, as leaders or members change: "
@@ -236,6 +256,29 @@ void SealingDoor::seal_shared(const std::shared_ptr<Draft>& draft) {
     if (go_on) return seal(draft);
     answer(*draft, go_on.error());
   });
+}
+
+/// False if nothing of it lives in a jurisdiction: it is the leader's then, like anything else.
+bool SealingDoor::seal_for_leader(const std::shared_ptr<Draft>& draft) {
+  storage::CellKeyTable& table = *keys_.shared;
+  if (!is_resident(draft->commands, *draft->schemas, table.keeping())) return false;
+  table.seal_for_leader(true);
+  Result<std::unique_ptr<ledger::Request>> request = make(*draft);
+  table.seal_for_leader(false);
+  const storage::CellKeyTable::Noted noted = table.take_noted();
+  const MissingKeys missing{{}, table.take_waits(), noted.missing};
+  if (!missing.wanted.empty() || !missing.waits.empty()) {
+    await(draft, missing);
+    return true;
+  }
+  if (!noted.is_resident) return false;
+  if (!request) {
+    answer(*draft, std::move(request));
+    return true;
+  }
+  queued_bytes_.fetch_sub(draft->bytes);
+  draft->hand_over(std::move(request));
+  return true;
 }
 
 void SealingDoor::answer(const Draft& draft, Result<std::unique_ptr<ledger::Request>> request) {
@@ -260,25 +303,6 @@ void SealingDoor::open_events(std::vector<SealedEvent> events, Opened opened) {
 // --- forgetting ---
 
 namespace {
-
-/// Of one that is about a person; 0 of others.
-u128 subject_of(const KeepingCommand& command) {
-  if (command.kind == ledger::CommandKind::set_retention ||
-      command.kind == ledger::CommandKind::expire_class ||
-      command.kind == ledger::CommandKind::set_residency)
-    return 0;
-  static_assert(
-      offsetof(ledger::EraseSubject, subject) == 0 &&
-      offsetof(ledger::ForgetSubject, subject) == 0 && offsetof(ledger::EraseKey, subject) == 0 &&
-      offsetof(ledger::PlaceHold, subject) == 0 && offsetof(ledger::ReleaseHold, subject) == 0);
-  return load_le<u128>(command.bytes.data());
-}
-
-bool is_of_forgetting(const KeepingCommand& command) {
-  return command.kind == ledger::CommandKind::erase_subject ||
-         command.kind == ledger::CommandKind::forget_subject ||
-         command.kind == ledger::CommandKind::erase_key;
-}
 
 /// What commands say that they did.
 void describe(const KeepingCommand& command, Erased& erased) {
@@ -462,7 +486,8 @@ void SealingDoor::subject_status(std::string subject,
     std::vector<storage::KeptKey> keys;
     for (const storage::KeyName& key : state.keys) {
       storage::KeptKey& one = keys.emplace_back(storage::KeptKey{key, {}, 0});
-      if (const auto* retention = table.keeping().find(key.retention))
+      if (const auto* retention = table.keeping().find(key.retention);
+          retention != nullptr && !retention->keep.is_zero())
         one.until = storage::kept_until(key.version, *retention);
       if (const auto* hold = table.keeping().hold_on(status.subject, key.retention))
         one.hold = hold->id;

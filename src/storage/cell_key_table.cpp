@@ -58,24 +58,44 @@ class FoldedKeyTable final : public CellKeyTable {
   void release_subjects() override { refused_.clear(); }
 
   Result<SubjectKeys> for_sealing(u128 subject, std::uint8_t retention) override {
-    if (retention >= forgotten_row)
-      return fail(Code::invalid_argument, fmt::format("retention class {} is reserved: use 0 to {}",
-                                                      retention, forgotten_row - 1));
-    TRY(file_.check_usable());
-    rows_.drop_old_keys();
-    if (refused_.contains(subject)) return forgotten_subject(subject);
-    TRY(rows_.may_seal(subject));
+    TRY(check_may_seal(subject, retention));
     const Jurisdiction* jurisdiction = ResidentRows::of(rows_.keeping(), retention);
-    if (jurisdiction != nullptr) TRY(check_up(*jurisdiction));
-    const KeyFile::Kek kek = TRY(file_.kek());
-    const KeyName name = rows_.name_now(retention);
-    for (const KeyName& needed : {KeyName{commit_row, 1}, name}) {
-      TRY(provide(subject, needed, *kek));
-      if (jurisdiction != nullptr)
-        await(*jurisdiction, {subject, needed.retention, needed.version});
+    if (jurisdiction != nullptr) {
+      noted_.is_resident = true;
+      TRY(check_up(*jurisdiction));
     }
+    if (is_for_leader_ && !is_there({subject, retention})) {
+      noted_.missing.push_back({subject, retention});
+      return fail(Code::unavailable, "keys of persons are asked of the leader");
+    }
+    TRY(provide({subject, retention}));
+    const KeyName name = rows_.name_now(retention);
+    if (jurisdiction != nullptr)
+      for (const KeyName& needed : {KeyName{commit_row, 1}, name})
+        await(*jurisdiction, {subject, needed.retention, needed.version});
+    const KeyFile::Kek kek = TRY(file_.kek());
     const SubjectKeys row = TRY(rows_.keys_of(subject, retention, name.version, *kek));
     return resident_.mix(rows_.keeping(), retention, row);
+  }
+
+  void seal_for_leader(bool is_for_leader) override { is_for_leader_ = is_for_leader; }
+  Noted take_noted() override { return std::exchange(noted_, {}); }
+  bool is_there(const WantedRow& row) const override {
+    const KeyName name = rows_.name_now(row.retention);
+    return is_folded(row.subject, {commit_row, 1}) && is_folded(row.subject, name);
+  }
+  Status provide(const WantedRow& row) override {
+    TRY(check_may_seal(row.subject, row.retention));
+    const KeyFile::Kek kek = TRY(file_.kek());
+    TRY(provide(row.subject, {commit_row, 1}, *kek));
+    return provide(row.subject, rows_.name_now(row.retention), *kek);
+  }
+  Status check_sealed(u128 subject, const KeyName& key) const override {
+    if (refused_.contains(subject)) return forgotten_subject(subject);
+    TRY(rows_.may_seal(subject));
+    if (term_ != 0 && !holds_ && is_folded(subject, key)) return {};
+    return fail(Code::unavailable,
+                "keys of persons are being made or destroyed: nothing was done, send it again");
   }
 
   std::vector<ResidencyWait> take_waits() override { return std::exchange(waits_, {}); }
@@ -345,6 +365,20 @@ class FoldedKeyTable final : public CellKeyTable {
     resident_.drop_keys();
   }
 
+  Status check_may_seal(u128 subject, std::uint8_t retention) {
+    if (retention >= forgotten_row)
+      return fail(Code::invalid_argument, fmt::format("retention class {} is reserved: use 0 to {}",
+                                                      retention, forgotten_row - 1));
+    TRY(file_.check_usable());
+    rows_.drop_old_keys();
+    if (refused_.contains(subject)) return forgotten_subject(subject);
+    return rows_.may_seal(subject);
+  }
+
+  bool is_folded(u128 subject, const KeyName& name) const {
+    return has_row(subject, name) && !unfolded_.contains({subject, name.retention, name.version});
+  }
+
   bool has_row(u128 subject, const KeyName& name) const {
     const SubjectRows::Subject* known = rows_.find(subject);
     return known != nullptr && known->find(name.retention, name.version) != nullptr;
@@ -424,6 +458,8 @@ class FoldedKeyTable final : public CellKeyTable {
   absl::flat_hash_map<RowId, std::uint64_t> fresh_;
   std::uint64_t settled_ = 0;
   std::vector<ResidencyWait> waits_;
+  bool is_for_leader_ = false;
+  Noted noted_;
 
   std::uint64_t term_ = 0;
   bool holds_ = false;

@@ -49,6 +49,22 @@ class CellKeyTable : public SubjectKeyring {
   virtual void set_residency(std::uint8_t jurisdiction, const ResidencyState& state) = 0;
   virtual ResidencyState residency(std::uint8_t jurisdiction) const = 0;
 
+  // --- sealing what another replica orders ---
+  /// From now on for_sealing makes no rows, and notes what it would need; or no longer.
+  virtual void seal_for_leader(bool is_for_leader) = 0;
+  struct Noted {
+    bool is_resident = false;  ///< Something was asked for that lives in a jurisdiction.
+    std::vector<WantedRow> missing{};
+  };
+  virtual Noted take_noted() = 0;
+  /// Whether the keys that seal for `retention` today are folded in, K_commit too.
+  virtual bool is_there(const WantedRow& row) const = 0;
+  /// On the leader: makes them if they are not, for take_unfolded(). Errors: as for_sealing.
+  virtual Status provide(const WantedRow& row) = 0;
+  /// On the leader, of what was sealed elsewhere: whether it may be proposed now. Errors:
+  /// failed_precondition if nothing is sealed for the subject any more; unavailable.
+  virtual Status check_sealed(u128 subject, const KeyName& key) const = 0;
+
   // SubjectKeyring::for_sealing here: unavailable if a row is missing that cannot be made now;
   // residency_unavailable of a class whose jurisdiction is not up, or not here.
 

@@ -67,6 +67,13 @@ struct ResidencyWait {
   std::uint64_t records = 0;  ///< Until `confirmed` is that.
 };
 
+/// A key that a leader is to make.
+struct WantedRow {
+  u128 subject = 0;
+  std::uint8_t retention = 0;
+  bool operator==(const WantedRow&) const = default;
+};
+
 /// "RESIDENCY_UNAVAILABLE: what; nothing was done". Asking again may help, here or elsewhere.
 Error residency_unavailable(std::string_view what);
 bool is_residency_unavailable(const Error& error);

@@ -85,6 +85,10 @@ class Keepers {
                                                     const std::string& subject,
                                                     io::Duration patience = io::seconds(10),
                                                     std::uint8_t retention = 0);
+  /// Prepared at replica `at`, which does not lead, and handed on to who does.
+  std::shared_ptr<std::optional<Result<ledger::RecordIndex>>> hand_over(std::uint64_t at,
+                                                                        door::EventDraft draft);
+  static door::EventDraft draft_of(u128 id, const std::string& subject, std::uint8_t retention);
   std::optional<Result<KeepAnswer>> keep(std::uint64_t at, door::KeepingDraft draft,
                                          io::Duration patience = io::seconds(10));
   std::optional<Result<ForgetAnswer>> forget(std::uint64_t at, const std::string& subject,
@@ -277,14 +281,7 @@ inline std::optional<Result<ledger::RecordIndex>> Keepers::append(std::uint64_t 
                                                                   io::Duration patience,
                                                                   std::uint8_t retention) {
   auto outcome = std::make_shared<std::optional<Result<ledger::RecordIndex>>>();
-  door::EventDraft draft;
-  draft.event_id = id;
-  draft.stream = "patient-17";
-  draft.type = "visited";
-  draft.data = to_buffer(as_bytes("{\"note\":\"well\"}"));
-  draft.metadata = to_buffer(as_bytes("{}"));
-  draft.subject = subject;
-  draft.retention = retention;
+  const door::EventDraft draft = draft_of(id, subject, retention);
   members[at].door->prepare(5, {draft}, false, [this, at, outcome](Made made) {
     if (!made) {
       *outcome = made.error();
@@ -304,6 +301,39 @@ inline std::optional<Result<ledger::RecordIndex>> Keepers::append(std::uint64_t 
        left -= 10'000'000)
     world.advance(io::milliseconds(10));
   return *outcome;
+}
+
+inline door::EventDraft Keepers::draft_of(u128 id, const std::string& subject,
+                                          std::uint8_t retention) {
+  door::EventDraft draft;
+  draft.event_id = id;
+  draft.stream = "patient-17";
+  draft.type = "visited";
+  draft.data = to_buffer(as_bytes("{\"note\":\"well\"}"));
+  draft.metadata = to_buffer(as_bytes("{}"));
+  draft.subject = subject;
+  draft.retention = retention;
+  return draft;
+}
+
+inline std::shared_ptr<std::optional<Result<ledger::RecordIndex>>> Keepers::hand_over(
+    std::uint64_t at, door::EventDraft draft) {
+  auto outcome = std::make_shared<std::optional<Result<ledger::RecordIndex>>>();
+  Member& one = members[at];
+  one.door->prepare_for_leader(
+      5, {std::move(draft)},
+      [custodian = one.custodian.get(), outcome](Made made) {
+        custodian->hand_over(std::move(*made), [outcome](const Result<replica::Answer>& answer) {
+          if (answer)
+            *outcome = answer->first_record;
+          else
+            *outcome = answer.error();
+        });
+      },
+      [outcome](const Made& made) {
+        *outcome = made ? Error{Code::internal, "it is not handed over"} : made.error();
+      });
+  return outcome;
 }
 
 inline std::optional<Result<KeepAnswer>> Keepers::keep(std::uint64_t at, door::KeepingDraft draft,

@@ -1,0 +1,228 @@
+// A leader that is in no region of the jurisdiction orders what a door there sealed.
+#include "cell/request_relay.h"
+
+#include <gtest/gtest.h>
+
+#include "cell/internal/keepers_rig.h"
+#include "cell/sealed_request.h"
+
+namespace meridian::cell {
+namespace {
+
+constexpr std::uint8_t medical = 7, common = 1;
+const std::string well = "{\"note\":\"well\"}";
+
+struct RequestRelayTest : testing::Test {
+  Keepers cell;
+
+  explicit RequestRelayTest(std::uint64_t seed = 1) : cell(seed) {
+    cell.lead(3);
+    cell.run(io::seconds(1));
+    keep(door::ResidencyDraft{"eu", {"region-1", "region-2"}});
+    keep(door::RetentionDraft({.retention = medical,
+                               .name = storage::text_field<storage::class_name_size>("medical"),
+                               .basis = storage::text_field<storage::class_basis_size>("a law")},
+                              "eu"));
+    cell.run(io::seconds(3));
+  }
+  ~RequestRelayTest() override { EXPECT_TRUE(cell.fatal.empty()) << cell.fatal.front(); }
+
+  void keep(door::KeepingDraft draft) {
+    const auto kept = cell.keep(3, std::move(draft));
+    ASSERT_TRUE(kept && *kept) << (kept ? kept->error().message : "no answer");
+  }
+  std::string append(std::uint64_t at, door::EventDraft draft,
+                     ledger::RecordIndex* record = nullptr) {
+    const auto outcome = cell.hand_over(at, std::move(draft));
+    for (int passed = 0; passed < 1'500 && !*outcome; ++passed) cell.run(io::milliseconds(10));
+    if (!*outcome) return "no answer";
+    if (!**outcome) return (*outcome)->error().message;
+    if (record != nullptr) *record = ***outcome;
+    return "done";
+  }
+  std::string reads(std::uint64_t at, ledger::RecordIndex record) {
+    const auto event = cell.read(at, record);
+    if (!event) return event.error().message;
+    return event->forgotten ? "forgotten" : std::string(as_text(event->data));
+  }
+  static bool says(const std::string& text, std::string_view words) {
+    return text.find(words) != std::string::npos;
+  }
+};
+
+TEST_F(RequestRelayTest, what_is_sealed_where_it_lives_is_ordered_by_who_cannot_read_it) {
+  ledger::RecordIndex first{}, second{};
+  ASSERT_EQ(append(1, Keepers::draft_of(1, "anna", medical), &first), "done");
+  ASSERT_EQ(append(2, Keepers::draft_of(2, "anna", medical), &second), "done");
+  cell.run(io::seconds(1));
+  for (const auto record : {first, second}) {
+    EXPECT_EQ(reads(1, record), well);
+    EXPECT_EQ(reads(2, record), well);
+    EXPECT_TRUE(says(reads(3, record), "RESIDENCY_UNAVAILABLE"));
+  }
+}
+
+TEST_F(RequestRelayTest, what_lives_anywhere_beside_it_comes_along) {
+  door::EventDraft draft = Keepers::draft_of(1, "anna", common);
+  draft.more.push_back({"bert", medical, to_buffer(as_bytes("a finding"))});
+  ledger::RecordIndex record{};
+  ASSERT_EQ(append(1, draft, &record), "done");
+  cell.run(io::seconds(1));
+  EXPECT_EQ(reads(2, record), well);
+  EXPECT_TRUE(says(reads(3, record), "RESIDENCY_UNAVAILABLE"));
+}
+
+TEST_F(RequestRelayTest, what_lives_anywhere_is_the_leaders_as_before) {
+  EXPECT_TRUE(says(append(1, Keepers::draft_of(1, "anna", common)), "replica 3 leads the cell"));
+  EXPECT_TRUE(says(append(1, Keepers::draft_of(2, "", common)), "it is not handed over"));
+}
+
+TEST_F(RequestRelayTest, one_elsewhere_seals_nothing_for_it) {
+  cell.lead(1);
+  cell.run(io::seconds(1));
+  EXPECT_TRUE(says(append(3, Keepers::draft_of(1, "anna", medical)), "RESIDENCY_UNAVAILABLE"));
+}
+
+TEST_F(RequestRelayTest, one_elsewhere_cannot_hand_over_what_names_the_class) {
+  std::optional<SealedRequest> sealed;
+  std::map<std::uint64_t, std::string> answers;
+  cell.sent = [&](std::uint64_t, std::uint64_t to, const KeyMessage& message) {
+    if (const auto* request = std::get_if<SealedRequest>(&message)) sealed = *request;
+    if (const auto* answer = std::get_if<SealedAnswer>(&message)) {
+      const auto decoded = decode_answer(answer->answer);
+      ASSERT_TRUE(decoded);
+      answers[to] = *decoded ? "done" : decoded->error().message;
+    }
+  };
+  cell.lead(1);  // then 2 hands over to it
+  cell.run(io::seconds(1));
+  ASSERT_EQ(append(2, Keepers::draft_of(1, "anna", medical)), "done");
+  ASSERT_TRUE(sealed);
+  EXPECT_EQ(answers[2], "done");
+  cell.members[1].custodian->receive(3, encode_key_message(*sealed));
+  cell.members[1].custodian->receive(9, encode_key_message(*sealed));
+  cell.run(io::seconds(1));
+  EXPECT_TRUE(says(answers[3], "seals nothing for the jurisdiction eu")) << answers[3];
+  EXPECT_FALSE(answers.contains(9)) << "it is no member";
+}
+
+TEST_F(RequestRelayTest, what_a_door_may_not_ask_is_not_ordered) {
+  ledger::Request request;
+  request.actor = 5;
+  ledger::TurnEpoch turn{};
+  turn.number = 9;
+  request.add(ledger::CommandKind::turn_epoch, turn);
+  std::string said;
+  cell.sent = [&](std::uint64_t, std::uint64_t, const KeyMessage& message) {
+    if (const auto* answer = std::get_if<SealedAnswer>(&message))
+      said = (*decode_answer(answer->answer)).error().message;
+  };
+  cell.members[3].custodian->receive(
+      1, encode_key_message(SealedRequest{1, *encode_request(request)}));
+  cell.run(io::seconds(1));
+  EXPECT_TRUE(says(said, "not for a door to ask")) << said;
+}
+
+TEST_F(RequestRelayTest, a_leader_that_is_not_heard_leaves_the_outcome_open_or_nothing_done) {
+  ASSERT_EQ(append(1, Keepers::draft_of(1, "anna", medical)), "done");
+  cell.members[1].is_cut_off = true;
+  const auto outcome = cell.hand_over(1, Keepers::draft_of(2, "anna", medical));
+  cell.run(io::seconds(2));
+  EXPECT_FALSE(*outcome) << "its keys are there, and it waits";
+  cell.run(io::seconds(10));
+  ASSERT_TRUE(*outcome);
+  EXPECT_EQ((*outcome)->error().code, Code::deadline_exceeded);
+}
+
+/// Whatever the order in which messages come: what is acknowledged stands before the erasure.
+TEST(RequestRelay, nothing_is_ordered_under_a_key_that_is_destroyed) {
+  int done = 0, refused = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    struct Rig : RequestRelayTest {
+      explicit Rig(std::uint64_t rig_seed) : RequestRelayTest(rig_seed) {}
+      void TestBody() override {}
+    } rig(seed);
+    sim::Random random(seed);
+    ASSERT_EQ(rig.append(1, Keepers::draft_of(1, "anna", medical)), "done");
+    rig.cell.run(io::seconds(1));
+    const auto forgotten = std::make_shared<std::optional<Result<ForgetAnswer>>>();
+    auto& leader = rig.cell.members[3];
+    const std::uint64_t when = 3 + random.below(6);
+    std::vector<std::shared_ptr<std::optional<Result<ledger::RecordIndex>>>> appended;
+    for (std::uint64_t id = 2; id < 12; ++id) {
+      if (id == when)
+        leader.custodian->forget(
+            5, leader.door->subject_id("anna"),
+            [forgotten](Result<ForgetAnswer> all) { *forgotten = std::move(all); });
+      appended.push_back(
+          rig.cell.hand_over(1 + random.below(2), Keepers::draft_of(id, "anna", medical)));
+      rig.cell.run(io::milliseconds(static_cast<std::int64_t>(random.below(40))));
+    }
+    rig.cell.run(io::seconds(15));
+    ASSERT_TRUE(*forgotten && **forgotten);
+    for (const auto& one : appended) {
+      ASSERT_TRUE(*one);
+      if (!**one) {
+        ++refused;
+        continue;
+      }
+      ++done;
+      EXPECT_LT(***one, (*forgotten)->value().record);
+    }
+  }
+  EXPECT_GT(done, 5);
+  EXPECT_GT(refused, 5);
+}
+
+TEST(SealedRequest, comes_back_as_it_was_and_nothing_else_does) {
+  ledger::Request request;
+  request.actor = 5;
+  ledger::AppendEvent event{};
+  event.event_id = 9;
+  event.payload_size = 3;
+  request.payloads = {Byte{1}, Byte{2}, Byte{3}};
+  request.add(ledger::CommandKind::append_event, event);
+  ledger::Transfer transfer{};
+  transfer.id = 8;
+  request.add(ledger::CommandKind::create_transfer, transfer);
+  ledger::Facts facts;
+  facts.country = "DE";
+  request.facts.push_back({0, *facts.encode()});
+  const auto bytes = encode_request(request);
+  ASSERT_TRUE(bytes) << bytes.error().message;
+  const auto back = decode_request(*bytes);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ((*back)->actor, request.actor);
+  EXPECT_EQ((*back)->commands, request.commands);
+  EXPECT_EQ((*back)->payloads, request.payloads);
+  ASSERT_EQ((*back)->facts.size(), 1u);
+  EXPECT_EQ((*back)->facts[0].bytes, request.facts[0].bytes);
+  EXPECT_EQ(*encode_request(**back), *bytes);
+  for (std::size_t size = 0; size < bytes->size(); ++size)
+    EXPECT_FALSE(decode_request(Bytes(*bytes).first(size))) << size;
+  Buffer other = *bytes;
+  other[8] = Byte{2};  // its base time
+  EXPECT_FALSE(decode_request(other));
+}
+
+TEST(SealedRequest, answers_come_back_as_they_were) {
+  replica::Answer answer{3, 4, ledger::RecordIndex{5}, 6, {{ledger::Outcome::created, 7, 8}}};
+  const auto back = decode_answer(encode_answer(answer));
+  ASSERT_TRUE(back && *back);
+  EXPECT_EQ((*back)->first_record, answer.first_record);
+  ASSERT_EQ((*back)->results.size(), 1u);
+  EXPECT_EQ((*back)->results[0].revision, 8u);
+  const Error error{Code::failed_precondition, "forgotten"};
+  const auto refused = decode_answer(encode_answer(error));
+  ASSERT_TRUE(refused && !*refused);
+  EXPECT_EQ(refused->error(), error);
+  EXPECT_FALSE(decode_answer({}));
+  EXPECT_FALSE(decode_answer(Buffer{Byte{200}}));
+  Buffer cut = encode_answer(answer);
+  cut.pop_back();
+  EXPECT_FALSE(decode_answer(cut));
+}
+
+}  // namespace
+}  // namespace meridian::cell
