@@ -78,8 +78,9 @@ TEST(SpiffeId, the_first_segment_is_the_kind) {
   EXPECT_EQ(kind_of(parsed("spiffe://a/person/x")), IdKind::person);
   EXPECT_EQ(kind_of(parsed("spiffe://a/gateway/x")), IdKind::gateway);
   EXPECT_EQ(kind_of(parsed("spiffe://a/witness/x/y")), IdKind::witness);
+  EXPECT_EQ(kind_of(parsed("spiffe://a/ca/x")), IdKind::authority);
   for (std::string_view text : {"spiffe://a", "spiffe://a/node", "spiffe://a/Node/x",
-                                "spiffe://a/nodes/x", "spiffe://a/ca/x", "spiffe://a/x/node/y"})
+                                "spiffe://a/nodes/x", "spiffe://a/x/node/y"})
     EXPECT_EQ(kind_of(parsed(text)), IdKind::other) << text;
 }
 
