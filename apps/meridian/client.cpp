@@ -135,15 +135,14 @@ std::unique_ptr<Connection::Session> Connection::make_session(std::uint64_t vers
   auto session = std::make_unique<Session>();
   session->version = version;
   session->channel = channel;
-  session->stubs = {v1::Accounts::NewStub(channel), v1::Transfers::NewStub(channel),
-                    v1::Streams::NewStub(channel),  v1::Transactions::NewStub(channel),
-                    v1::Proofs::NewStub(channel),   v1::Feed::NewStub(channel),
-                    v1::Subjects::NewStub(channel), v1::Schemas::NewStub(channel),
-                    v1::Admin::NewStub(channel),    v1::Members::NewStub(channel),
-                    v1::Upgrade::NewStub(channel),  v1::Policy::NewStub(channel),
-                    v1::Acts::NewStub(channel),     v1::Readings::NewStub(channel),
-                    v1::Issuances::NewStub(channel),
-                    v1::Keys::NewStub(channel)};
+  session->stubs = {v1::Accounts::NewStub(channel),  v1::Transfers::NewStub(channel),
+                    v1::Streams::NewStub(channel),   v1::Transactions::NewStub(channel),
+                    v1::Proofs::NewStub(channel),    v1::Feed::NewStub(channel),
+                    v1::Subjects::NewStub(channel),  v1::Schemas::NewStub(channel),
+                    v1::Admin::NewStub(channel),     v1::Members::NewStub(channel),
+                    v1::Upgrade::NewStub(channel),   v1::Policy::NewStub(channel),
+                    v1::Acts::NewStub(channel),      v1::Readings::NewStub(channel),
+                    v1::Issuances::NewStub(channel), v1::Keys::NewStub(channel)};
   return session;
 }
 
