@@ -49,8 +49,8 @@ Error lost(std::uint64_t record) {
 
 }  // namespace
 
-void SignatureKeeper::submit(u128 actor, std::vector<door::CommandDraft> commands, std::string jws,
-                             replica::Replica::Answered answered) {
+void SignatureKeeper::submit(u128 actor, std::vector<door::CommandDraft> commands,
+                             const std::string& jws, replica::Replica::Answered answered) {
   if (Status now = door_.ready(); !now) return answered(now.error());
   const crypto::Digest digest = crypto::sha256(as_bytes(jws));
   commands.insert(commands.begin(), evidence_of(door_, jws, digest));

@@ -23,7 +23,7 @@ class SignatureKeeper {
       : replica_(replica), door_(door), reader_(reader), executor_(executor) {}
 
   /// Errors: those of the door; resource_exhausted if there is one command too many.
-  void submit(u128 actor, std::vector<door::CommandDraft> commands, std::string jws,
+  void submit(u128 actor, std::vector<door::CommandDraft> commands, const std::string& jws,
               replica::Replica::Answered answered);
   /// LocalCell::signature.
   void find(ledger::RecordIndex record, std::function<void(Result<LocalCell::KeptSignature>)> done);
