@@ -61,7 +61,7 @@ class OneCell final : public LocalCell {
   void submit_signed(u128 actor, std::vector<door::CommandDraft> commands, std::string jws,
                      Answered answered) override {
     if (actor == 0) return answered(nobody());
-    signatures_->submit(actor, std::move(commands), std::move(jws), std::move(answered));
+    signatures_->submit(actor, std::move(commands), jws, std::move(answered));
   }
   void signature(ledger::RecordIndex record,
                  std::function<void(Result<KeptSignature>)> done) override {
