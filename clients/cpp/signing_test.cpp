@@ -6,9 +6,7 @@
 #include <bit>
 
 #include "door/signed_text.h"
-#include "io/clock.h"
-#include "io/entropy.h"
-#include "mesh/authority.h"
+#include "mesh/identity_rig.h"
 #include "mesh/jws.h"
 
 namespace meridian::client {
@@ -20,24 +18,11 @@ constexpr const char* id = "spiffe://eu-west.bank.example/service/payments";
 
 class SigningTest : public testing::Test {
  protected:
-  SigningTest() {
-    const auto clock = io::os_clock();
-    const auto entropy = io::os_entropy();
-    const auto root = *mesh::make_root({.common_name = "root"}, *clock, *entropy);
-    const auto ca = crypto::P256PrivateKey::generate();
-    const auto regional =
-        *mesh::make_regional(root, *mesh::make_csr(ca, "CA"),
-                             {.trust_domain = domain, .common_name = "CA"}, *clock, *entropy);
-    auto authority = *mesh::Authority::open(regional, ca, domain, *clock, *entropy);
-    chain = {*authority.issue(*mesh::make_csr(key, "t"), {domain, "/service/payments"}, 600),
-             regional};
-    tls = {mesh::format_pem_chain(chain), std::string(as_text(key.pem().bytes())), regional.pem(),
-           domain};
-  }
-
-  crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-  mesh::CertificateChain chain;
-  TlsOptions tls;
+  const mesh::IdentityRig payments = mesh::make_identity(domain, "/service/payments");
+  const crypto::P256PrivateKey& key = payments.key;
+  const mesh::CertificateChain chain{payments.leaf, payments.authority};
+  TlsOptions tls{mesh::format_pem_chain(chain), std::string(as_text(key.pem().bytes())),
+                 payments.authority.pem(), domain};
 };
 
 TEST_F(SigningTest, the_text_is_the_one_that_servers_make) {

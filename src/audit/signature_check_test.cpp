@@ -2,9 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "io/clock.h"
-#include "io/entropy.h"
-#include "mesh/authority.h"
+#include "mesh/identity_rig.h"
 #include "mesh/jws.h"
 
 namespace meridian::audit::internal {
@@ -17,17 +15,6 @@ constexpr u128 cell = 5;
 
 class SignatureCheckTest : public testing::Test {
  protected:
-  SignatureCheckTest() {
-    const auto clock = io::os_clock();
-    const auto entropy = io::os_entropy();
-    const auto root = *mesh::make_root({.common_name = "root"}, *clock, *entropy);
-    const auto ca = crypto::P256PrivateKey::generate();
-    const auto regional =
-        *mesh::make_regional(root, *mesh::make_csr(ca, "CA"),
-                             {.trust_domain = domain, .common_name = "CA"}, *clock, *entropy);
-    auto authority = *mesh::Authority::open(regional, ca, domain, *clock, *entropy);
-    chain_ = {*authority.issue(*mesh::make_csr(key_, "t"), {domain, "/service/payments"}, 600)};
-  }
   static ledger::Transfer transfer(u128 id, u128 amount = 5) {
     ledger::Transfer made{};
     made.id = id;
@@ -38,8 +25,9 @@ class SignatureCheckTest : public testing::Test {
   }
   std::string sign(std::vector<door::SignedCommand> commands, const std::string& who = by) const {
     const std::string text = *door::format_signed_text({cell, who, at_s, std::move(commands)});
-    return mesh::attach_payload(
-        *mesh::split_detached_jws(mesh::sign_detached_jws(chain_, key_, text)), text);
+    return mesh::attach_payload(*mesh::split_detached_jws(mesh::sign_detached_jws(
+                                    {&payments_.leaf, 1}, payments_.key, text)),
+                                text);
   }
   ledger::Header header(ledger::CommandKind kind, const std::string& jws) {
     ledger::Header made;
@@ -73,8 +61,7 @@ class SignatureCheckTest : public testing::Test {
     check_.add_record(of);
   }
 
-  crypto::P256PrivateKey key_ = crypto::P256PrivateKey::generate();
-  mesh::CertificateChain chain_;
+  const mesh::IdentityRig payments_ = mesh::make_identity(domain, "/service/payments");
   std::uint64_t next_ = 10;
   std::map<std::uint64_t, std::string> stored_;
   std::string said_;

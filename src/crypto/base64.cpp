@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/assert.h"
@@ -36,6 +37,24 @@ Result<Buffer> from_base64(std::string_view text) {
     return fail(Code::invalid_argument, "base64: not the canonical text of its bytes");
   }
   return bytes;
+}
+
+std::string to_base64url(Bytes bytes) {
+  std::string text = to_base64(bytes);
+  while (text.ends_with('=')) text.pop_back();
+  std::ranges::replace(text, '+', '-');
+  std::ranges::replace(text, '/', '_');
+  return text;
+}
+
+Result<Buffer> from_base64url(std::string_view text) {
+  if (text.find_first_of("+/=") != text.npos || text.size() % 4 == 1)
+    return fail(Code::invalid_argument, "not base64url without padding");
+  std::string standard(text);
+  std::ranges::replace(standard, '-', '+');
+  std::ranges::replace(standard, '_', '/');
+  standard.append((4 - standard.size() % 4) % 4, '=');
+  return from_base64(standard);
 }
 
 }  // namespace meridian::crypto

@@ -47,5 +47,13 @@ TEST(Base64, of_all_four_character_texts_each_value_has_exactly_one) {
   EXPECT_GT(seen.size(), 1000U);
 }
 
+TEST(Base64url, one_text_stands_for_given_bytes) {
+  EXPECT_EQ(to_base64url(Buffer{0xFB, 0xEF, 0xFF, 0xFE}), "--___g");
+  EXPECT_EQ(*from_base64url("--___g"), (Buffer{0xFB, 0xEF, 0xFF, 0xFE}));
+  for (const char* wrong : {"--___h", "--___g==", "++//", "A", "AAAAA", "A A=", "\n"})
+    EXPECT_FALSE(from_base64url(wrong).has_value()) << wrong;
+  EXPECT_EQ(*from_base64url(""), Buffer{});
+}
+
 }  // namespace
 }  // namespace meridian::crypto

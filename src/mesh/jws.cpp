@@ -72,24 +72,6 @@ Result<Json> parse_header(std::string_view text) {
 
 }  // namespace
 
-std::string to_base64url(Bytes bytes) {
-  std::string text = crypto::to_base64(bytes);
-  while (text.ends_with('=')) text.pop_back();
-  std::ranges::replace(text, '+', '-');
-  std::ranges::replace(text, '/', '_');
-  return text;
-}
-
-Result<Buffer> from_base64url(std::string_view text) {
-  if (text.find_first_of("+/=") != text.npos || text.size() % 4 == 1)
-    return fail(Code::invalid_argument, "not base64url without padding");
-  std::string standard(text);
-  std::ranges::replace(standard, '-', '+');
-  std::ranges::replace(standard, '_', '/');
-  standard.append((4 - standard.size() % 4) % 4, '=');
-  return crypto::from_base64(standard);
-}
-
 std::string sign_detached_jws(std::span<const Certificate> chain, const crypto::P256PrivateKey& key,
                               std::string_view payload) {
   ASSERT(!chain.empty());
@@ -97,9 +79,9 @@ std::string sign_detached_jws(std::span<const Certificate> chain, const crypto::
   for (const Certificate& one : chain.first(std::min(chain.size(), jws_certificates_max)))
     certificates.push_back(crypto::to_base64(one.der()));
   const Json header{{"alg", "ES256"}, {"typ", type_name}, {"x5c", std::move(certificates)}};
-  const std::string head = to_base64url(as_bytes(header.dump()));
-  const Buffer signature = sign(key, head + '.' + to_base64url(as_bytes(payload)));
-  return head + ".." + to_base64url(to_raw(signature));
+  const std::string head = crypto::to_base64url(as_bytes(header.dump()));
+  const Buffer signature = sign(key, head + '.' + crypto::to_base64url(as_bytes(payload)));
+  return head + ".." + crypto::to_base64url(to_raw(signature));
 }
 
 Result<DetachedJws> split_detached_jws(std::string_view text) {
@@ -109,7 +91,7 @@ Result<DetachedJws> split_detached_jws(std::string_view text) {
     return bad_jws("it is not header..signature, with the payload left out");
   const std::string_view signature = text.substr(first + 2);
   if (signature.find('.') != signature.npos) return bad_jws("it has other than three parts");
-  const Result<Buffer> raw = from_base64url(signature);
+  const Result<Buffer> raw = crypto::from_base64url(signature);
   if (!raw || raw->size() != crypto::p256_signature_size)
     return bad_jws("its third part is no signature of ES256");
   return DetachedJws{std::string(text.substr(0, first)), std::string(signature)};
@@ -117,7 +99,7 @@ Result<DetachedJws> split_detached_jws(std::string_view text) {
 
 Result<CertificateChain> read_jws_header(std::string_view encoded) {
   if (encoded.size() > detached_jws_size_max) return bad_jws("its header is too long");
-  const Result<Buffer> text = from_base64url(encoded);
+  const Result<Buffer> text = crypto::from_base64url(encoded);
   if (!text) return bad_jws("its header is not base64url");
   const Json header = TRY(parse_header(as_text(*text)));
   if (!header.contains("alg") || header["alg"] != "ES256") return bad_jws("its alg is not ES256");
@@ -142,7 +124,7 @@ Result<CertificateChain> read_jws_header(std::string_view encoded) {
 
 std::string attach_payload(const DetachedJws& jws, std::string_view payload) {
   std::string compact = jws.header;
-  const std::string middle = to_base64url(as_bytes(payload));
+  const std::string middle = crypto::to_base64url(as_bytes(payload));
   compact.reserve(jws.header.size() + middle.size() + jws.signature.size() + 2);
   compact.append(1, '.').append(middle).append(1, '.').append(jws.signature);
   return compact;
@@ -151,7 +133,7 @@ std::string attach_payload(const DetachedJws& jws, std::string_view payload) {
 bool is_jws_signed_by(const Certificate& leaf, std::string_view compact) {
   const std::size_t last = compact.rfind('.');
   if (last == compact.npos) return false;
-  const Result<Buffer> raw = from_base64url(compact.substr(last + 1));
+  const Result<Buffer> raw = crypto::from_base64url(compact.substr(last + 1));
   if (!raw || raw->size() != crypto::p256_signature_size) return false;
   return is_signed_by(leaf, compact.substr(0, last), to_der(*raw));
 }
@@ -161,7 +143,8 @@ Result<SignedJws> open_jws(std::string_view compact) {
   const std::size_t last = compact.rfind('.');
   if (first == compact.npos || first == last) return bad_jws("it has no three parts");
   SignedJws jws{TRY(read_jws_header(compact.substr(0, first))), {}};
-  const Result<Buffer> payload = from_base64url(compact.substr(first + 1, last - first - 1));
+  const Result<Buffer> payload =
+      crypto::from_base64url(compact.substr(first + 1, last - first - 1));
   if (!payload) return bad_jws("its payload is not base64url");
   jws.payload = as_text(*payload);
   if (!is_jws_signed_by(jws.chain[0], compact))

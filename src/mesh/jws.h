@@ -22,11 +22,6 @@ namespace meridian::mesh {
 inline constexpr std::size_t detached_jws_size_max = 12 << 10;
 inline constexpr std::size_t jws_certificates_max = 4;
 
-/// RFC 4648 section 5, without padding.
-std::string to_base64url(Bytes bytes);
-/// Errors: invalid_argument unless it is what to_base64url gives for some bytes.
-Result<Buffer> from_base64url(std::string_view text);
-
 /// `chain` is leaf first, and `key` that of the leaf.
 std::string sign_detached_jws(std::span<const Certificate> chain, const crypto::P256PrivateKey& key,
                               std::string_view payload);

@@ -4,13 +4,15 @@
 #include <string_view>
 
 #include "base/assert.h"
+#include "crypto/base64.h"
 #include "mesh/jws.h"
 
 namespace meridian::mesh {
 namespace {
 
 void check(std::string_view text) {
-  if (const Result<Buffer> bytes = from_base64url(text)) ASSERT(to_base64url(*bytes) == text);
+  if (const Result<Buffer> bytes = crypto::from_base64url(text))
+    ASSERT(crypto::to_base64url(*bytes) == text);
   const Result<DetachedJws> detached = split_detached_jws(text);
   if (detached) {
     ASSERT(detached->header + ".." + detached->signature == text);

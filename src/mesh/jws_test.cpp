@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <fstream>
 #include <iterator>
 
+#include "crypto/base64.h"
 #include "mesh/internal/certificate_rig.h"
 
 namespace meridian::mesh {
@@ -25,19 +25,13 @@ struct JwsTest : testing::Test {
   }
   /// A detached one with this header, however it was signed.
   static std::string with_header(std::string_view json) {
-    return to_base64url(as_bytes(json)) + ".." + to_base64url(Buffer(64, 1));
+    return crypto::to_base64url(as_bytes(json)) + ".." + crypto::to_base64url(Buffer(64, 1));
   }
   std::string listed(int copies) const {
     std::string all;
     for (int i = 0; i < copies; ++i)
-      all += (all.empty() ? "" : ",") + ('"' + base64(leaf.certificate.der()) + '"');
+      all += (all.empty() ? "" : ",") + ('"' + crypto::to_base64(leaf.certificate.der()) + '"');
     return all;
-  }
-  static std::string base64(Bytes bytes) {
-    std::string text = to_base64url(bytes);
-    std::ranges::replace(text, '-', '+');
-    std::ranges::replace(text, '_', '/');
-    return text + std::string((4 - text.size() % 4) % 4, '=');
   }
   static std::string refusal(std::string_view json) {
     const Result<DetachedJws> split = split_detached_jws(with_header(json));
@@ -115,14 +109,6 @@ TEST(JwsGolden, what_others_signed_opens) {
   EXPECT_EQ(jws.payload, golden("signed_text.txt"));
   EXPECT_EQ(format_spiffe_id(*jws.chain[0].claimed_id()),
             "spiffe://eu-west.bank.example/service/payments");
-}
-
-TEST(Base64url, one_text_stands_for_given_bytes) {
-  EXPECT_EQ(to_base64url(Buffer{0xFB, 0xEF, 0xFF, 0xFE}), "--___g");
-  EXPECT_EQ(value_of(from_base64url("--___g")), (Buffer{0xFB, 0xEF, 0xFF, 0xFE}));
-  for (const char* wrong : {"--___h", "--___g==", "++//", "A", "AAAAA", "A A=", "\n"})
-    EXPECT_FALSE(from_base64url(wrong).has_value()) << wrong;
-  EXPECT_EQ(value_of(from_base64url("")), Buffer{});
 }
 
 }  // namespace

@@ -114,18 +114,10 @@ Result<SignedIn> judge(std::string_view content, const Settings& settings, std::
 
 }  // namespace
 
-std::string to_base64url(Bytes bytes) {
-  std::string text = crypto::to_base64(bytes);
-  while (text.ends_with('=')) text.pop_back();
-  std::ranges::replace(text, '+', '-');
-  std::ranges::replace(text, '/', '_');
-  return text;
-}
-
 std::string sign_in_nonce(const crypto::Digest& spki_digest, Bytes random) {
   crypto::Sha256 hash;
   hash.update(spki_digest).update(random);
-  return to_base64url(hash.finish());
+  return crypto::to_base64url(hash.finish());
 }
 
 Result<SignedIn> judge_id_token(std::string_view content, const Settings& settings,

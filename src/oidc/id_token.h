@@ -26,8 +26,6 @@ inline constexpr std::size_t nonce_random_size = 32;
 /// base64url of the SHA-256 of the public key's digest and random bytes: made by who asks for a
 /// certificate, and again by who issues it, from the request's own key.
 std::string sign_in_nonce(const crypto::Digest& spki_digest, Bytes random);
-/// RFC 4648 section 5, without padding.
-std::string to_base64url(Bytes bytes);
 
 /// Who signed in, and how.
 struct SignedIn {

@@ -8,9 +8,8 @@
 #include <array>
 #include <memory>
 
-#include "io/clock.h"
-#include "io/entropy.h"
-#include "mesh/authority.h"
+#include "crypto/base64.h"
+#include "mesh/identity_rig.h"
 #include "mesh/jws.h"
 
 namespace meridian::oidc {
@@ -29,28 +28,17 @@ constexpr std::string_view payload = "meridian-request 1\n";
 
 class JwsInterop : public testing::Test {
  protected:
-  JwsInterop() {
-    const auto clock = io::os_clock();
-    const auto entropy = io::os_entropy();
-    const auto root = *mesh::make_root({.common_name = "root"}, *clock, *entropy);
-    const auto ca = crypto::P256PrivateKey::generate();
-    const auto regional =
-        *mesh::make_regional(root, *mesh::make_csr(ca, "CA"),
-                             {.trust_domain = "eu.example", .common_name = "CA"}, *clock, *entropy);
-    auto authority = *mesh::Authority::open(regional, ca, "eu.example", *clock, *entropy);
-    chain = {*authority.issue(*mesh::make_csr(key, "t"), {"eu.example", "/service/a"}, 600)};
-  }
   Jwk jwk() const {
     std::array<Byte, crypto::p256_point_size> point{};
     std::size_t size = 0;
-    EXPECT_EQ(EVP_PKEY_get_octet_string_param(key.handle(), OSSL_PKEY_PARAM_PUB_KEY, point.data(),
-                                              point.size(), &size),
+    EXPECT_EQ(EVP_PKEY_get_octet_string_param(service.key.handle(), OSSL_PKEY_PARAM_PUB_KEY,
+                                              point.data(), point.size(), &size),
               1);
     EXPECT_EQ(size, point.size());
     const Bytes all(point);
-    const std::string text =
-        fmt::format(R"({{"kty":"EC","crv":"P-256","x":"{}","y":"{}"}})",
-                    mesh::to_base64url(all.subspan(1, 32)), mesh::to_base64url(all.subspan(33)));
+    const std::string text = fmt::format(R"({{"kty":"EC","crv":"P-256","x":"{}","y":"{}"}})",
+                                         crypto::to_base64url(all.subspan(1, 32)),
+                                         crypto::to_base64url(all.subspan(33)));
     cjose_err error{};
     return Jwk(cjose_jwk_import(text.data(), text.size(), &error));
   }
@@ -60,13 +48,12 @@ class JwsInterop : public testing::Test {
     return jws != nullptr && cjose_jws_verify(jws.get(), jwk().get(), &error);
   }
 
-  crypto::P256PrivateKey key = crypto::P256PrivateKey::generate();
-  mesh::CertificateChain chain;
+  const mesh::IdentityRig service = mesh::make_identity("eu.example", "/service/a");
 };
 
 TEST_F(JwsInterop, cjose_verifies_what_is_kept) {
   for (int i = 0; i < 20; ++i) {  // leading zeros of r and s come by chance
-    const std::string detached = mesh::sign_detached_jws(chain, key, payload);
+    const std::string detached = mesh::sign_detached_jws({&service.leaf, 1}, service.key, payload);
     const mesh::DetachedJws parts = *mesh::split_detached_jws(detached);
     EXPECT_TRUE(verifies(mesh::attach_payload(parts, payload)));
     EXPECT_FALSE(verifies(mesh::attach_payload(parts, "meridian-request 2\n")));

@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "crypto/base64.h"
 #include "oidc/id_token.h"
 #include "oidc/internal/json_object.h"
 #include "oidc/key_set.h"
@@ -18,7 +19,7 @@ constexpr std::size_t words_shown_max = 300;
 std::string random_text(io::Entropy& entropy) {
   std::array<Byte, 32> bytes{};
   entropy.fill(bytes);
-  return to_base64url(bytes);
+  return crypto::to_base64url(bytes);
 }
 
 /// RFC 3986 section 2: everything but the unreserved.
@@ -90,7 +91,7 @@ std::string authorization_url(const Provider& provider, const SignInTerms& terms
       {"scope", joined("openid", terms.scopes)},
       {"state", attempt.state},
       {"nonce", attempt.nonce},
-      {"code_challenge", to_base64url(challenge)},
+      {"code_challenge", crypto::to_base64url(challenge)},
       {"code_challenge_method", "S256"},
       // Asked for always: a provider that is asked says when it was (Core section 3.1.2.1).
       {"max_age", std::to_string(is_fresh ? 0 : session_age_max_seconds)}};

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "crypto/base64.h"
 #include "oidc/https.h"
 #include "oidc/id_token.h"
 #include "oidc/settings.h"
@@ -100,7 +101,8 @@ inline std::string key_set_of(const std::vector<SigningKey>& keys) {
 
 /// Header and content as they are, and a signature of nothing.
 inline std::string unsigned_token(const std::string& header, const std::string& content) {
-  return to_base64url(as_bytes(header)) + "." + to_base64url(as_bytes(content)) + ".";
+  return crypto::to_base64url(as_bytes(header)) + "." + crypto::to_base64url(as_bytes(content)) +
+         ".";
 }
 
 inline Settings rig_settings() {
