@@ -168,9 +168,7 @@ Status RequestRelay::check(const ledger::Request& request, const std::string& re
       for (const ledger::Compartment& one : payload.compartments) {
         if (one.key_kind != ledger::KeyKind::subject) continue;
         TRY(parts_.table.check_sealed(one.subject, {one.retention, one.key_version}));
-        const storage::RetentionClass* known = keeping.find(one.retention);
-        const storage::Jurisdiction* place =
-            known == nullptr ? nullptr : keeping.residency().find(known->residency);
+        const storage::Jurisdiction* place = keeping.home_of(one.retention);
         if (place != nullptr && !place->has(region))
           return fail(Code::permission_denied,
                       fmt::format("a replica in {} seals nothing for the jurisdiction {}", region,

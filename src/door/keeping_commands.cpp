@@ -39,8 +39,8 @@ Status check_text(std::string_view field, std::string_view text, std::size_t siz
 /// The number of the jurisdiction in which the class is to be from now on.
 Result<std::uint8_t> place_of(const storage::SubjectKeyring& table, const RetentionDraft& draft) {
   const std::uint8_t retention = draft.retention.retention;
-  const storage::RetentionClass* known = table.keeping().find(retention);
-  const std::uint8_t now = known == nullptr ? std::uint8_t{0} : known->residency;
+  const storage::Jurisdiction* home = table.keeping().home_of(retention);
+  const std::uint8_t now = home == nullptr ? std::uint8_t{0} : home->number;
   if (draft.residency.empty()) return now;
   const storage::Jurisdiction* wanted = table.keeping().residency().find(draft.residency);
   if (wanted == nullptr)
@@ -53,7 +53,7 @@ Result<std::uint8_t> place_of(const storage::SubjectKeyring& table, const Retent
     return fail(Code::failed_precondition,
                 fmt::format("class {} lives in the jurisdiction {}: it stays there, use another "
                             "class",
-                            retention, to_text(*table.keeping().residency().find(now))));
+                            retention, to_text(*home)));
   if (table.has_keys(retention))
     return fail(Code::failed_precondition,
                 fmt::format("class {} has keys of persons already, which every replica opens: use "

@@ -59,7 +59,7 @@ class FoldedKeyTable final : public CellKeyTable {
 
   Result<SubjectKeys> for_sealing(u128 subject, std::uint8_t retention) override {
     TRY(check_may_seal(subject, retention));
-    const Jurisdiction* jurisdiction = ResidentRows::of(rows_.keeping(), retention);
+    const Jurisdiction* jurisdiction = rows_.keeping().home_of(retention);
     if (jurisdiction != nullptr) {
       noted_.is_resident = true;
       TRY(check_up(*jurisdiction));

@@ -192,6 +192,11 @@ const RetentionClass* Keeping::find(std::uint8_t retention) const {
   return found == classes_.end() ? nullptr : &found->second;
 }
 
+const Jurisdiction* Keeping::home_of(std::uint8_t retention) const {
+  const RetentionClass* known = find(retention);
+  return known == nullptr ? nullptr : residency_.find(known->residency);
+}
+
 std::vector<Hold> Keeping::holds() const {
   std::vector<Hold> all;
   for (const auto& [subject, holds] : holds_) all.insert(all.end(), holds.begin(), holds.end());

@@ -111,6 +111,8 @@ class Keeping {
   bool define(RetentionClass retention, bool has_keys = false);
   Residency& residency() { return residency_; }
   const Residency& residency() const { return residency_; }
+  /// The one that class `retention` lives in; null: anywhere.
+  const Jurisdiction* home_of(std::uint8_t retention) const;
   bool expire(std::uint8_t retention, std::uint32_t through);
   bool place(const Hold& hold);
   bool release(u128 subject, u128 id);

@@ -39,7 +39,7 @@ class SealedKeyTable final : public KeyTable {
     TRY(file_.check_usable());
     rows_.drop_old_keys();
     TRY(rows_.may_seal(subject));
-    if (const Jurisdiction* jurisdiction = ResidentRows::of(rows_.keeping(), retention))
+    if (const Jurisdiction* jurisdiction = rows_.keeping().home_of(retention))
       return residency_unavailable(fmt::format(
           "a replica that is alone is in one region, and two of the jurisdiction {} are "
           "needed; nothing was done",

@@ -14,11 +14,6 @@ crypto::Secret mixed(Bytes key, std::string_view purpose, Bytes value) {
 
 }  // namespace
 
-const Jurisdiction* ResidentRows::of(const Keeping& keeping, std::uint8_t retention) {
-  const RetentionClass* known = keeping.find(retention);
-  return known == nullptr ? nullptr : keeping.residency().find(known->residency);
-}
-
 Error ResidentRows::not_here(const Jurisdiction& jurisdiction) const {
   return residency_unavailable(
       jurisdiction.key == 0
@@ -33,7 +28,7 @@ Error ResidentRows::not_here(const Jurisdiction& jurisdiction) const {
 Result<SubjectKeyring::SubjectKeys> ResidentRows::mix(const Keeping& keeping,
                                                       std::uint8_t retention,
                                                       SubjectKeyring::SubjectKeys keys) {
-  const Jurisdiction* jurisdiction = of(keeping, retention);
+  const Jurisdiction* jurisdiction = keeping.home_of(retention);
   if (jurisdiction == nullptr) return keys;
   const Result<Bytes> key = keys_.find(jurisdiction->number, jurisdiction->key);
   if (!key) return not_here(*jurisdiction);

@@ -15,8 +15,6 @@ class ResidentRows {
   /// jurisdiction's key is not here. Valid until the next call.
   Result<SubjectKeyring::SubjectKeys> mix(const Keeping& keeping, std::uint8_t retention,
                                           SubjectKeyring::SubjectKeys keys);
-  /// Null: it lives anywhere.
-  static const Jurisdiction* of(const Keeping& keeping, std::uint8_t retention);
   bool holds(const Jurisdiction& jurisdiction) const {
     return keys_.find(jurisdiction.number, jurisdiction.key).has_value();
   }
