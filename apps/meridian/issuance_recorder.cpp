@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 
+#include "api/convert_issuances.h"
 #include "io/end_executor.h"
 
 namespace meridian::app {
@@ -14,19 +14,14 @@ namespace {
 constexpr std::uint32_t timeout_s = 5;
 
 Result<mesh::JournalHead> head_of(const v1::JournalHead& reply) {
-  mesh::JournalHead head;
-  if (reply.digest().size() != head.digest.size())
-    return fail(Code::internal, "the server's answer has no digest");
-  head.count = reply.count();
-  std::ranges::copy(as_bytes(reply.digest()), head.digest.begin());
-  return head;
+  const Result<mesh::JournalHead> head = api::parse_journal_head(reply, "head");
+  return head ? head : fail(Code::internal, "the server's answer has no digest");
 }
 
 v1::RecordIssuancesRequest request_of(const cell::JournalPart& part) {
   v1::RecordIssuancesRequest request;
   request.set_trust_domain(part.trust_domain);
-  request.mutable_after()->set_count(part.after.count);
-  request.mutable_after()->set_digest(part.after.digest.data(), part.after.digest.size());
+  api::fill(part.after, *request.mutable_after());
   request.set_lines(part.lines);
   return request;
 }

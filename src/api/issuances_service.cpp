@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "api/convert_issuances.h"
 #include "api/internal/unary_call.h"
 #include "api/services.h"
 #include "cell/issuance_records.h"
@@ -19,32 +18,14 @@ constexpr std::uint32_t limit_max = 16;
 constexpr std::string_view unknown_outcome =
     "the outcome is unknown: send it again, what is on record is recorded once";
 
-void fill(const mesh::JournalHead& from, v1::JournalHead& to) {
-  to.set_count(from.count);
-  to.set_digest(from.digest.data(), from.digest.size());
-}
-
-Result<mesh::JournalHead> head_of(const v1::JournalHead& from) {
-  mesh::JournalHead head;
-  if (from.digest().size() != head.digest.size())
-    return fail(Code::invalid_argument, "after.digest: expected 32 bytes");
-  head.count = from.count();
-  std::ranges::copy(as_bytes(from.digest()), head.digest.begin());
-  return head;
-}
-
-Status fill(const cell::ReadPage& page, const std::string& trust_domain, v1::IssuancesReply& out) {
+Status fill_page(const cell::ReadPage& page, const std::string& trust_domain,
+                 v1::IssuancesReply& out) {
   for (const cell::ReadEvent& one : page.events) {
     const cell::ImportedIssuances issued =
         TRY(cell::parse_issuances(as_text(one.event.data), trust_domain));
     v1::RecordedIssuances& record = *out.add_records();
-    fill(issued.after, *record.mutable_after());
-    mesh::JournalHead head = issued.after;
-    for (const mesh::JournalEntry& entry : issued.entries) {
-      *record.mutable_lines() +=
-          mesh::format_journal_entry(entry.number, head.digest, entry.issuance);
-      head = {entry.number, entry.digest};
-    }
+    fill(issued.part.after, *record.mutable_after());
+    record.set_lines(issued.part.lines);
     record.set_record_index(raw(one.header.record_index));
     record.set_time(static_cast<std::int64_t>(one.header.time / 1'000'000'000));
   }
@@ -68,7 +49,7 @@ class IssuancesService final : public v1::Issuances::CallbackService {
   Reactor* Record(Context* context, const v1::RecordIssuancesRequest* request,
                   v1::JournalHead* reply) override {
     UnaryCall call(backend_, context, reply, unknown_outcome);
-    const Result<mesh::JournalHead> after = head_of(request->after());
+    const Result<mesh::JournalHead> after = parse_journal_head(request->after(), "after");
     if (!after) return call.refused(after.error());
     if (const meridian::Status may = check_caller(call.asker(), request->trust_domain()); !may)
       return call.refused(may.error());
@@ -97,7 +78,7 @@ class IssuancesService final : public v1::Issuances::CallbackService {
           return call.answer([](v1::IssuancesReply& out) { out.set_end(true); });
         if (!page) return call.refuse(page.error());
         v1::IssuancesReply made;
-        if (const meridian::Status filled = fill(*page, domain, made); !filled)
+        if (const meridian::Status filled = fill_page(*page, domain, made); !filled)
           return call.refuse(filled.error());
         call.answer([&](v1::IssuancesReply& out) { out = std::move(made); });
       });

@@ -148,14 +148,12 @@ Result<ImportedIssuances> parse_issuances(std::string_view json, std::string_vie
       !from_hex(after["digest"].get_ref<const std::string&>(), digest) ||
       digest.size() != std::tuple_size_v<crypto::Digest>)
     return damaged("after");
-  ImportedIssuances issued;
-  issued.after.count = low64(*count);
-  std::ranges::copy(digest, issued.after.digest.begin());
-  JournalPart part{std::string(trust_domain), issued.after, body["lines"].get<std::string>()};
+  JournalPart part{
+      std::string(trust_domain), {low64(*count), {}}, body["lines"].get<std::string>()};
+  std::ranges::copy(digest, part.after.digest.begin());
   auto entries = entries_of(part);
   if (!entries) return damaged(entries.error().message);
-  issued.entries = *std::move(entries);
-  return issued;
+  return ImportedIssuances{std::move(part), *std::move(entries)};
 }
 
 void find_recorded_head(LocalCell& cell, std::string_view trust_domain, HeadFound done) {

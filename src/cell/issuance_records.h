@@ -35,12 +35,13 @@ struct JournalPart {
   std::string lines;
 };
 std::string issuances_json(const JournalPart& part);
-/// With the chain within it checked. Errors: data_loss naming what is wrong.
+/// A record of them.
 struct ImportedIssuances {
-  mesh::JournalHead after;
-  std::vector<mesh::JournalEntry> entries;
+  JournalPart part;
+  std::vector<mesh::JournalEntry> entries;  ///< Of its lines.
   mesh::JournalHead head() const { return {entries.back().number, entries.back().digest}; }
 };
+/// With the chain within it checked. Errors: data_loss naming what is wrong.
 Result<ImportedIssuances> parse_issuances(std::string_view json, std::string_view trust_domain);
 
 /// How far the journal of `trust_domain` is on record, by what is readable now. Errors:

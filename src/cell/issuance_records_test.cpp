@@ -129,7 +129,7 @@ TEST(Issuances, nonsense_in_a_record_is_named) {
   const std::string good = issuances_json(journal.part(2, 3));
   const auto read = parse_issuances(good, domain);
   ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ(read->after, journal.heads[1]);
+  EXPECT_EQ(read->part.after, journal.heads[1]);
   EXPECT_EQ(read->head(), journal.heads[3]);
   for (const char* json :
        {"", "[]", "{}", R"({"after":1,"lines":""})", R"({"after":{},"lines":""})",

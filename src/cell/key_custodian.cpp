@@ -1,12 +1,13 @@
 #include "cell/key_custodian.h"
 
 #include <fmt/format.h>
-
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
 #include <utility>
+
+#include "base/assert.h"
 
 namespace meridian::cell {
 
