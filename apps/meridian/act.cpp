@@ -11,7 +11,6 @@
 #include "group_flags.h"
 #include "ids.h"
 #include "leader_call.h"
-#include "ledger/describe.h"
 #include "offline_acts.h"
 #include "on_run.h"
 #include "output.h"
@@ -41,10 +40,6 @@ struct ProposeOptions {
   std::uint32_t valid_s = 3'600;
 };
 
-std::string time(std::int64_t seconds) {
-  return ledger::iso_time(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
-}
-
 std::string_view state(const KnownAct& act) {
   if (act.used_s != 0) return "used";
   return act.approved_by.empty() ? "open" : "approved";
@@ -58,9 +53,9 @@ OrderedJson json_of(const KnownAct& act) {
   out["action"] = mesh::info(statement.what.action).name;
   out["words"] = words_of(statement.what);
   out["by"] = statement.by;
-  out["ends"] = time(statement.ends_s);
+  out["ends"] = iso_seconds(statement.ends_s);
   if (!act.approved_by.empty()) out["approved_by"] = act.approved_by;
-  if (act.used_s != 0) out["used"] = time(act.used_s);
+  if (act.used_s != 0) out["used"] = iso_seconds(act.used_s);
   out["statement"] = act.text;
   return out;
 }
@@ -70,10 +65,10 @@ void print(const KnownAct& act) {
   fmt::print("{} ({}) in cell {}:\n", mesh::info(statement.what.action).name, state(act),
              format_uuid(statement.cell));
   for (const std::string& line : words_of(statement.what)) fmt::print("  {}\n", line);
-  fmt::print("proposed by {} at {}, ends at {}\n", statement.by, time(statement.at_s),
-             time(statement.ends_s));
+  fmt::print("proposed by {} at {}, ends at {}\n", statement.by, iso_seconds(statement.at_s),
+             iso_seconds(statement.ends_s));
   if (!act.approved_by.empty()) fmt::print("approved by {}\n", act.approved_by);
-  if (act.used_s != 0) fmt::print("used at {}\n", time(act.used_s));
+  if (act.used_s != 0) fmt::print("used at {}\n", iso_seconds(act.used_s));
 }
 
 Result<Exit> run_list(Client& client, const ListOptions& options) {
@@ -91,7 +86,7 @@ Result<Exit> run_list(Client& client, const ListOptions& options) {
   std::vector<std::vector<std::string>> rows = {{"hash", "state", "by", "ends", "what"}};
   for (const KnownAct& one : known.acts)
     rows.push_back({to_hex(one.hash), std::string(state(one)), one.statement.by,
-                    time(one.statement.ends_s), word_of(one.statement.what)});
+                    iso_seconds(one.statement.ends_s), word_of(one.statement.what)});
   fmt::print("{}", format_table(rows, {}));
   return Exit::ok;
 }

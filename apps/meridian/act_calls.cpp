@@ -7,7 +7,6 @@
 #include "act_words.h"
 #include "ids.h"
 #include "leader_call.h"
-#include "ledger/describe.h"
 #include "mesh/spiffe_id.h"
 #include "output.h"
 #include "signer.h"
@@ -52,8 +51,7 @@ Result<KnownAct> propose(Client& client, u128 cell, const mesh::OwnIdentity& own
 std::string what_comes_next(const KnownAct& act) {
   return fmt::format(
       "until {} a second person reads and approves it with\n  meridian act approve {}",
-      ledger::iso_time(static_cast<std::uint64_t>(act.statement.ends_s) * 1'000'000'000),
-      to_hex(act.hash));
+      iso_seconds(act.statement.ends_s), to_hex(act.hash));
 }
 
 /// Errors: permission_denied if nobody approves it in time.

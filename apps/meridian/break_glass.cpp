@@ -14,7 +14,6 @@
 #include "group_flags.h"
 #include "ids.h"
 #include "leader_call.h"
-#include "ledger/describe.h"
 #include "mesh/break_glass.h"
 #include "on_run.h"
 #include "output.h"
@@ -44,10 +43,6 @@ struct UseOptions {
   std::string file;
   bool json = false;
 };
-
-std::string time(std::int64_t seconds) {
-  return ledger::iso_time(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
-}
 
 Result<Exit> run_keygen(const KeyOptions& options) {
   if (!proof::is_key_name(options.name))
@@ -136,12 +131,12 @@ Result<Exit> run_use(Client& client, const UseOptions& options) {
   TRY(call_leader(client, client.deadline(), Repeat::only_undone, unknown_outcome,
                   &v1::Acts::Stub::BreakGlass, request));
   if (options.json)
-    print_json({{"glass", to_hex(glass->hash)}, {"until", time(glass->glass.until_s)}});
+    print_json({{"glass", to_hex(glass->hash)}, {"until", iso_seconds(glass->glass.until_s)}});
   else
     print_line(
         fmt::format("the glass is broken: until {} {} may do what it names without a second "
                     "person. each act is on record, and everybody is told",
-                    time(glass->glass.until_s), glass->glass.to));
+                    iso_seconds(glass->glass.until_s), glass->glass.to));
   return Exit::ok;
 }
 

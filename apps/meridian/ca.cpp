@@ -52,10 +52,6 @@ struct DenyOptions {
   bool json = false;
 };
 
-std::string time_text(std::int64_t seconds) {
-  return format_time(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
-}
-
 std::string person_here() {
   const char* user = std::getenv("USER");
   return user == nullptr || *user == '\0' ? "operator" : user;
@@ -119,7 +115,7 @@ Result<Exit> run_issue(const IssueOptions& options) {
                 {"written_to", options.output}});
   else
     print_line(fmt::format("{} is {} until {}; entry {} of the journal", options.output, options.id,
-                           time_text(leaf.not_after()), ca.journal->head().count));
+                           format_seconds(leaf.not_after()), ca.journal->head().count));
   return Exit::ok;
 }
 
@@ -145,8 +141,9 @@ Result<Exit> run_list(const ListOptions& options) {
                     {"not_after", issued.not_after},
                     {"state", state_of(issued, ca)},
                     {"grounds", mesh::describe(issued.grounds)}});
-    rows.push_back({std::to_string(entry.number), id, issued.serial, time_text(issued.not_after),
-                    state_of(issued, ca), mesh::describe(issued.grounds)});
+    rows.push_back({std::to_string(entry.number), id, issued.serial,
+                    format_seconds(issued.not_after), state_of(issued, ca),
+                    mesh::describe(issued.grounds)});
   }
   if (options.json)
     print_json({{"trust_domain", ca.trust_domain()},

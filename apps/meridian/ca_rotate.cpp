@@ -137,7 +137,7 @@ Result<Exit> begin(CaDirectory& ca, const RotateOptions& options) {
              "token`"
            : fmt::format("the new CA issues from {} on; finish with --finish when nothing lives "
                          "that the old one issued",
-                         format_time(static_cast<std::uint64_t>(from) * 1'000'000'000)));
+                         format_seconds(from)));
   return Exit::ok;
 }
 
@@ -161,7 +161,7 @@ Status check_may_finish(CaDirectory& ca, bool now) {
       Code::failed_precondition,
       fmt::format("{} certificates of the old CA are still good, the last until {}: wait, or "
                   "cut them off with --now",
-                  living, format_time(static_cast<std::uint64_t>(last) * 1'000'000'000)));
+                  living, format_seconds(last)));
 }
 
 Result<Exit> finish(CaDirectory& ca, const RotateOptions& options) {

@@ -180,8 +180,7 @@ Result<Exit> run_token(const TokenOptions& options) {
         "meridian join --authority {} --id {} --bundle {} --token {} --out ./identity\n"
         "\nthat line once, by {}, where {} will run. nobody can show it again; keep it from "
         "others\n",
-        address, options.id, bundle, text,
-        format_time(static_cast<std::uint64_t>(expires) * 1'000'000'000), options.id);
+        address, options.id, bundle, text, format_seconds(expires), options.id);
   return Exit::ok;
 }
 

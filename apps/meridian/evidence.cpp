@@ -62,10 +62,6 @@ Result<std::string> read_jws(const std::string& file) {
   return text;
 }
 
-std::string time_text(std::int64_t seconds) {
-  return ledger::iso_time(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
-}
-
 Result<Exit> run_show(const ShowOptions& options) {
   const std::string text = TRY(read_jws(options.file));
   const mesh::SignedJws jws = TRY(mesh::open_jws(text));
@@ -74,7 +70,7 @@ Result<Exit> run_show(const ShowOptions& options) {
       fmt::format("signed by the key of {}, serial {}, {} to {}; whether that is whom it "
                   "names is not looked at here",
                   jws.chain[0].describe(), jws.chain[0].serial(),
-                  time_text(jws.chain[0].not_before()), time_text(jws.chain[0].not_after())));
+                  iso_seconds(jws.chain[0].not_before()), iso_seconds(jws.chain[0].not_after())));
   return Exit::ok;
 }
 
@@ -182,7 +178,7 @@ Result<Exit> run_verify(const VerifyOptions& options) {
     return Exit::ok;
   }
   print_line(fmt::format("valid: {} signed this at {}", judged->request.by,
-                         time_text(judged->request.at_s)));
+                         iso_seconds(judged->request.at_s)));
   print_line("  " + line_of(*judged));
   print_line(fmt::format("as one of {} commands; it is record {}, of {}, {}",
                          judged->request.commands.size(), raw(header.record_index),
@@ -191,7 +187,7 @@ Result<Exit> run_verify(const VerifyOptions& options) {
     print_line(fmt::format("who had signed in at {}{}", judged->who.evidence->issuer,
                            judged->who.evidence->is_mfa ? ", with a second factor" : ""));
   print_line(fmt::format("by its certificate with serial {}, good from {} to {}", leaf.serial(),
-                         time_text(leaf.not_before()), time_text(leaf.not_after())));
+                         iso_seconds(leaf.not_before()), iso_seconds(leaf.not_after())));
   print_line(fmt::format("which holds for whoever trusts the policy and {} {}",
                          judged->bundles.size() == 1 ? "the bundle" : "the bundles",
                          fmt::join(judged->bundles, ", ")));

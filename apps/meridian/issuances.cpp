@@ -6,7 +6,6 @@
 
 #include "commands.h"
 #include "files.h"
-#include "ledger/describe.h"
 #include "mesh/issuance_journal.h"
 #include "output.h"
 #include "run_with.h"
@@ -54,10 +53,6 @@ Result<std::vector<Recorded>> fetch(Client& client, const std::string& trust_dom
   return all;
 }
 
-std::string time_of(std::int64_t seconds) {
-  return ledger::iso_time(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
-}
-
 Result<Exit> run_list(Client& client, const Options& options) {
   OrderedJson list = OrderedJson::array();
   std::vector<std::vector<std::string>> rows{
@@ -69,13 +64,13 @@ Result<Exit> run_list(Client& client, const Options& options) {
       list.push_back({{"entry", std::to_string(entry.number)},
                       {"id", id},
                       {"serial", issued.serial},
-                      {"issued", time_of(issued.time)},
-                      {"until", time_of(issued.not_after)},
+                      {"issued", iso_seconds(issued.time)},
+                      {"until", iso_seconds(issued.not_after)},
                       {"grounds", mesh::describe(issued.grounds)},
                       {"digest", to_hex(entry.digest)},
                       {"record_index", std::to_string(record.record_index)}});
-      rows.push_back({std::to_string(entry.number), id, issued.serial, time_of(issued.time),
-                      time_of(issued.not_after), std::to_string(record.record_index)});
+      rows.push_back({std::to_string(entry.number), id, issued.serial, iso_seconds(issued.time),
+                      iso_seconds(issued.not_after), std::to_string(record.record_index)});
     }
   }
   if (options.json)

@@ -156,10 +156,9 @@ Result<Exit> run_join(const JoinOptions& options) {
                 {"not_after", leaf.not_after()},
                 {"written_to", options.output}});
   else
-    print_line(
-        fmt::format("{} is {} until {}, and is renewed through {}", options.output, leaf.describe(),
-                    format_time(static_cast<std::uint64_t>(leaf.not_after()) * 1'000'000'000),
-                    fmt::join(addresses, ", ")));
+    print_line(fmt::format("{} is {} until {}, and is renewed through {}", options.output,
+                           leaf.describe(), format_seconds(leaf.not_after()),
+                           fmt::join(addresses, ", ")));
   return Exit::ok;
 }
 

@@ -45,6 +45,10 @@ std::string format_time(std::uint64_t ns) {
                      fmt::gmtime(static_cast<std::time_t>(ns / 1'000'000'000)));
 }
 
+std::string format_seconds(std::int64_t seconds) {
+  return format_time(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
+}
+
 const Buffer* KeyBundle::find(std::string_view path) const {
   const auto found = std::ranges::find(files, path, &File::path);
   return found == files.end() ? nullptr : &found->bytes;

@@ -46,6 +46,7 @@ struct KeyBundle {
 
 /// "2026-01-31 12:00:00 UTC".
 std::string format_time(std::uint64_t ns);
+std::string format_seconds(std::int64_t seconds);
 
 /// The passphrase is the backup's.
 struct BundleOptions : KeyAccess {

@@ -93,6 +93,10 @@ OrderedJson json_of(const v1::RecordedEvent& event) {
   return out;
 }
 
+std::string iso_seconds(std::int64_t seconds) {
+  return ledger::iso_time(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
+}
+
 std::string format_table(const std::vector<std::vector<std::string>>& rows,
                          const std::vector<std::size_t>& right) {
   std::vector<std::size_t> widths;

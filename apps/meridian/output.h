@@ -3,6 +3,7 @@
 // Shapes of JSON are those of the HTTP interface (docs/api.md). Pure.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ OrderedJson json_of(const v1::RecordedEvent& event);
 
 /// A 128-bit field of a message; a malformed one (never from our server) is 0.
 u128 to_u128(std::string_view bytes);
+
+/// "2023-11-14T22:13:20.000000000Z" for 1'700'000'000.
+std::string iso_seconds(std::int64_t seconds);
 
 /// Rows as columns, the last column not padded. `right` are the columns of numbers.
 std::string format_table(const std::vector<std::vector<std::string>>& rows,

@@ -5,7 +5,6 @@
 #include "base/uuid.h"
 #include "files.h"
 #include "leader_call.h"
-#include "ledger/describe.h"
 #include "mesh/policy_history.h"
 #include "output.h"
 #include "run_with.h"
@@ -46,7 +45,7 @@ OrderedJson state_json(const v1::PolicyState& state) {
 OrderedJson proposal_json(const v1::PolicyProposal& proposal) {
   OrderedJson out;
   out["hash"] = to_hex(as_bytes(proposal.hash()));
-  out["ends"] = ledger::iso_time(static_cast<std::uint64_t>(proposal.ends()) * 1'000'000'000);
+  out["ends"] = iso_seconds(proposal.ends());
   out["statement"] = proposal.statement();
   out["policy"] = proposal.policy();
   return out;

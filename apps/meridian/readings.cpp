@@ -18,10 +18,6 @@ struct ListOptions {
 std::string opaque(const std::string& id) {
   return id.empty() ? std::string() : ledger::opaque_hex(to_u128(id));
 }
-std::string time(std::int64_t seconds) {
-  return ledger::iso_time(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
-}
-
 OrderedJson json_of(const v1::Reading& one) {
   OrderedJson out{{"actor", opaque(one.actor())}, {"purpose", one.purpose()}};
   if (!one.stream().empty()) out["stream"] = opaque(one.stream());
@@ -29,8 +25,8 @@ OrderedJson json_of(const v1::Reading& one) {
   out["events"] = std::to_string(one.count());
   out["first"] = std::to_string(one.first());
   out["last"] = std::to_string(one.last());
-  out["from"] = time(one.from());
-  out["until"] = time(one.until());
+  out["from"] = iso_seconds(one.from());
+  out["until"] = iso_seconds(one.until());
   out["record_index"] = std::to_string(one.record_index());
   return out;
 }
@@ -51,7 +47,7 @@ Result<Exit> run_list(Client& client, const ListOptions& options) {
     reply = TRY(client.call(*client.readings, &v1::Readings::Stub::List, request));
     for (const v1::Reading& one : reply.readings()) {
       list.push_back(json_of(one));
-      rows.push_back({time(one.until()), opaque(one.actor()),
+      rows.push_back({iso_seconds(one.until()), opaque(one.actor()),
                       one.purpose().empty() ? "-" : one.purpose(), std::to_string(one.count()),
                       fmt::format("{} to {}", one.first(), one.last()), what(one)});
     }

@@ -169,10 +169,6 @@ Status check_given(const mesh::CertificateChain& chain, const std::string& domai
                                            leaf.describe(), domain));
 }
 
-std::string time_text(std::int64_t seconds) {
-  return format_time(static_cast<std::uint64_t>(seconds) * 1'000'000'000);
-}
-
 /// True if it is what --mfa asked for.
 bool tell(const SignInOptions& options, const mesh::Certificate& leaf,
           const mesh::PersonEvidence& evidence) {
@@ -192,9 +188,9 @@ bool tell(const SignInOptions& options, const mesh::Certificate& leaf,
     print_json(out);
   } else {
     print_line(fmt::format("{} is {} until {}; signed in {} a second factor, {}", options.output,
-                           leaf.describe(), time_text(leaf.not_after()),
+                           leaf.describe(), format_seconds(leaf.not_after()),
                            evidence.is_mfa ? "with" : "without",
-                           evidence.auth_time ? "at " + time_text(*evidence.auth_time)
+                           evidence.auth_time ? "at " + format_seconds(*evidence.auth_time)
                                               : "at a time that the provider does not tell"));
   }
   return is_fresh || !options.is_mfa;

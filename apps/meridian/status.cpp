@@ -105,10 +105,8 @@ Result<Exit> run_status(Client& client, const StatusOptions& options) {
     out["policy_bootstrap"] = policy.bootstrap();
     for (const std::string& text : policy.glass())
       if (const Result<mesh::Glass> glass = mesh::parse_glass(text))
-        out["ALARM"].push_back(fmt::format(
-            "the glass is broken until {}, for {}: {}",
-            ledger::iso_time(static_cast<std::uint64_t>(glass->until_s) * 1'000'000'000), glass->to,
-            glass->reason));
+        out["ALARM"].push_back(fmt::format("the glass is broken until {}, for {}: {}",
+                                           iso_seconds(glass->until_s), glass->to, glass->reason));
   }
   if (!reply.signed_root().empty()) {
     out["signed_records"] = reply.signed_records();
