@@ -83,13 +83,7 @@ def test(binary, work):
         said = say.run("append", "about-9", "noted", "{}", "--subject", ADA, expect=1)
         print(f"Ada: {ada['erased']} erased, kept until {kept_until}; {said}", flush=True)
 
-        joined, name = members.joiner(binary, work, cell, 4, "africa", {1, 2, 3})
-        joined.begin()
-        members.wait_said(joined, "waiting to be added")
-        members.node_command(binary, cell, "add", name)
-        joined.wait_ready()
-        cell.nodes.append(joined)
-        members.node_command(binary, cell, "promote", "4", "--wait")
+        members.join(binary, work, cell, 4, "africa")
         wait_all(cell, {1: False, 2: True, 3: False, 4: False})
 
         say.run("hold", "release", hold)

@@ -52,6 +52,18 @@ def wait_said(node, words, since=0):
         time.sleep(0.05)
 
 
+def join(binary, work, cell, number, region, flags=()):
+    """A node that joins by way of all of the cell, and votes."""
+    node, name = joiner(binary, work, cell, number, region, {one.number for one in cell.nodes})
+    node.arguments += flags
+    node.begin()
+    wait_said(node, "waiting to be added")
+    node_command(binary, cell, "add", name)
+    node.wait_ready()
+    cell.nodes.append(node)
+    node_command(binary, cell, "promote", str(number), "--wait")
+
+
 def wait_ended(node, code, words):
     """Until the process has stopped by itself, saying why."""
     check(node.process.wait(timeout=PATIENCE) == code,

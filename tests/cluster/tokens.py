@@ -56,14 +56,7 @@ def test(binary, work):
         check_inside(binary, cell)
         before = [key["version"] for key in epochs(binary, cell.nodes[0])]
         time.sleep(HANDED_ON + 5)
-        joined, name = members.joiner(binary, work, cell, 4, "africa", {1, 2, 3})
-        joined.arguments += flags
-        joined.begin()
-        members.wait_said(joined, "waiting to be added")
-        members.node_command(binary, cell, "add", name)
-        joined.wait_ready()
-        cell.nodes.append(joined)
-        members.node_command(binary, cell, "promote", "4", "--wait")
+        members.join(binary, work, cell, 4, "africa", flags)
         persons.check_all(cell, [persons.FORGOTTEN[0]])
         check_inside(binary, cell)
         after = [key["version"] for key in epochs(binary, cell.nodes[0])]
