@@ -24,7 +24,8 @@ metrics::Counter& dropped(metrics::Registry& registry, const std::string& interf
 
 CallCounts::CallCounts(metrics::Registry& registry, const std::string& interface)
     : put_out_(dropped(registry, interface, "stranger")),
-      turned_away_(dropped(registry, interface, "full")) {
+      turned_away_(dropped(registry, interface, "full")),
+      too_often_(dropped(registry, interface, "too_often")) {
   auto make = [&](std::string_view code) {
     return &registry.counter("meridian_api_calls_total", "Calls ended, by interface and status.",
                              {{"interface", interface}, {"code", std::string(code)}});

@@ -75,14 +75,16 @@ class CallCounts {
   CallCounts(metrics::Registry& registry, const std::string& interface);
   void ok() { counters_[0]->increment(); }
   void failed(Code code) { counters_[1 + static_cast<std::size_t>(code)]->increment(); }
-  /// A connection, for want of room: of a stranger, for a newer one; a new one.
+  /// A connection, for want of room: of a stranger, for a newer one; a new one; one of too many
+  /// handshakes.
   void put_out() { put_out_.increment(); }
   void turned_away() { turned_away_.increment(); }
+  void came_too_often() { too_often_.increment(); }
 
  private:
   static constexpr std::size_t code_count = static_cast<std::size_t>(Code::internal) + 1;
   std::array<metrics::Counter*, 1 + code_count> counters_{};
-  metrics::Counter &put_out_, &turned_away_;
+  metrics::Counter &put_out_, &turned_away_, &too_often_;
 };
 
 struct Backend {

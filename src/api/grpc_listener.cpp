@@ -13,6 +13,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "api/internal/first_record.h"
 #include "api/internal/listen_socket.h"
 #include "api/port_watch.h"
 #include "io/executor.h"
@@ -52,7 +53,8 @@ class Listener final : public GrpcListener {
         watch_(watch),
         calls_(calls),
         acceptor_(context_),
-        address_(std::move(address)) {}
+        address_(std::move(address)),
+        tick_(context_) {}
   ~Listener() override { stop(); }
 
   Status bind() { return listen_at(acceptor_, address_); }
@@ -68,6 +70,7 @@ class Listener final : public GrpcListener {
 
   void start() override {
     accept();
+    tick();
     executor_ = io::os_executor("grpc accept");
     executor_->post([this] { context_.run(); });
   }
@@ -79,6 +82,9 @@ class Listener final : public GrpcListener {
       error_code ignored;
       acceptor_.close(ignored);
       retry_.reset();
+      tick_.cancel();
+      for (const auto& [id, socket] : waiting_) socket->close(ignored);
+      waiting_.clear();
     });
     executor_.reset();
   }
@@ -89,7 +95,7 @@ class Listener final : public GrpcListener {
     std::uint64_t cookie;
     bool is_open() const { return cookie_of(descriptor) == cookie; }
   };
-  struct Begun {
+  struct Since {
     Strangers::Id id;
     io::MonotonicTime at;
   };
@@ -114,45 +120,81 @@ class Listener final : public GrpcListener {
     const tcp::endpoint from = socket.remote_endpoint(error);
     if (error) return;  // it went away
     const io::MonotonicTime now = clock_->monotonic();
-    forget_known(now);
+    look_after(now);
     if (watch_.size() >= strangers_max_) put_out();
     if (open_.size() >= connections_max_) sweep(now);
     if (open_.size() >= connections_max_) return calls_.turned_away();
     socket.set_option(tcp::no_delay(true), error);
-    const int descriptor = socket.release(error);
-    if (error) return;
+    const Strangers::Id id = next_++;
+    const int descriptor = socket.native_handle();
+    open_.emplace(id, Connection{descriptor, cookie_of(descriptor)});
+    watch_.add(id, origin_of(from.address()),
+               grpc_peer_name(from.address().to_string(), from.address().is_v6(), from.port()));
+    came_.push_back({id, now});
+    const auto waiting = std::make_shared<tcp::socket>(std::move(socket));
+    waiting_.emplace(id, waiting);
+    wait_for_first_record(waiting, [this, id](bool spoke) {
+      if (!spoke) return forget(id);
+      hand_over(id);
+    });
+  }
+
+  void hand_over(Strangers::Id id) {
+    const auto found = waiting_.find(id);
+    if (found == waiting_.end()) return;
+    const io::MonotonicTime now = clock_->monotonic();
+    if (!watch_.may_begin(id, now)) {
+      calls_.came_too_often();
+      return forget(id);
+    }
+    error_code error;
+    const int descriptor = found->second->release(error);
+    waiting_.erase(found);
+    if (error) return forget(id);
     ::fcntl(descriptor, F_SETFL, O_NONBLOCK);
     ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-    const Strangers::Id id = next_++;
-    open_.emplace(id, Connection{descriptor, cookie_of(descriptor)});
-    watch_.add(id, from.address().to_string(),
-               grpc_peer_name(from.address().to_string(), from.address().is_v6(), from.port()));
     begun_.push_back({id, now});
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
     connection.fd = descriptor;
     grpc_->HandleNewConnection(&connection);
   }
 
-  /// Who is still there after the timeout has shown who they are.
-  void forget_known(io::MonotonicTime now) {
-    while (!begun_.empty() && now - begun_.front().at >= limits_.handshake_timeout) {
-      watch_.remove(begun_.front().id);
-      begun_.pop_front();
-    }
+  /// Who said nothing until the timeout goes; whose handshake began that long ago and who is still
+  /// there has shown who they are.
+  void look_after(io::MonotonicTime now) {
+    const auto is_over = [&](const std::deque<Since>& some) {
+      return !some.empty() && now - some.front().at >= limits_.handshake_timeout;
+    };
+    for (; is_over(came_); came_.pop_front())
+      if (waiting_.contains(came_.front().id)) forget(came_.front().id);
+    for (; is_over(begun_); begun_.pop_front()) watch_.remove(begun_.front().id);
+  }
+  void tick() {
+    tick_.expires_after(std::chrono::seconds(1));
+    tick_.async_wait([this](error_code error) {
+      if (error || stopping_) return;
+      look_after(clock_->monotonic());
+      tick();
+    });
+  }
+  void forget(Strangers::Id id) {
+    watch_.remove(id);
+    open_.erase(id);
+    const auto waiting = waiting_.extract(id);
+    if (waiting.empty()) return;
+    error_code ignored;
+    waiting.mapped()->close(ignored);  // what waits for it holds it
   }
 
-  /// gRPC sees the end of the connection and closes it.
+  /// If gRPC has it, that sees the end of the connection and closes it.
   void put_out() {
     const std::optional<Strangers::Id> id = watch_.victim();
     if (!id) return;
-    watch_.remove(*id);
-    const auto found = open_.find(*id);
-    if (found == open_.end()) return;
-    if (found->second.is_open()) {
+    if (const auto found = open_.find(*id); found != open_.end() && found->second.is_open()) {
       ::shutdown(found->second.descriptor, SHUT_RDWR);
       calls_.put_out();
     }
-    open_.erase(found);
+    forget(*id);
   }
 
   void sweep(io::MonotonicTime now) {
@@ -175,9 +217,12 @@ class Listener final : public GrpcListener {
   tcp::acceptor acceptor_;
   ListenAddress address_;
   std::optional<net::steady_timer> retry_;
+  net::steady_timer tick_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_;
   std::unordered_map<Strangers::Id, Connection> open_;
-  std::deque<Begun> begun_;  ///< Strangers, and some that are gone: the oldest first.
+  /// Strangers, and some that are gone, the oldest first: of those that gRPC has, and the others.
+  std::deque<Since> begun_, came_;
+  std::unordered_map<Strangers::Id, std::shared_ptr<tcp::socket>> waiting_;
   Strangers::Id next_ = 1;
   std::optional<io::MonotonicTime> swept_;
   bool stopping_ = false;

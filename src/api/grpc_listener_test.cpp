@@ -7,14 +7,17 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
 #include <future>
 #include <mutex>
 #include <vector>
 
 #include "api/grpc_server.h"
+#include "api/internal/listen_socket.h"
 #include "metrics/registry.h"
 
 namespace meridian::api::internal {
@@ -85,6 +88,28 @@ class GrpcListenerTest : public ::testing::Test {
     for (int i = 0; i < count; ++i)
       silent_.emplace_back(context_).connect({net::ip::make_address(to.ip), to.port});
   }
+  /// As far as the first byte of what would be a record of TLS of 512.
+  void dribble(int count) {
+    come(count);
+    for (auto& one : silent_) net::write(one, net::buffer(std::string_view("\x16\x03\x01\x02", 4)));
+  }
+  void speak(int count) {
+    const std::string record = std::string("\x16\x03\x01\x00\x20", 5) + std::string(32, 'x');
+    const auto before = static_cast<std::ptrdiff_t>(silent_.size());
+    come(count);
+    for (auto one = silent_.begin() + before; one != silent_.end(); ++one) {
+      boost::system::error_code closed;
+      net::write(*one, net::buffer(record), closed);
+    }
+  }
+  static bool is_closed(net::ip::tcp::socket& socket) {
+    pollfd one{socket.native_handle(), POLLIN, 0};
+    return ::poll(&one, 1, 10'000) == 1;  // nobody sends anything
+  }
+  std::uint64_t dropped(const std::string& reason) const {
+    const std::string name = R"({interface="grpc",reason=")" + reason + R"("} )", text = counted();
+    return std::stoull(text.substr(text.find(name) + name.size()));
+  }
   std::string counted() const { return metrics_.text(); }
 
   metrics::Registry metrics_;
@@ -136,6 +161,42 @@ TEST_F(GrpcListenerTest, who_is_known_stays_and_room_that_was_left_is_found) {
   for (const auto& one : known) EXPECT_EQ(one->GetState(false), GRPC_CHANNEL_READY);
   known.pop_back();
   EXPECT_TRUE(is_connected(*channel(), 20'000));
+}
+
+TEST_F(GrpcListenerTest, who_says_nothing_whole_is_closed_in_time_and_costs_no_handshake) {
+  start({.handshake_timeout = io::seconds(1)});
+  dribble(2 * HandshakePace::at_once);
+  for (auto& one : silent_) ASSERT_TRUE(is_closed(one));
+  EXPECT_EQ(watch_.size(), 0U);
+  EXPECT_TRUE(is_connected(*channel(), 10'000));
+  EXPECT_EQ(dropped("too_often"), 0U);
+}
+
+TEST_F(GrpcListenerTest, strangers_that_come_too_often_are_turned_away_and_the_known_are_not) {
+  start({.handshake_timeout = io::seconds(60)});
+  for (int i = 0; i < HandshakePace::at_once + 40; ++i) {
+    const auto good = channel();
+    ASSERT_TRUE(is_connected(*good, 10'000)) << i;
+    watch_.met(peer_of_call(good));
+  }
+  EXPECT_EQ(dropped("too_often"), 0U);
+  speak(3 * HandshakePace::at_once);
+  for (auto& one : silent_) ASSERT_TRUE(is_closed(one));  // some by gRPC, that is no protocol
+  EXPECT_GT(dropped("too_often"), HandshakePace::at_once);
+}
+
+TEST_F(GrpcListenerTest, it_stops_while_strangers_wait) {
+  start({.handshake_timeout = io::seconds(60)});
+  dribble(5);
+}
+
+TEST(OriginOf, a_network_of_v6_is_one) {
+  const auto of = [](const char* text) { return origin_of(net::ip::make_address(text)); };
+  EXPECT_EQ(of("10.0.0.1"), "10.0.0.1");
+  EXPECT_EQ(of("::ffff:10.0.0.1"), "10.0.0.1");
+  EXPECT_EQ(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+  EXPECT_EQ(of("2001:db8:1:2::9"), of("2001:db8:1:2:ffff::"));
+  EXPECT_NE(of("2001:db8:1:3::9"), of("2001:db8:1:2::9"));
 }
 
 }  // namespace

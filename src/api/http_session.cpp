@@ -1,9 +1,11 @@
-// A session goes on like this, the handshake if there are credentials:
+// A session goes on like this, from the first record if there are credentials:
 //
-//   (handshake ->) read_header -> read_body -> dispatch -> (reply) write -> read_header ...  or
-//   close
-//                                   \-> (events) stream: pull -> write -> pull ... until either
-//                                   side ends
+//   first record -> handshake -> read_header -> read_body -> dispatch
+//                                     ^                         |
+//                                     |                         |-> (reply) write -> close
+//                                     '---- (reply) write <-----|
+//                                                               '-> (events) stream: pull -> write
+//                                               -> pull ... until either side ends
 // A request that is answered late (request_timeout) is answered for it, and what comes afterwards
 // carries an old number and is dropped.
 #include "api/internal/http_session.h"
@@ -19,7 +21,9 @@
 #include <boost/beast/http.hpp>
 #include <optional>
 
+#include "api/internal/first_record.h"
 #include "api/internal/http_stream.h"
+#include "api/internal/listen_socket.h"
 #include "mesh/tls_context.h"
 
 namespace meridian::api::internal {
@@ -64,16 +68,32 @@ class Session final : public HttpSession {
 
   void begin() {
     if (!shared_->tls) return read_header();
+    begin_handshake();
+    deadline_.expires_after(ns(shared_->options.handshake_timeout));
+    deadline_.async_wait([weak = weak_self()](error_code error) {
+      if (auto self = weak.lock(); !error && self) self->close();
+    });
+    wait_for_first_record({self(), &stream_.socket()}, [this](bool came) {
+      deadline_.cancel();
+      if (!came || closed_) return close();
+      if (!shared_->pace.begin(origin(), shared_->clock->monotonic())) {
+        shared_->parts.calls.came_too_often();
+        return close();
+      }
+      secure();
+    });
+  }
+
+  void secure() {
     const Result<std::shared_ptr<SSL_CTX>> context = shared_->tls->current();
     if (!context) return close();
-    SSL_CTX_set_alpn_select_cb(context->get(), choose_protocol, nullptr);
     stream_.expires_after(ns(shared_->options.handshake_timeout));
-    begin_handshake();
     stream_.secure(*context, [self = self()](error_code error) {
-      self->end_handshake();
-      if (error) return self->close();
+      if (error || self->closed_) return self->close();
       Result<mesh::PeerIdentity> peer = mesh::peer_of(self->stream_.tls());
       if (!peer) return self->close();
+      self->shared_->pace.give_back(self->origin());
+      self->end_handshake();
       self->caller_ = std::make_shared<const Caller>(std::move(*peer));
       self->read_header();
     });
@@ -123,18 +143,6 @@ class Session final : public HttpSession {
   }
 
  private:
-  /// ALPN (RFC 7301): HTTP/1.1 or nothing. Who offers nothing gets it, too.
-  static int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size,
-                             const unsigned char* offered, unsigned offered_size, void*) {
-    static constexpr std::string_view ours = "\x08http/1.1";
-    auto* found = const_cast<unsigned char*>(*chosen);
-    const int result =
-        SSL_select_next_proto(&found, size, reinterpret_cast<const unsigned char*>(ours.data()),
-                              static_cast<unsigned>(ours.size()), offered, offered_size);
-    *chosen = found;
-    return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
-  }
-
   /// The stream's own timeout would close the socket, and a late request deserves an answer.
   void limit_reading() {
     deadline_.expires_after(ns(shared_->options.client_timeout));
@@ -408,9 +416,11 @@ class Session final : public HttpSession {
     error_code ignored;
     stranger_ = shared_->next_stranger++;
     shared_->strangers.add(stranger_,
-                           stream_.socket().remote_endpoint(ignored).address().to_string());
+                           origin_of(stream_.socket().remote_endpoint(ignored).address()));
     shared_->in_handshake.emplace(stranger_, this);
   }
+  /// While the handshake goes on.
+  const std::string& origin() const { return *shared_->strangers.origin_of(stranger_); }
   void end_handshake() {
     shared_->strangers.remove(stranger_);
     shared_->in_handshake.erase(stranger_);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "api/handshake_pace.h"
 #include "api/internal/api_rig.h"
 #include "api/internal/mesh_rig.h"
 #include "api/internal/tls_client_rig.h"
@@ -12,6 +13,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
 namespace meridian::api {
@@ -131,6 +133,39 @@ TEST_F(HttpCrowdTest, known_callers_are_not_put_out_by_strangers_nor_by_each_oth
   }
   EXPECT_FALSE(get(&client_).starts_with("HTTP/1.1 200 "));
   for (const auto& one : known) EXPECT_TRUE(one->get("/health").starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpTlsTest, strangers_that_come_too_often_are_turned_away_and_the_known_are_not) {
+  const auto turned_away = [this] {
+    return rig_.metrics.text().find(R"({interface="http",reason="too_often"} 0)") ==
+           std::string::npos;
+  };
+  for (int i = 0; i < HandshakePace::at_once + 20; ++i)
+    ASSERT_TRUE(get(&client_).starts_with("HTTP/1.1 200 ")) << i;
+  EXPECT_FALSE(turned_away());
+  int strangers = 0;
+  while (strangers < 20 * HandshakePace::at_once && !turned_away()) {
+    get(nullptr);
+    ++strangers;
+  }
+  EXPECT_GE(strangers, HandshakePace::at_once);
+  EXPECT_TRUE(turned_away());
+}
+
+TEST_F(HttpTlsTest, a_hello_that_comes_by_the_byte_is_heard_when_it_is_whole) {
+  net::io_context context;
+  net::ip::tcp::socket slow(context);
+  const ListenAddress& to = rig_.http->address();
+  slow.connect({net::ip::make_address(to.ip), to.port});
+  // A record of four bytes, which is no hello: an alert says so, once it is whole.
+  for (const char byte : std::string("\x16\x03\x01\x00\x04\x7f\x00\x00", 8)) {
+    net::write(slow, net::buffer(&byte, 1));
+  }
+  EXPECT_EQ(slow.available(), 0U);
+  net::write(slow, net::buffer("\x00", 1));
+  std::array<char, 7> alert{};
+  net::read(slow, net::buffer(alert));
+  EXPECT_EQ(alert[0], 21);
 }
 
 TEST_F(HttpTlsTest, hundred_renewals_under_load_fail_no_request) {

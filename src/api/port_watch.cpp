@@ -6,12 +6,18 @@ std::string grpc_peer_name(const std::string& address, bool is_ipv6, unsigned po
   return (is_ipv6 ? "ipv6:%5B" + address + "%5D:" : "ipv4:" + address + ":") + std::to_string(port);
 }
 
-void PortWatch::add(Strangers::Id id, const std::string& address, const std::string& peer_name) {
+void PortWatch::add(Strangers::Id id, const std::string& origin, const std::string& peer_name) {
   const std::lock_guard lock(mutex_);
-  strangers_.add(id, address);
+  strangers_.add(id, origin);
   ids_[peer_name] = id;
   names_.emplace(id, peer_name);
   size_.store(strangers_.size(), std::memory_order_relaxed);
+}
+
+bool PortWatch::may_begin(Strangers::Id id, io::MonotonicTime now) {
+  const std::lock_guard lock(mutex_);
+  const std::string* origin = strangers_.origin_of(id);
+  return origin != nullptr && pace_.begin(*origin, now);
 }
 
 void PortWatch::remove(Strangers::Id id) {
@@ -26,7 +32,10 @@ std::optional<Strangers::Id> PortWatch::victim() const {
 
 void PortWatch::met(const std::string& peer_name) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = ids_.find(peer_name); found != ids_.end()) erase(found->second);
+  const auto found = ids_.find(peer_name);
+  if (found == ids_.end()) return;
+  if (const std::string* origin = strangers_.origin_of(found->second)) pace_.give_back(*origin);
+  erase(found->second);
 }
 
 void PortWatch::erase(Strangers::Id id) {

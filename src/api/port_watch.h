@@ -1,5 +1,6 @@
-// Who is at a gRPC port and has not shown yet who they are: the port adds connections, calls whose
-// caller is known take them off. Thread-safe. Cost for a call: one load while nobody is watched.
+// Who is at a gRPC port and has not shown yet who they are: the port adds connections and asks
+// whether their handshake may begin, calls whose caller is known take them off. Thread-safe. Cost
+// for a call: one load while nobody is watched.
 #pragma once
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/handshake_pace.h"
 #include "api/strangers.h"
 
 namespace meridian::api {
@@ -18,7 +20,9 @@ std::string grpc_peer_name(const std::string& address, bool is_ipv6, unsigned po
 
 class PortWatch {
  public:
-  void add(Strangers::Id id, const std::string& address, const std::string& peer_name);
+  void add(Strangers::Id id, const std::string& origin, const std::string& peer_name);
+  /// False: where it comes from begins too many (handshake_pace.h), or it is watched no more.
+  bool may_begin(Strangers::Id id, io::MonotonicTime now);
   void remove(Strangers::Id id);
   std::size_t size() const { return size_.load(std::memory_order_relaxed); }
   std::optional<Strangers::Id> victim() const;
@@ -32,6 +36,7 @@ class PortWatch {
 
   mutable std::mutex mutex_;
   Strangers strangers_;
+  HandshakePace pace_;
   std::map<std::string, Strangers::Id> ids_;
   std::map<Strangers::Id, std::string> names_;
   std::atomic<std::size_t> size_ = 0;

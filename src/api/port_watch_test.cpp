@@ -21,6 +21,22 @@ TEST(PortWatch, who_was_met_is_watched_no_more) {
   EXPECT_EQ(watch.victim(), 2U);
 }
 
+TEST(PortWatch, who_was_met_gives_back_what_their_handshake_took) {
+  constexpr io::MonotonicTime now{1'000'000'000'000};
+  PortWatch watch;
+  EXPECT_FALSE(watch.may_begin(1, now));  // nobody
+  for (Strangers::Id id = 1; id <= 2 * HandshakePace::at_once; ++id) {
+    const std::string name = "ipv4:a:" + std::to_string(id);
+    watch.add(id, "a", name);
+    ASSERT_TRUE(watch.may_begin(id, now)) << id;
+    watch.met(name);
+  }
+  Strangers::Id id = 1'000;
+  for (watch.add(id, "a", "x"); watch.may_begin(id, now); watch.add(++id, "a", "x")) {
+  }
+  EXPECT_EQ(id - 1'000, HandshakePace::at_once);
+}
+
 TEST(PortWatch, a_name_that_is_used_again_is_of_the_newer_connection) {
   PortWatch watch;
   watch.add(1, "a", "ipv4:a:1");

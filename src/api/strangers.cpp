@@ -4,24 +4,29 @@
 
 namespace meridian::api {
 
-void Strangers::add(Id id, const std::string& address) {
-  const bool is_new = addresses_.emplace(id, address).second;
+void Strangers::add(Id id, const std::string& origin) {
+  const bool is_new = origins_.emplace(id, origin).second;
   ASSERT(is_new);
-  ids_[address].insert(id);
+  ids_[origin].insert(id);
 }
 
 void Strangers::remove(Id id) {
-  const auto found = addresses_.find(id);
-  if (found == addresses_.end()) return;
+  const auto found = origins_.find(id);
+  if (found == origins_.end()) return;
   const auto of_one = ids_.find(found->second);
   of_one->second.erase(id);
   if (of_one->second.empty()) ids_.erase(of_one);
-  addresses_.erase(found);
+  origins_.erase(found);
+}
+
+const std::string* Strangers::origin_of(Id id) const {
+  const auto found = origins_.find(id);
+  return found == origins_.end() ? nullptr : &found->second;
 }
 
 std::optional<Strangers::Id> Strangers::victim() const {
   const std::set<Id>* most = nullptr;
-  for (const auto& [address, ids] : ids_) {
+  for (const auto& [origin, ids] : ids_) {
     if (most == nullptr || ids.size() > most->size() ||
         (ids.size() == most->size() && *ids.begin() < *most->begin()))
       most = &ids;

@@ -1,7 +1,7 @@
 // Connections whose caller has not shown yet who they are, and which of them goes when there are
-// too many: the oldest of the address that has most. So whoever floods a port pushes out their own.
+// too many: the oldest of the origin that has most. So whoever floods a port pushes out their own.
 //
-// Pure; one thread. Cost: victim() looks at each address.
+// Pure; one thread. Cost: victim() looks at each origin.
 #pragma once
 
 #include <cstddef>
@@ -17,14 +17,15 @@ class Strangers {
  public:
   /// Greater is newer. Asserts that it is not there yet.
   using Id = std::uint64_t;
-  void add(Id id, const std::string& address);
-  void remove(Id id);  ///< No effect if it is not there.
-  std::size_t size() const { return addresses_.size(); }
-  /// Of two addresses with as many, the one whose oldest is older. None if there are none.
+  void add(Id id, const std::string& origin);
+  void remove(Id id);                         ///< No effect if it is not there.
+  const std::string* origin_of(Id id) const;  ///< Null: it is not there.
+  std::size_t size() const { return origins_.size(); }
+  /// Of two origins with as many, the one whose oldest is older. None if there are none.
   std::optional<Id> victim() const;
 
  private:
-  std::map<Id, std::string> addresses_;
+  std::map<Id, std::string> origins_;
   std::map<std::string, std::set<Id>> ids_;
 };
 

@@ -1,9 +1,10 @@
 // Takes the connections of a gRPC server, which itself would take all there are, until no file can
 // be opened any more.
 //
-// gRPC does not say when a handshake is over, but ends those that take longer than its timeout: a
-// connection counts as a stranger's for that long, or until a call by it whose caller is known
-// (port_watch.h). Of too many strangers one goes (strangers.h).
+// It hands a connection over once the client said something whole (first_record.h), unless too many
+// come from there (handshake_pace.h). gRPC does not say when a handshake is over, but ends those
+// that take longer than its timeout: a connection counts as a stranger's for that long, or until a
+// call by it whose caller is known (port_watch.h). Of too many strangers one goes (strangers.h).
 // That gRPC closed a connection shows in its socket being another one, or none.
 // A resource with a thread of its own.
 #pragma once

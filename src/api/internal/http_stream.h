@@ -9,6 +9,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 namespace meridian::api::internal {
@@ -23,6 +24,7 @@ class HttpStream {
   /// Goes on in TLS: `done(error, count)` when the client's certificate was judged.
   template <typename Done>
   void secure(const std::shared_ptr<SSL_CTX>& context, Done&& done) {
+    SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
     SSL_CTX_up_ref(context.get());
     boost::asio::ssl::context owner(context.get());  // for the constructor only
     tls_.emplace(tcp_, owner);
@@ -52,6 +54,18 @@ class HttpStream {
   void close() { tcp_.close(); }
 
  private:
+  /// ALPN (RFC 7301): HTTP/1.1 or nothing. Who offers nothing gets it, too.
+  static int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size,
+                             const unsigned char* offered, unsigned offered_size, void*) {
+    static constexpr std::string_view ours = "\x08http/1.1";
+    auto* found = const_cast<unsigned char*>(*chosen);
+    const int result =
+        SSL_select_next_proto(&found, size, reinterpret_cast<const unsigned char*>(ours.data()),
+                              static_cast<unsigned>(ours.size()), offered, offered_size);
+    *chosen = found;
+    return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+  }
+
   boost::beast::tcp_stream tcp_;
   std::optional<boost::asio::ssl::stream<boost::beast::tcp_stream&>> tls_;
 };
