@@ -1,4 +1,5 @@
-// A whole cell in memory with real threads and real loopback sockets. For tests only.
+// A whole cell, in memory if no disk is given, with real threads and real loopback sockets. For
+// tests only.
 #pragma once
 
 #include <future>
@@ -20,7 +21,8 @@
 namespace meridian::api {
 
 struct ApiRig {
-  ApiRig() {
+  explicit ApiRig(std::unique_ptr<io::Disk> below = std::make_unique<sim::Disk>())
+      : disk(std::move(below)) {
     auto made =
         storage::KeyStore::create({disk, *clock, *entropy}, as_bytes("passphrase"), {1, 1, 1});
     ASSERT(made.has_value());
@@ -59,7 +61,7 @@ struct ApiRig {
   }
   static ListenAddress any_port() { return *parse_listen_address("127.0.0.1:0"); }
 
-  storage::GuardedDisk disk{std::make_unique<sim::Disk>()};
+  storage::GuardedDisk disk;
   std::unique_ptr<io::Clock> clock = io::os_clock();
   std::unique_ptr<io::Entropy> entropy = io::os_entropy();
   metrics::Registry metrics;
