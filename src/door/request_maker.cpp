@@ -101,6 +101,12 @@ Result<EventDraft> fitted(const EventDraft& draft, const EventSchema& schema,
   return out;
 }
 
+/// None is about what the cell itself writes, whatever its type is called.
+const EventSchema* schema_of(const EventDraft& draft, const Schemas& schemas) {
+  const auto found = draft.is_of_cell ? schemas.end() : schemas.find(draft.type);
+  return found == schemas.end() ? nullptr : found->second.get();
+}
+
 /// What the payloads will take: room for most requests, so that sealing does not move them.
 std::size_t sealed_size_likely(const std::vector<CommandDraft>& commands) {
   constexpr std::size_t overhead = 256;  // envelope, compartment, salt, tag
@@ -128,7 +134,7 @@ bool is_personal(const std::vector<CommandDraft>& commands, const Schemas& schem
   return std::ranges::any_of(commands, [&](const CommandDraft& command) {
     const auto* event = std::get_if<EventDraft>(&command);
     if (event == nullptr) return false;
-    return !event->subject.empty() || schemas.contains(event->type) ||
+    return !event->subject.empty() || schema_of(*event, schemas) != nullptr ||
            std::ranges::any_of(event->more,
                                [](const CompartmentDraft& more) { return !more.subject.empty(); });
   });
@@ -143,7 +149,7 @@ bool is_resident(const std::vector<CommandDraft>& commands, const Schemas& schem
   return std::ranges::any_of(commands, [&](const CommandDraft& command) {
     const auto* event = std::get_if<EventDraft>(&command);
     if (event == nullptr) return false;
-    return schemas.contains(event->type) || lives_there(event->subject, event->retention) ||
+    return schema_of(*event, schemas) != nullptr || lives_there(event->subject, event->retention) ||
            std::ranges::any_of(event->more, [&](const CompartmentDraft& more) {
              return lives_there(more.subject, more.retention);
            });
@@ -237,9 +243,8 @@ Status RequestMaker::add_event(ledger::Request& request, const EventDraft& draft
   if (draft.content_type != json_type && draft.content_type != bytes_type)
     return fail(Code::invalid_argument, fmt::format("content_type of command {} must be {} or {}",
                                                     position, json_type, bytes_type));
-  const auto schema = schemas_.find(draft.type);
-  if (schema != schemas_.end())  // which reads the data itself
-    return seal_event(request, TRY(fitted(draft, *schema->second, position)), linked, position);
+  if (const EventSchema* schema = schema_of(draft, schemas_))  // which reads the data itself
+    return seal_event(request, TRY(fitted(draft, *schema, position)), linked, position);
   if (draft.content_type == json_type &&
       !nlohmann::json::accept(draft.data.begin(), draft.data.end()))
     return fail(

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "door/internal/door_rig.h"
+#include "door/request_maker.h"
 
 namespace meridian::door {
 namespace {
@@ -21,7 +22,8 @@ class SchemaDoorTest : public ::testing::Test {
                       "x-classification": "restricted", "required": ["id"],
                       "properties": {"id": {"type": "string"}}},
           "nurse": {"type": "string", "x-tags": ["PII"], "x-subject": "/nurse"}}})");
-    rig_.door->use_schemas(std::move(schemas));
+    schemas_ = schemas;
+    rig_.door->use_schemas(schemas_);
   }
   static EventDraft visit(std::string_view data) {
     EventDraft draft = event_draft(1);
@@ -34,6 +36,7 @@ class SchemaDoorTest : public ::testing::Test {
   }
 
   DoorRig rig_;
+  std::shared_ptr<const Schemas> schemas_;
 };
 
 constexpr std::string_view data =
@@ -129,6 +132,15 @@ TEST_F(SchemaDoorTest, other_types_are_as_before) {
   EventDraft draft = visit("[1]");
   draft.type = "other";
   EXPECT_EQ(refusal(draft), "accepted");
+}
+
+TEST_F(SchemaDoorTest, none_is_about_what_the_cell_itself_writes) {
+  EventDraft draft = visit("[1]");
+  EXPECT_THAT(refusal(draft), HasSubstr("of the schema"));
+  EXPECT_TRUE(is_personal({draft}, *schemas_));
+  draft.is_of_cell = true;
+  EXPECT_EQ(refusal(draft), "accepted");
+  EXPECT_FALSE(is_personal({draft}, *schemas_));
 }
 
 TEST_F(SchemaDoorTest, names_of_the_cells_own_are_refused_of_others) {
