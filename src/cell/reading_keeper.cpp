@@ -10,87 +10,22 @@
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <tuple>
 #include <utility>
 
-#include "door/personal_text.h"
+#include "cell/internal/reading_rows.h"
 #include "ledger/describe.h"
 
 namespace meridian::cell {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using internal::reading_rows;
+using internal::ReadingJson;
+using internal::readings_of;
 
 constexpr std::string_view file_path = "readings.owed";
 constexpr std::size_t rows_max = 256;  // of one event
 constexpr std::uint64_t file_size_max = 8 << 20;
-constexpr std::size_t purpose_size_max = 200;
-
-Error damaged(std::string_view what) {
-  return {Code::invalid_argument, fmt::format("no record of readings: {}", what)};
-}
-
-Result<std::uint64_t> number(const Json& row, const char* name) {
-  const auto found = row.find(name);
-  if (found == row.end() || !found->is_string()) return damaged(name);
-  const Result<u128> value = parse_decimal(found->get_ref<const std::string&>());
-  if (!value || high64(*value) != 0) return damaged(name);
-  return low64(*value);
-}
-
-/// An opaque id, or 0 if it is not there.
-Result<u128> id(const Json& row, const char* name) {
-  const auto found = row.find(name);
-  if (found == row.end()) return u128{0};
-  Buffer bytes;
-  if (!found->is_string() || !from_hex(found->get_ref<const std::string&>(), bytes) ||
-      bytes.size() != sizeof(u128))
-    return damaged(name);
-  return load_le<u128>(bytes.data());
-}
-
-Json json_of(const Reading& one) {
-  Json row{{"actor", ledger::opaque_hex(one.actor)}, {"purpose", one.purpose}};
-  if (one.stream != 0) row["stream"] = ledger::opaque_hex(one.stream);
-  if (one.subject != 0) row["subject"] = ledger::opaque_hex(one.subject);
-  row["count"] = std::to_string(one.count);
-  row["first"] = std::to_string(one.first);
-  row["last"] = std::to_string(one.last);
-  row["from"] = std::to_string(one.from_s);
-  row["until"] = std::to_string(one.until_s);
-  return row;
-}
-
-Result<Reading> reading_of(const Json& row) {
-  if (!row.is_object()) return damaged("a row");
-  const auto purpose = row.find("purpose");
-  if (purpose == row.end() || !purpose->is_string()) return damaged("purpose");
-  Reading one;
-  one.purpose = purpose->get<std::string>();
-  one.actor = TRY(id(row, "actor"));
-  one.stream = TRY(id(row, "stream"));
-  one.subject = TRY(id(row, "subject"));
-  one.count = TRY(number(row, "count"));
-  one.first = TRY(number(row, "first"));
-  one.last = TRY(number(row, "last"));
-  one.from_s = TRY(number(row, "from"));
-  one.until_s = TRY(number(row, "until"));
-  return one;
-}
-
-Json rows_json(const std::vector<Reading>& readings) {
-  Json list = Json::array();
-  for (const Reading& one : readings) list.push_back(json_of(one));
-  return list;
-}
-
-Result<std::vector<Reading>> rows_of(const Json& list) {
-  if (!list.is_array()) return damaged("its list");
-  std::vector<Reading> readings;
-  for (const Json& row : list) readings.push_back(TRY(reading_of(row)));
-  return readings;
-}
 
 /// What is owed, put together.
 class Owed {
@@ -248,14 +183,14 @@ class Keeper final : public ReadingKeeper, public std::enable_shared_from_this<K
   }
   /// With the event that is under way, whose id is how the ledger knows it if it comes twice.
   void save() {
-    Json body;
+    ReadingJson body;
     {
       const std::lock_guard lock(mutex_);
       const std::vector<Reading> rest = owed_.list();
       if (rest.empty() && under_way_.empty()) return remove_file();
       body["event_id"] = ledger::opaque_hex(event_id_);
-      body["under_way"] = rows_json(under_way_);
-      body["owed"] = rows_json(rest);
+      body["under_way"] = reading_rows(under_way_);
+      body["owed"] = reading_rows(rest);
     }
     const std::string text = body.dump();
     if (Status saved = io::replace_file(parts_.disk, file_path, as_bytes(text)); !saved)
@@ -263,13 +198,13 @@ class Keeper final : public ReadingKeeper, public std::enable_shared_from_this<K
     is_in_file_ = true;
   }
   Status take_file(std::string_view text) {
-    const Json body = Json::parse(text, nullptr, false);
+    const ReadingJson body = ReadingJson::parse(text, nullptr, false);
     if (!body.is_object() || body.size() != 3 || !body.contains("under_way") ||
         !body.contains("owed"))
-      return damaged("its shape");
-    event_id_ = TRY(id(body, "event_id"));
-    under_way_ = TRY(rows_of(body["under_way"]));
-    for (const Reading& one : TRY(rows_of(body["owed"]))) TRY(owed_.add(one));
+      return internal::no_readings("its shape");
+    event_id_ = TRY(internal::reading_id(body, "event_id"));
+    under_way_ = TRY(readings_of(body["under_way"]));
+    for (const Reading& one : TRY(readings_of(body["owed"]))) TRY(owed_.add(one));
     return {};
   }
   void remove_file() {
@@ -306,29 +241,6 @@ class Handle final : public ReadingKeeper {
 };
 
 }  // namespace
-
-std::string readings_json(const std::vector<Reading>& readings) {
-  return Json{{"readings", rows_json(readings)}}.dump();
-}
-
-Result<std::vector<Reading>> parse_readings(std::string_view json) {
-  const Json body = Json::parse(json, nullptr, false);
-  if (!body.is_object() || body.size() != 1 || !body.contains("readings"))
-    return damaged("its shape");
-  return rows_of(body["readings"]);
-}
-
-Status check_purpose(std::string_view purpose) {
-  if (purpose.size() < 3 || purpose.size() > purpose_size_max ||
-      !std::ranges::all_of(purpose, [](char c) { return ' ' <= c && c <= '~'; }))
-    return fail(Code::invalid_argument, "purpose: 3 to 200 printable ASCII characters");
-  if (const auto found = door::find_personal(purpose))
-    return fail(Code::invalid_argument,
-                fmt::format("purpose: it holds {}, and it stays on record for ever: name a case, "
-                            "not a person",
-                            door::name(found->kind)));
-  return {};
-}
 
 Result<std::unique_ptr<ReadingKeeper>> ReadingKeeper::start(Parts parts) {
   auto keeper = std::make_shared<Keeper>(std::move(parts));
