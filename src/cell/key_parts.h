@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cell/key_message.h"
+#include "door/door.h"
 #include "io/clock.h"
 #include "io/entropy.h"
 #include "io/executor.h"
@@ -24,7 +25,8 @@ struct KeyParts {
   io::Executor& reads;
   io::Clock& clock;
   io::Entropy& entropy;
-  storage::CellKeyTable& table;
+  door::Door& door;
+  storage::CellKeyTable& table;  ///< The door's.
   storage::KeyStore& keys;
   u128 cell;
   std::uint64_t id;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -19,6 +20,9 @@
 #include "replica/replica.h"
 
 namespace meridian::cell {
+
+/// The actor of what the cell writes by itself.
+inline constexpr std::string_view own_actor = "cell";
 
 /// An event as a reader gets it.
 struct ReadEvent {

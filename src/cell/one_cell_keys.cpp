@@ -36,7 +36,7 @@ Result<std::vector<replica::KeyRecord>> key_records(replica::Replica& replica, s
 /// Before the replica, which tells it of records from the first on.
 void OneCell::make_custodian(const replica::Replica::Io& io, const replica::ReplicaConfig& config,
                              std::function<void(Error)> on_fatal) {
-  KeyParts parts{executors_.door,       executors_.reads, io.clock,    io.entropy,
+  KeyParts parts{executors_.door,       executors_.reads, io.clock,    io.entropy,      *door_,
                  *door_->shared_keys(), io.keys,          config.cell, config.group->id};
   parts.leadership = [this] { return replica_->leadership(); };
   parts.group = [this](auto ready) { replica_->group(std::move(ready)); };

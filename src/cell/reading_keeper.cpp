@@ -158,7 +158,7 @@ class Keeper final : public ReadingKeeper, public std::enable_shared_from_this<K
     std::vector<door::CommandDraft> drafts;
     drafts.emplace_back(std::move(event));
     parts_.cell.submit(
-        parts_.cell.door().actor_id("cell"), std::move(drafts),
+        parts_.cell.door().actor_id(own_actor), std::move(drafts),
         [weak = weak_from_this(), then, sent = event_id_](Result<replica::Answer> answer) {
           const auto self = weak.lock();
           if (!self) return;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "cell/sealed_request.h"
-#include "ledger/payload.h"
 
 namespace meridian::cell {
 namespace {
@@ -134,48 +133,31 @@ void RequestRelay::order(std::uint64_t from, const std::string& region,
   if (parts_.table.makes_in() == 0) return answer(from, message.number, nobody_leads());
   Result<std::unique_ptr<ledger::Request>> request = decode_request(message.request);
   if (!request) return answer(from, message.number, request.error());
-  if (const Status sound = check(**request, region); !sound) {
-    if (sound.error().code != Code::unavailable || attempt == orders_max)
-      return answer(from, message.number, sound.error());
-    parts_.executor.post_after(order_period,
-                               [this, from, region, message, attempt, alive = lifetime_.token()] {
-                                 if (*alive) order(from, region, message, attempt + 1);
-                               });
-    return;
-  }
-  (*request)->only_in_term = parts_.table.makes_in();
-  parts_.submit(std::move(*request),
-                [this, from, number = message.number,
-                 alive = lifetime_.token()](const Result<replica::Answer>& ordered) {
-                  parts_.executor.post([this, from, number, alive, ordered] {
-                    if (*alive) answer(from, number, ordered);
-                  });
-                });
+  const std::shared_ptr<ledger::Request> shared = std::move(*request);
+  order_check_.check(
+      *shared, region,
+      [this, from, region, message, attempt, shared, alive = lifetime_.token()](const auto& sound) {
+        if (!*alive) return;
+        if (sound)
+          return propose(from, message.number,
+                         std::make_unique<ledger::Request>(std::move(*shared)));
+        if (sound.error().code != Code::unavailable || attempt == orders_max)
+          return answer(from, message.number, sound.error());
+        parts_.executor.post_after(order_period, [this, from, region, message, attempt, alive] {
+          if (*alive) order(from, region, message, attempt + 1);
+        });
+      });
 }
 
-/// As if its own door had sealed it just now.
-Status RequestRelay::check(const ledger::Request& request, const std::string& region) const {
-  if (request.attester != ledger::Attester::door)
-    return fail(Code::invalid_argument, "it is not for a door to ask");
-  const storage::Keeping& keeping = parts_.table.keeping();
-  std::size_t at = 0;
-  for (const ledger::Run& run : request.runs)
-    for (std::uint32_t i = 0; i < run.count; ++i, at += ledger::command_size) {
-      if (run.kind != ledger::CommandKind::append_event) continue;
-      const auto event = ledger::load_command<ledger::AppendEvent>(request.commands.data() + at);
-      const ledger::Payload payload = TRY(ledger::Payload::decode(
-          Bytes(request.payloads).subspan(event.payload_offset, event.payload_size)));
-      for (const ledger::Compartment& one : payload.compartments) {
-        if (one.key_kind != ledger::KeyKind::subject) continue;
-        TRY(parts_.table.check_sealed(one.subject, {one.retention, one.key_version}));
-        const storage::Jurisdiction* place = keeping.home_of(one.retention);
-        if (place != nullptr && !place->has(region))
-          return fail(Code::permission_denied,
-                      fmt::format("a replica in {} seals nothing for the jurisdiction {}", region,
-                                  to_text(*place)));
-      }
-    }
-  return {};
+void RequestRelay::propose(std::uint64_t from, std::uint64_t number,
+                           std::unique_ptr<ledger::Request> request) {
+  request->only_in_term = parts_.table.makes_in();
+  parts_.submit(std::move(request), [this, from, number, alive = lifetime_.token()](
+                                        const Result<replica::Answer>& ordered) {
+    parts_.executor.post([this, from, number, alive, ordered] {
+      if (*alive) answer(from, number, ordered);
+    });
+  });
 }
 
 void RequestRelay::answer(std::uint64_t to, std::uint64_t number,

@@ -9,7 +9,8 @@
 //   the client's answer                     <- SealedAnswer
 //
 // So nothing is ordered that was sealed under a key which is destroyed. A follower is believed who
-// asked, as it checked that; it cannot ask for what clients may not. On the door's executor.
+// asked, as it checked that; it cannot ask for what clients may not (cell/order_check.h). On the
+// door's executor.
 #pragma once
 
 #include <map>
@@ -18,6 +19,7 @@
 
 #include "cell/key_maker.h"
 #include "cell/key_parts.h"
+#include "cell/order_check.h"
 #include "replica/lifetime.h"
 
 namespace meridian::cell {
@@ -65,14 +67,15 @@ class RequestRelay {
   void make(const std::vector<storage::WantedRow>& rows, int attempts);
   void order(std::uint64_t from, const std::string& region, const SealedRequest& message,
              int attempt);
+  void propose(std::uint64_t from, std::uint64_t number, std::unique_ptr<ledger::Request> request);
   void answer(std::uint64_t to, std::uint64_t number, const Result<replica::Answer>& answer);
-  Status check(const ledger::Request& request, const std::string& region) const;
   bool has_passed(io::MonotonicTime since, io::Duration time) const {
     return parts_.clock.monotonic() - since >= time;
   }
 
   const KeyParts& parts_;
   KeyMaker& maker_;
+  const OrderCheck order_check_{parts_};
   replica::Lifetime lifetime_;
   std::vector<Waiter> waiters_;
   std::map<std::uint64_t, HandedOver> handed_over_;

@@ -45,6 +45,34 @@ struct RequestRelayTest : testing::Test {
     if (!event) return event.error().message;
     return event->forgotten ? "forgotten" : std::string(as_text(event->data));
   }
+  /// As replica `at` seals it, whatever a client may.
+  std::unique_ptr<ledger::Request> sealed(std::uint64_t at, const std::string& actor,
+                                          std::vector<door::CommandDraft> drafts) {
+    std::unique_ptr<ledger::Request> request;
+    auto& member = cell.members[at];
+    const auto take = [&](Keepers::Made made) {
+      ASSERT_TRUE(made) << made.error().message;
+      request = std::move(*made);
+    };
+    member.door->prepare_for_leader(member.door->actor_id(actor), std::move(drafts), take, take);
+    cell.run(io::seconds(2));
+    return request;
+  }
+  /// What the leader, 3, says to `from`.
+  std::string handed_over(std::uint64_t from, const ledger::Request& request) {
+    std::string said = "no answer";
+    cell.sent = [&](std::uint64_t, std::uint64_t to, const KeyMessage& message) {
+      const auto* answer = std::get_if<SealedAnswer>(&message);
+      if (answer == nullptr || to != from) return;
+      const auto decoded = decode_answer(answer->answer);
+      said = *decoded ? "done" : decoded->error().message;
+    };
+    cell.members[3].custodian->receive(
+        from, encode_key_message(SealedRequest{1, *encode_request(request)}));
+    cell.run(io::seconds(3));
+    cell.sent = nullptr;
+    return said;
+  }
   static bool says(const std::string& text, std::string_view words) {
     return text.find(words) != std::string::npos;
   }
@@ -121,6 +149,35 @@ TEST_F(RequestRelayTest, what_a_door_may_not_ask_is_not_ordered) {
       1, encode_key_message(SealedRequest{1, *encode_request(request)}));
   cell.run(io::seconds(1));
   EXPECT_TRUE(says(said, "not for a door to ask")) << said;
+}
+
+TEST_F(RequestRelayTest, what_lives_nowhere_is_not_ordered) {
+  const auto request = sealed(1, "somebody", {Keepers::draft_of(1, "", common)});
+  EXPECT_TRUE(says(handed_over(1, *request), "nothing of it lives in a jurisdiction"));
+  ledger::Request transfer;
+  transfer.actor = 5;
+  ledger::Transfer one{};
+  one.id = 1;
+  transfer.add(ledger::CommandKind::create_transfer, one);
+  EXPECT_TRUE(says(handed_over(1, transfer), "nothing of it lives in a jurisdiction"));
+}
+
+TEST_F(RequestRelayTest, what_is_the_cells_own_is_not_ordered) {
+  door::EventDraft draft = Keepers::draft_of(1, "anna", medical);
+  EXPECT_EQ(handed_over(1, *sealed(1, "somebody", {draft})), "done");
+  EXPECT_TRUE(says(handed_over(1, *sealed(1, "cell", {draft})), "the cell's own"));
+  draft.is_of_cell = true;
+  for (const char* stream :
+       {"$policy", "$acts", "$schemas", "$signatures", "$readings", "$issuances-a.example"}) {
+    draft.stream = stream;
+    EXPECT_TRUE(says(handed_over(1, *sealed(1, "somebody", {draft})), "the cell's own")) << stream;
+  }
+  const auto request = sealed(1, "somebody", {Keepers::draft_of(2, "anna", medical)});
+  ledger::DeleteStream deletion{};
+  deletion.event_id = 3;
+  deletion.stream = cell.members[1].door->stream_id("$policy");
+  request->add(ledger::CommandKind::delete_stream, deletion);
+  EXPECT_TRUE(says(handed_over(1, *request), "the cell's own"));
 }
 
 TEST_F(RequestRelayTest, a_leader_that_is_not_heard_leaves_the_outcome_open_or_nothing_done) {

@@ -178,8 +178,9 @@ inline void Keepers::stop(std::uint64_t id) {
 
 inline KeyParts Keepers::parts_of(std::uint64_t id) {
   Member& one = members[id];
-  KeyParts parts{*one.door_executor,       *one.reads, world.clock(), world.entropy(),
-                 *one.door->shared_keys(), *one.keys,  keepers_cell,  id};
+  KeyParts parts{*one.door_executor, *one.reads,   world.clock(),
+                 world.entropy(),    *one.door,    *one.door->shared_keys(),
+                 *one.keys,          keepers_cell, id};
   parts.leadership = [this, id] { return leadership_of(id); };
   parts.group = [this](const auto& ready) { ready(group); };
   parts.catch_up = [this, id](std::function<void(Status)> ready) {
