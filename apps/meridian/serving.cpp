@@ -139,9 +139,12 @@ Result<std::unique_ptr<Serving>> Serving::open(const ServeSetting& setting) {
        setting.notice,
        [&backend](const auto& glasses) { backend.access.replace_glasses(glasses); }});
   backend.acts = self->acts_.get();
-  self->readings_ = TRY(cell::ReadingKeeper::start(
-      {backend.cell, *setting.node.disk, *setting.node.clock, *setting.node.entropy,
-       *threads.policy, setting.notice, setting.readings_every}));
+  self->readings_ = TRY(
+      cell::ReadingKeeper::start({[&cell = backend.cell](auto event, auto answered) {
+                                    cell.submit_own(std::move(event), std::move(answered));
+                                  },
+                                  *setting.node.disk, *setting.node.clock, *setting.node.entropy,
+                                  *threads.policy, setting.notice, setting.readings_every}));
   backend.readings = self->readings_.get();
   self->grpc_ = TRY(api::GrpcServer::start(backend, setting.grpc));
   self->http_ = TRY(api::HttpServer::start(backend, setting.http));

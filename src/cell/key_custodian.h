@@ -4,7 +4,7 @@
 //   KeyFold   what every replica does: records -> table, and asks others for what no record holds
 //   KeyMaker  what the leader does: rows for doors, turns of the epoch for forgetting
 //   ResidencyKeeper  keys of jurisdictions, which only replicas there hold
-//   RequestRelay  what a door there seals, and a leader elsewhere orders
+//   RequestRelay  what a door there seals, or was read at a follower, and the leader orders
 //   KeyHandover  how a key that no record holds goes from one to another
 //
 // Here: what replicas tell each other, and the tick. Owned by the door's executor; calls marked so

@@ -52,6 +52,22 @@ Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfi
   return {};
 }
 
+void OneCell::submit_own(door::EventDraft event, Answered answered) {
+  ASSERT(event.is_of_cell);
+  if (Status now = door_->ready(); !now) return answered(now.error());
+  std::vector<door::CommandDraft> drafts;
+  drafts.emplace_back(std::move(event));
+  const u128 actor = door_->actor_id(own_actor);
+  if (replica_->is_alone() || replica_->leadership().is_ours)
+    return prepare(actor, std::move(drafts), std::move(answered));
+  door_->prepare(
+      actor, std::move(drafts), false,
+      [this, answered = std::move(answered)](Result<std::unique_ptr<ledger::Request>> request) {
+        if (!request) return answered(request.error());
+        custodian_->hand_over(std::move(*request), answered);
+      });
+}
+
 void OneCell::record_refusals() {
   executors_.reads.post_after(refusals_period, [this, alive = alive_] {
     if (!*alive) return;

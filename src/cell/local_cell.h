@@ -102,6 +102,10 @@ class LocalCell {
                              Answered answered) = 0;
   /// Each chain of linked drafts is a transaction.
   virtual void submit(u128 actor, std::vector<door::CommandDraft> commands, Answered answered) = 0;
+  /// An event of the cell's own, of own_actor. Where another replica leads, it is sealed here and
+  /// handed to that one, which takes nothing but readings (cell/order_check.h). Errors besides:
+  /// deadline_exceeded if it is not known whether it is recorded: ask again with the same id.
+  virtual void submit_own(door::EventDraft event, Answered answered) = 0;
   /// `jws` is what `actor` signed of them, verified, as it is kept (docs/formats/signature.md): it
   /// becomes a record before theirs, and the answer says nothing of it.
   virtual void submit_signed(u128 actor, std::vector<door::CommandDraft> commands, std::string jws,

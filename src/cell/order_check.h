@@ -23,6 +23,8 @@ class OrderCheck {
 
  private:
   bool is_of_cell(const ledger::Request& request) const;
+  void check_readings(const ledger::Request& request, const Checked& checked) const;
+  Result<door::Door::SealedEvent> readings_event(const ledger::Request& request) const;
   Status check_resident(const ledger::Request& request, const std::string& region) const;
 
   const KeyParts& parts_;

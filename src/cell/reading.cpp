@@ -86,6 +86,11 @@ namespace {
 
 constexpr std::size_t purpose_size_max = 200;
 
+bool is_short_text(std::string_view purpose) {
+  return purpose.size() >= 3 && purpose.size() <= purpose_size_max &&
+         std::ranges::all_of(purpose, [](char c) { return ' ' <= c && c <= '~'; });
+}
+
 }  // namespace
 
 std::string readings_json(const std::vector<Reading>& readings) {
@@ -99,9 +104,23 @@ Result<std::vector<Reading>> parse_readings(std::string_view json) {
   return internal::readings_of(body["readings"]);
 }
 
+/// Whether a purpose holds personal data was asked where it was given, by the version that ran
+/// there.
+Status check_readings(std::string_view json) {
+  const std::vector<Reading> readings = TRY(parse_readings(json));
+  if (readings.empty() || readings.size() > readings_rows_max)
+    return internal::no_readings("the number of its rows");
+  for (const Reading& one : readings)
+    if (one.actor == 0 || one.count == 0 || one.first > one.last || one.from_s > one.until_s ||
+        (one.stream != 0 && one.subject != 0) ||
+        (!one.purpose.empty() && !is_short_text(one.purpose)))
+      return internal::no_readings("a row that says nothing of a reading");
+  if (readings_json(readings) != json) return internal::no_readings("the way in which it is said");
+  return {};
+}
+
 Status check_purpose(std::string_view purpose) {
-  if (purpose.size() < 3 || purpose.size() > purpose_size_max ||
-      !std::ranges::all_of(purpose, [](char c) { return ' ' <= c && c <= '~'; }))
+  if (!is_short_text(purpose))
     return fail(Code::invalid_argument, "purpose: 3 to 200 printable ASCII characters");
   if (const auto found = door::find_personal(purpose))
     return fail(Code::invalid_argument,

@@ -2,6 +2,7 @@
 // (docs/formats/readings.md). Pure.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@ namespace meridian::cell {
 
 inline constexpr std::string_view readings_stream = "$readings";
 inline constexpr std::string_view readings_type = "readings.counted";
+inline constexpr std::size_t readings_rows_max = 256;  ///< Of one event.
 
 /// Of one actor for one purpose. Ids are opaque; 0: several, or none.
 struct Reading {
@@ -31,6 +33,9 @@ struct Reading {
 /// As the records have them, and the file. Errors: invalid_argument.
 std::string readings_json(const std::vector<Reading>& readings);
 Result<std::vector<Reading>> parse_readings(std::string_view json);
+/// Of one event that another replica made: what it says can be, and is said as above. Errors:
+/// invalid_argument.
+Status check_readings(std::string_view json);
 
 /// 3 to 200 printable ASCII characters in which no personal data is found. Errors:
 /// invalid_argument.

@@ -1,6 +1,7 @@
-//   owed --each minute--> (leads) under way --recorded--> gone
-//     ^                       |  (does not lead) in the file, and owed
-//     '---- it failed, or stopped meanwhile: the same event again, with the same id
+//   owed --each minute--> under way, in the file --recorded--> gone
+//                            |        ^
+//                            '--------' not, or nobody knows; stopped meanwhile: the same event
+//                                       again, with the same id
 #include "cell/reading_keeper.h"
 
 #include <fmt/format.h>
@@ -24,7 +25,6 @@ using internal::ReadingJson;
 using internal::readings_of;
 
 constexpr std::string_view file_path = "readings.owed";
-constexpr std::size_t rows_max = 256;  // of one event
 constexpr std::uint64_t file_size_max = 8 << 20;
 
 /// What is owed, put together.
@@ -128,16 +128,12 @@ class Keeper final : public ReadingKeeper, public std::enable_shared_from_this<K
       });
     });
   }
-  bool may_record() const {
-    replica::Replica& replica = parts_.cell.replica();
-    return replica.is_alone() || replica.leadership().is_ours;
-  }
   /// All that is owed, event by event; what cannot be written now stays owed.
   void write_some(const std::function<void()>& then) {
     {
       const std::lock_guard lock(mutex_);
       if (under_way_.empty()) {
-        under_way_ = owed_.take(rows_max);
+        under_way_ = owed_.take(readings_rows_max);
         std::array<Byte, 16> bytes{};
         parts_.entropy.fill(bytes);
         event_id_ = load_le<u128>(bytes.data());
@@ -147,42 +143,53 @@ class Keeper final : public ReadingKeeper, public std::enable_shared_from_this<K
         return then();
       }
     }
-    save();
-    if (!may_record()) return then();
+    if (!save()) return then();  // else its id might be lost, and it would be recorded twice
     door::EventDraft event;
     event.event_id = event_id_;
     event.stream = readings_stream;
     event.type = readings_type;
     event.is_of_cell = true;
     event.data = to_buffer(as_bytes(readings_json(under_way_)));
-    std::vector<door::CommandDraft> drafts;
-    drafts.emplace_back(std::move(event));
-    parts_.cell.submit(
-        parts_.cell.door().actor_id(own_actor), std::move(drafts),
-        [weak = weak_from_this(), then, sent = event_id_](Result<replica::Answer> answer) {
-          const auto self = weak.lock();
-          if (!self) return;
-          self->parts_.executor.post([weak, then, sent, answer = std::move(answer)] {
-            const auto keeper = weak.lock();
-            if (keeper && !keeper->stopped_) keeper->written(sent, answer, then);
-          });
-        });
+    parts_.record(std::move(event), [weak = weak_from_this(), then,
+                                     sent = event_id_](Result<replica::Answer> answer) {
+      const auto self = weak.lock();
+      if (!self) return;
+      self->parts_.executor.post([weak, then, sent, answer = std::move(answer)] {
+        const auto keeper = weak.lock();
+        if (keeper && !keeper->stopped_) keeper->written(sent, answer, then);
+      });
+    });
   }
   void written(u128 sent, const Result<replica::Answer>& answer,
                const std::function<void()>& then) {
-    constexpr auto exists = static_cast<ledger::Outcome>(ledger::EventOutcome::exists);
-    const bool is_recorded =
-        answer && (answer->results.back().outcome == ledger::Outcome::created ||
-                   answer->results.back().outcome == exists);
-    if (!is_recorded) return then();
+    if (const Status recorded = is_recorded(answer); !recorded) {
+      tell(recorded.error());
+      return then();
+    }
+    told_.clear();
     {
       const std::lock_guard lock(mutex_);
       if (sent == event_id_) under_way_.clear();  // else another write() was faster
     }
     write_some(then);
   }
+  static Status is_recorded(const Result<replica::Answer>& answer) {
+    constexpr auto exists = static_cast<ledger::Outcome>(ledger::EventOutcome::exists);
+    if (!answer) return answer.error();
+    const ledger::Outcome outcome = answer->results.back().outcome;
+    if (outcome == ledger::Outcome::created || outcome == exists) return {};
+    return fail(Code::internal,
+                std::string(outcome_name(ledger::CommandKind::append_event, outcome)));
+  }
+  /// Once, as long as it is the same. While nobody leads there is nothing to say.
+  void tell(const Error& why) {
+    if (why.code == Code::unavailable || why.code == Code::deadline_exceeded ||
+        std::exchange(told_, why.message) == why.message)
+      return;
+    parts_.notice(fmt::format("readings are not recorded, and kept: {}", why.message));
+  }
   /// With the event that is under way, whose id is how the ledger knows it if it comes twice.
-  void save() {
+  bool save() {
     ReadingJson body;
     {
       const std::lock_guard lock(mutex_);
@@ -193,9 +200,12 @@ class Keeper final : public ReadingKeeper, public std::enable_shared_from_this<K
       body["owed"] = reading_rows(rest);
     }
     const std::string text = body.dump();
-    if (Status saved = io::replace_file(parts_.disk, file_path, as_bytes(text)); !saved)
-      return parts_.notice(fmt::format("readings are not kept: {}", saved.error().message));
+    if (Status saved = io::replace_file(parts_.disk, file_path, as_bytes(text)); !saved) {
+      parts_.notice(fmt::format("readings are not kept: {}", saved.error().message));
+      return false;
+    }
     is_in_file_ = true;
+    return true;
   }
   Status take_file(std::string_view text) {
     const ReadingJson body = ReadingJson::parse(text, nullptr, false);
@@ -207,17 +217,21 @@ class Keeper final : public ReadingKeeper, public std::enable_shared_from_this<K
     for (const Reading& one : TRY(readings_of(body["owed"]))) TRY(owed_.add(one));
     return {};
   }
-  void remove_file() {
-    if (!is_in_file_) return;
-    if (Status gone = parts_.disk.remove(file_path); !gone)
-      return parts_.notice(fmt::format("{} stays: {}", file_path, gone.error().message));
+  bool remove_file() {
+    if (!is_in_file_) return true;
+    if (Status gone = parts_.disk.remove(file_path); !gone) {
+      parts_.notice(fmt::format("{} stays: {}", file_path, gone.error().message));
+      return false;
+    }
     is_in_file_ = false;
+    return true;
   }
 
   const Parts parts_;
   std::atomic<bool> stopped_ = false;
   bool is_in_file_ = false;   // the executor's, and stop()'s
   u128 event_id_ = 0;         // the same
+  std::string told_;          // the executor's
   mutable std::mutex mutex_;  // guards the rest
   Owed owed_;
   std::vector<Reading> under_way_;

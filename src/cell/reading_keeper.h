@@ -2,11 +2,12 @@
 // that each is answered for and nobody fills the ledger from outside.
 //
 // A reading is owed before its data is given (owe()). What is owed is put together by actor,
-// purpose, stream and person; each minute (Parts::write_every) the replica that leads writes it
-// into the stream
-// `$readings` (docs/formats/readings.md), the others keep it in the file `readings.owed` until they
-// lead. So a crash loses the readings of its last minute. Bounded: where many different ones wait,
-// streams and persons are counted together, and past that readings are refused.
+// purpose, stream and person; each minute (Parts::write_every) it becomes an event of the stream
+// `$readings` (docs/formats/readings.md), with an id that is in the file `readings.owed` before it
+// leaves here, and that it keeps until it is known to be recorded: so each is recorded once. Where
+// another replica leads, that one takes it (LocalCell::submit_own). So a crash loses the readings
+// of its last minute, and a replica that hears no leader keeps them. Bounded: where many different
+// ones wait, streams and persons are counted together, and past that readings are refused.
 // owe() is thread-safe; the rest runs on the executor.
 #pragma once
 
@@ -33,7 +34,8 @@ class ReadingKeeper {
   static constexpr io::Duration write_every_usual = io::seconds(60);
 
   struct Parts {
-    LocalCell& cell;
+    /// LocalCell::submit_own
+    std::function<void(door::EventDraft, LocalCell::Answered)> record;
     io::Disk& disk;
     io::Clock& clock;
     io::Entropy& entropy;
@@ -51,7 +53,7 @@ class ReadingKeeper {
   virtual Status owe(Reading reading) = 0;
   /// What no record has yet.
   virtual std::vector<Reading> owed() const = 0;
-  /// Writes it now, if this replica leads; then calls `then`.
+  /// Has it recorded now, as far as that can be; then calls `then`.
   virtual void write(std::function<void()> then) = 0;
 };
 

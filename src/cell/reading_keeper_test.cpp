@@ -23,8 +23,9 @@ class ReadingKeeperTest : public ::testing::Test {
   ReadingKeeperTest() { start(); }
   void start() {
     auto started =
-        ReadingKeeper::start({*rig_.cell, *rig_.disk, rig_.world.clock(), rig_.world.entropy(),
-                              *executor_, [this](const std::string& notice) { notices_ += notice; },
+        ReadingKeeper::start({[this](auto event, auto answered) { record_(event, answered); },
+                              *rig_.disk, rig_.world.clock(), rig_.world.entropy(), *executor_,
+                              [this](const std::string& notice) { notices_ += notice; },
                               ReadingKeeper::write_every_usual});
     ASSERT(started.has_value());
     keeper_ = std::move(*started);
@@ -49,7 +50,20 @@ class ReadingKeeperTest : public ::testing::Test {
     return all;
   }
 
+  using Record = std::function<void(door::EventDraft, LocalCell::Answered)>;
+  /// As a leader that is not reached, or whose answer is lost.
+  static Record failing(const Error& error, const Record& meanwhile = {}) {
+    return [error, meanwhile](const auto& event, const auto& answered) {
+      if (meanwhile) meanwhile(event, [](const auto&) {});
+      answered(error);
+    };
+  }
+
   CellRig rig_;
+  const Record recorded_here_ = [this](auto event, auto answered) {
+    rig_.cell->submit_own(std::move(event), std::move(answered));
+  };
+  Record record_ = recorded_here_;
   std::unique_ptr<io::Executor> executor_ = rig_.world.make_executor("readings");
   std::string notices_;
   std::unique_ptr<ReadingKeeper> keeper_;
@@ -110,10 +124,65 @@ TEST_F(ReadingKeeperTest, what_was_under_way_at_a_crash_is_recorded_once) {
   EXPECT_TRUE(keeper_->owed().empty());
 }
 
+TEST_F(ReadingKeeperTest, what_a_leader_does_not_take_stays_owed) {
+  for (const Code code : {Code::unavailable, Code::permission_denied, Code::deadline_exceeded}) {
+    record_ = failing({code, "not now"});
+    EXPECT_TRUE(keeper_->owe(reading(1, "case 7", 2, 5)));
+    write();
+    write();
+  }
+  EXPECT_TRUE(recorded().empty());
+  EXPECT_EQ(notices_, "readings are not recorded, and kept: not now") << "once, of a refusal";
+  keeper_.reset();
+  start();
+  EXPECT_EQ(keeper_->owed().size(), 2U) << "one is under way, two were put together";
+  record_ = recorded_here_;
+  write();
+  std::uint64_t sum = 0;
+  for (const Reading& one : recorded()) sum += one.count;
+  EXPECT_EQ(sum, 3U);
+  EXPECT_TRUE(keeper_->owed().empty());
+}
+
+TEST_F(ReadingKeeperTest, an_answer_that_is_lost_does_not_record_it_twice) {
+  record_ = failing({Code::deadline_exceeded, "the outcome is unknown"}, recorded_here_);
+  EXPECT_TRUE(keeper_->owe(reading(1, "case 7", 2, 5)));
+  write();
+  EXPECT_EQ(recorded().size(), 1U);
+  EXPECT_EQ(keeper_->owed().size(), 1U) << "as it does not know";
+  EXPECT_TRUE(keeper_->owe(reading(1, "case 7", 2, 6)));  // is not put to what is under way
+  write();
+  keeper_.reset();
+  start();
+  record_ = recorded_here_;
+  write();
+  ASSERT_EQ(recorded().size(), 2U);
+  EXPECT_EQ(recorded()[0].last, 5U);
+  EXPECT_EQ(recorded()[1].first, 6U);
+  EXPECT_TRUE(keeper_->owed().empty());
+}
+
+TEST_F(ReadingKeeperTest, nothing_is_handed_over_whose_id_is_not_on_the_disk) {
+  int handed_over = 0;
+  record_ = [&](const auto& event, const auto& answered) {
+    EXPECT_TRUE(*rig_.disk->exists("readings.owed"));
+    ++handed_over;
+    recorded_here_(event, answered);
+  };
+  EXPECT_TRUE(keeper_->owe(reading(1, "case 7", 2, 5)));
+  rig_.disk->fail_next(sim::DiskOperation::sync);
+  write();
+  EXPECT_EQ(handed_over, 0);
+  EXPECT_NE(notices_.find("readings are not kept"), std::string::npos) << notices_;
+  write();
+  EXPECT_EQ(handed_over, 1);
+  EXPECT_EQ(recorded().size(), 1U);
+}
+
 TEST_F(ReadingKeeperTest, a_damaged_file_is_not_passed_over) {
   keeper_.reset();
   EXPECT_TRUE(io::replace_file(*rig_.disk, "readings.owed", as_bytes("{\"owed\":")));
-  const auto started = ReadingKeeper::start({*rig_.cell, *rig_.disk, rig_.world.clock(),
+  const auto started = ReadingKeeper::start({record_, *rig_.disk, rig_.world.clock(),
                                              rig_.world.entropy(), *executor_, [](const auto&) {}});
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code, Code::data_loss);

@@ -43,5 +43,28 @@ TEST(Readings, what_is_written_reads_back_and_nonsense_is_refused) {
     EXPECT_FALSE(parse_readings(json)) << json;
 }
 
+TEST(Readings, what_another_replica_says_can_be_and_is_said_in_one_way) {
+  const Reading good = reading(1, "case 7", 2, 3);
+  EXPECT_TRUE(check_readings(readings_json({good, reading(1, "", 0, 5)})));
+  std::vector<Reading> wrong(7, good);
+  wrong[0].actor = 0;
+  wrong[1].count = 0;
+  wrong[2].first = 4;
+  wrong[3].from_s = 1;
+  wrong[4].subject = 9;
+  wrong[5].purpose = "no";
+  wrong[6].purpose = std::string(201, 'x');
+  for (const Reading& one : wrong)
+    EXPECT_FALSE(check_readings(readings_json({good, one}))) << readings_json({one});
+  EXPECT_FALSE(check_readings(readings_json({})));
+  EXPECT_TRUE(check_readings(readings_json(std::vector<Reading>(readings_rows_max, good))));
+  EXPECT_FALSE(check_readings(readings_json(std::vector<Reading>(readings_rows_max + 1, good))));
+  std::string json = readings_json({good});
+  EXPECT_FALSE(check_readings(json + " "));
+  json.insert(json.size() - 3, R"(,"note":"anna")");
+  EXPECT_TRUE(parse_readings(json)) << json;
+  EXPECT_FALSE(check_readings(json));
+}
+
 }  // namespace
 }  // namespace meridian::cell

@@ -130,7 +130,7 @@ void RequestRelay::receive(std::uint64_t from, const SealedRequest& message) {
 /// What is not folded in here yet, or waits for a turn, is tried again for a while.
 void RequestRelay::order(std::uint64_t from, const std::string& region,
                          const SealedRequest& message, int attempt) {
-  if (parts_.table.makes_in() == 0) return answer(from, message.number, nobody_leads());
+  if (!parts_.leadership().is_ours) return answer(from, message.number, nobody_leads());
   Result<std::unique_ptr<ledger::Request>> request = decode_request(message.request);
   if (!request) return answer(from, message.number, request.error());
   const std::shared_ptr<ledger::Request> shared = std::move(*request);
@@ -151,7 +151,7 @@ void RequestRelay::order(std::uint64_t from, const std::string& region,
 
 void RequestRelay::propose(std::uint64_t from, std::uint64_t number,
                            std::unique_ptr<ledger::Request> request) {
-  request->only_in_term = parts_.table.makes_in();
+  request->only_in_term = parts_.table.makes_in();  // 0: readings, under no key of a person
   parts_.submit(std::move(request), [this, from, number, alive = lifetime_.token()](
                                         const Result<replica::Answer>& ordered) {
     parts_.executor.post([this, from, number, alive, ordered] {

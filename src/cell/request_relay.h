@@ -1,6 +1,6 @@
 // Where a leader may not read what is to be written (docs/decisions/0034): a door in the
 // jurisdiction seals, and hands the sealed request on over the replicas' link; the leader orders
-// it.
+// it. So do all with what was read at them (cell/reading_keeper.h).
 //
 //   there                                      at the leader
 //   a key is missing   -> RowsWanted        -> made and recorded as its own door's are
@@ -44,7 +44,7 @@ class RequestRelay {
   void tick();
   void folded();  ///< Records were.
 
-  // --- in the jurisdiction ---
+  // --- where another leads: in the jurisdiction, or of readings ---
   void want(const std::vector<storage::WantedRow>& rows, GoOn go_on);
   void hand_over(const ledger::Request& request, const replica::Replica::Answered& answered);
   void receive(std::uint64_t from, const SealedAnswer& message);

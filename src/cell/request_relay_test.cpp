@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "cell/internal/keepers_rig.h"
+#include "cell/reading.h"
 #include "cell/sealed_request.h"
 
 namespace meridian::cell {
@@ -57,6 +58,24 @@ struct RequestRelayTest : testing::Test {
     member.door->prepare_for_leader(member.door->actor_id(actor), std::move(drafts), take, take);
     cell.run(io::seconds(2));
     return request;
+  }
+  std::unique_ptr<ledger::Request> sealed_own(std::uint64_t at, const door::EventDraft& event,
+                                              const std::string& actor = std::string(own_actor)) {
+    return sealed(at, actor, {event});
+  }
+  static door::EventDraft readings_of(u128 id) {
+    door::EventDraft event;
+    event.event_id = id;
+    event.stream = readings_stream;
+    event.type = readings_type;
+    event.is_of_cell = true;
+    Reading one;
+    one.actor = 5;
+    one.purpose = "case 7";
+    one.stream = 6;
+    one.count = 1;
+    event.data = to_buffer(as_bytes(readings_json({one})));
+    return event;
   }
   /// What the leader, 3, says to `from`.
   std::string handed_over(std::uint64_t from, const ledger::Request& request) {
@@ -165,19 +184,96 @@ TEST_F(RequestRelayTest, what_lives_nowhere_is_not_ordered) {
 TEST_F(RequestRelayTest, what_is_the_cells_own_is_not_ordered) {
   door::EventDraft draft = Keepers::draft_of(1, "anna", medical);
   EXPECT_EQ(handed_over(1, *sealed(1, "somebody", {draft})), "done");
-  EXPECT_TRUE(says(handed_over(1, *sealed(1, "cell", {draft})), "the cell's own"));
+  EXPECT_TRUE(says(handed_over(1, *sealed(1, "cell", {draft})), "what is the cell's own"));
   draft.is_of_cell = true;
   for (const char* stream :
        {"$policy", "$acts", "$schemas", "$signatures", "$readings", "$issuances-a.example"}) {
     draft.stream = stream;
-    EXPECT_TRUE(says(handed_over(1, *sealed(1, "somebody", {draft})), "the cell's own")) << stream;
+    EXPECT_TRUE(says(handed_over(1, *sealed(1, "somebody", {draft})), "what is the cell's own"))
+        << stream;
   }
   const auto request = sealed(1, "somebody", {Keepers::draft_of(2, "anna", medical)});
   ledger::DeleteStream deletion{};
   deletion.event_id = 3;
   deletion.stream = cell.members[1].door->stream_id("$policy");
   request->add(ledger::CommandKind::delete_stream, deletion);
-  EXPECT_TRUE(says(handed_over(1, *request), "the cell's own"));
+  EXPECT_TRUE(says(handed_over(1, *request), "what is the cell's own"));
+}
+
+TEST_F(RequestRelayTest, readings_of_a_follower_are_ordered_in_the_cells_name_and_once) {
+  const auto request = sealed_own(1, readings_of(1));
+  EXPECT_EQ(handed_over(1, *request), "done");
+  EXPECT_EQ(handed_over(1, *request), "done") << "it came again";
+  EXPECT_EQ(handed_over(1, *sealed_own(1, readings_of(1))), "done") << "sealed again";
+  EXPECT_EQ(handed_over(2, *sealed_own(2, readings_of(2))), "done");
+  EXPECT_EQ(handed_over(9, *request), "no answer") << "it is no member";
+  const auto records = cell.stream(readings_stream);
+  ASSERT_EQ(records.size(), 2U);
+  for (const auto& [record, actor] : records) {
+    EXPECT_EQ(actor, cell.members[3].door->actor_id(own_actor));
+    EXPECT_EQ(reads(3, record), as_text(readings_of(1).data));
+  }
+}
+
+TEST_F(RequestRelayTest, readings_are_taken_from_any_region_and_without_keys_of_persons) {
+  cell.lead(1);
+  cell.run(io::seconds(1));
+  std::optional<Result<replica::Answer>> answered;
+  cell.submit_own(3, readings_of(1), [&](const auto& answer) { answered = answer; });
+  cell.run(io::seconds(1));
+  ASSERT_TRUE(answered && *answered) << (answered ? answered->error().message : "no answer");
+  EXPECT_EQ(cell.stream(readings_stream).size(), 1U);
+}
+
+TEST_F(RequestRelayTest, what_looks_like_readings_and_is_not_is_refused) {
+  const auto refused = [&](const door::EventDraft& event, std::string_view words,
+                           const std::string& actor = std::string(own_actor)) {
+    const std::string said = handed_over(1, *sealed_own(1, event, actor));
+    EXPECT_TRUE(says(said, words)) << said;
+  };
+  refused(readings_of(1), "its actor is another", "somebody");
+  door::EventDraft event = readings_of(1);
+  event.stream = "$policy";
+  refused(event, "it is another event");
+  event = readings_of(1);
+  event.stream = "notes";
+  refused(event, "it is another event");
+  event = readings_of(1);
+  event.type = "readings";
+  refused(event, "it is another event");
+  event = readings_of(1);
+  event.expected = ledger::Expected::none;
+  refused(event, "it is another event");
+  event = readings_of(1);
+  event.more.push_back({"", common, to_buffer(as_bytes("more"))});
+  refused(event, "it is about a person");
+  event = readings_of(1);
+  event.subject = "anna";
+  event.retention = medical;
+  refused(event, "it is another event");
+  event = readings_of(1);
+  event.metadata = to_buffer(as_bytes("{}"));
+  refused(event, "its payload has other names");
+  event = readings_of(1);
+  event.facts.purpose = "a-fact";
+  refused(event, "it is more than one event");
+  event = readings_of(1);
+  event.data = to_buffer(as_bytes(R"({"readings":[]})"));
+  refused(event, "no record of readings");
+
+  const auto other = sealed_own(1, readings_of(1));
+  auto request = sealed_own(1, readings_of(2));
+  request->payloads = other->payloads;  // sealed for another id
+  auto changed = ledger::load_command<ledger::AppendEvent>(request->commands.data());
+  const auto original = ledger::load_command<ledger::AppendEvent>(other->commands.data());
+  changed.commitment = original.commitment;
+  request->commands.clear();
+  request->runs.clear();
+  request->add(ledger::CommandKind::append_event, changed);
+  EXPECT_TRUE(says(handed_over(1, *request), "does not open"));
+  request = sealed(1, std::string(own_actor), {readings_of(1), readings_of(2)});
+  EXPECT_TRUE(says(handed_over(1, *request), "it is more than one event"));
+  EXPECT_TRUE(cell.stream(readings_stream).empty());
 }
 
 TEST_F(RequestRelayTest, a_leader_that_is_not_heard_leaves_the_outcome_open_or_nothing_done) {

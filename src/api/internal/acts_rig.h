@@ -36,7 +36,10 @@ class ActsTest : public ::testing::Test {
                                            [](const std::string&) {}});
     cell.backend->policies = policies_.get();
     auto readings = cell::ReadingKeeper::start(
-        {*cell.cell, cell.disk, *cell.clock, *cell.entropy, *executor_, [](const std::string&) {}});
+        {[&cell](auto event, auto answered) {
+           cell.cell->submit_own(std::move(event), std::move(answered));
+         },
+         cell.disk, *cell.clock, *cell.entropy, *executor_, [](const std::string&) {}});
     ASSERT(readings.has_value());
     readings_ = std::move(*readings);
     cell.backend->readings = readings_.get();

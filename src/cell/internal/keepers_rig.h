@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "cell/key_custodian.h"
+#include "cell/local_cell.h"
 #include "door/door.h"
 #include "sim/disk.h"
 #include "sim/world.h"
@@ -88,12 +89,17 @@ class Keepers {
   /// Prepared at replica `at`, which does not lead, and handed on to who does.
   std::shared_ptr<std::optional<Result<ledger::RecordIndex>>> hand_over(std::uint64_t at,
                                                                         door::EventDraft draft);
+  /// As LocalCell::submit_own at replica `at`.
+  void submit_own(std::uint64_t at, door::EventDraft event,
+                  const replica::Replica::Answered& answered);
   static door::EventDraft draft_of(u128 id, const std::string& subject, std::uint8_t retention);
   std::optional<Result<KeepAnswer>> keep(std::uint64_t at, door::KeepingDraft draft,
                                          io::Duration patience = io::seconds(10));
   std::optional<Result<ForgetAnswer>> forget(std::uint64_t at, const std::string& subject,
                                              io::Duration patience = io::seconds(10));
   std::optional<Result<ForgetAnswer>> turn(std::uint64_t at);
+  /// Records of the stream of that name, and who wrote them.
+  std::vector<std::pair<ledger::RecordIndex, u128>> stream(std::string_view name) const;
   /// What replica `at` makes of the event in `record`.
   Result<door::OpenedEvent> read(std::uint64_t at, ledger::RecordIndex record);
 
@@ -114,7 +120,15 @@ class Keepers {
     ledger::CommandKind kind;
     std::array<Byte, ledger::command_size> command;
     Buffer payload;
+    u128 actor = 0;
   };
+  /// As the ledger knows an event that comes again.
+  bool holds_event(u128 id) const {
+    return std::ranges::any_of(log_, [&](const Record& one) {
+      return one.kind == ledger::CommandKind::append_event &&
+             ledger::load_command<ledger::AppendEvent>(one.command.data()).event_id == id;
+    });
+  }
   static storage::KeyStore::Io key_io_of(io::Disk& disk, sim::World& world) {
     return {disk, world.clock(), world.entropy()};
   }
@@ -245,16 +259,20 @@ inline void Keepers::order(std::uint64_t from, const ledger::Request& request,
   std::size_t at = 0;
   for (const ledger::Run& run : request.runs)
     for (std::uint32_t i = 0; i < run.count; ++i, at += ledger::command_size) {
-      Record record{run.kind, {}, {}};
+      Record record{run.kind, {}, {}, request.actor};
       std::copy_n(request.commands.begin() + static_cast<std::ptrdiff_t>(at), ledger::command_size,
                   record.command.begin());
       if (run.kind == ledger::CommandKind::append_event) {
         const auto event = ledger::load_command<ledger::AppendEvent>(record.command.data());
+        if (holds_event(event.event_id)) {
+          answer.results.push_back({outcome(ledger::EventOutcome::exists), 0, 0});
+          continue;
+        }
         record.payload =
             to_buffer(Bytes(request.payloads).subspan(event.payload_offset, event.payload_size));
       }
       log_.push_back(std::move(record));
-      answer.results.push_back({});
+      answer.results.push_back({ledger::Outcome::created, 0, 0});
     }
   for (const auto& [id, member] : members)
     wire_->post_after(some_time(), [this, to = id] {
@@ -335,6 +353,32 @@ inline std::shared_ptr<std::optional<Result<ledger::RecordIndex>>> Keepers::hand
         *outcome = made ? Error{Code::internal, "it is not handed over"} : made.error();
       });
   return outcome;
+}
+
+inline void Keepers::submit_own(std::uint64_t at, door::EventDraft event,
+                                const replica::Replica::Answered& answered) {
+  door::Door& own = *members.at(at).door;
+  std::vector<door::CommandDraft> drafts;
+  drafts.emplace_back(std::move(event));
+  own.prepare(own.actor_id(own_actor), std::move(drafts), false, [this, at, answered](Made made) {
+    if (!made) return answered(made.error());
+    if (!leadership_of(at).is_ours)
+      return members.at(at).custodian->hand_over(std::move(*made), answered);
+    const std::shared_ptr<ledger::Request> request = std::move(*made);
+    wire_->post_after(some_time(),
+                      [this, at, request, answered] { order(at, *request, answered); });
+  });
+}
+
+inline std::vector<std::pair<ledger::RecordIndex, u128>> Keepers::stream(
+    std::string_view name) const {
+  const u128 id = members.begin()->second.door->stream_id(name);
+  std::vector<std::pair<ledger::RecordIndex, u128>> found;
+  for (std::uint64_t i = 0; i < log_.size(); ++i)
+    if (log_[i].kind == ledger::CommandKind::append_event &&
+        ledger::load_command<ledger::AppendEvent>(log_[i].command.data()).stream == id)
+      found.emplace_back(ledger::RecordIndex{i}, log_[i].actor);
+  return found;
 }
 
 inline std::optional<Result<KeepAnswer>> Keepers::keep(std::uint64_t at, door::KeepingDraft draft,

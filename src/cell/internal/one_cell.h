@@ -58,6 +58,7 @@ class OneCell final : public LocalCell {
       prepare(actor, commands, answered);
     });
   }
+  void submit_own(door::EventDraft event, Answered answered) override;
   void submit_signed(u128 actor, std::vector<door::CommandDraft> commands, std::string jws,
                      Answered answered) override {
     if (actor == 0) return answered(nobody());
