@@ -14,8 +14,14 @@ namespace {
 
 constexpr std::uint8_t payload_version = 1;
 constexpr std::uint8_t envelope_version = 1;
+constexpr std::uint8_t signed_envelope_version = 2;
 constexpr std::size_t payload_header_size = 4;
 constexpr std::size_t compartment_header_size = 72;
+/// A salt, and one for each compartment.
+constexpr bool is_signature_size(std::size_t size) {
+  constexpr std::size_t part = sizeof(crypto::Digest);
+  return size % part == 0 && size >= 2 * part && size <= (1 + compartments_max) * part;
+}
 constexpr std::size_t sealed_size_min = sizeof(crypto::Digest) + crypto::aead_tag_size;
 constexpr Byte commitment_prefix = 0x02;
 constexpr Byte fold_prefix = 0x03;
@@ -186,9 +192,17 @@ crypto::Digest fold_commitments(std::span<const crypto::Digest> commitments) {
   return sha.finish();
 }
 
+void mask_signature_salt(MutableBytes salt, const crypto::Digest& commitment_salt) {
+  const crypto::Digest mask =
+      crypto::HmacKey(commitment_salt).mac(as_bytes("meridian/signature-salt/1"));
+  ASSERT(salt.size() == mask.size());
+  for (std::size_t i = 0; i < mask.size(); ++i) salt[i] ^= mask[i];
+}
+
 std::size_t Envelope::encoded_size() const {
   return 1 + 5 * sizeof(std::uint32_t) + stream_name.size() + type_name.size() +
-         content_type_name.size() + metadata.size() + data.size();
+         content_type_name.size() + metadata.size() + data.size() +
+         (signature.empty() ? 0 : sizeof(std::uint32_t) + signature.size());
 }
 
 void Envelope::encode(Buffer& out) const {
@@ -199,14 +213,18 @@ void Envelope::encode(Buffer& out) const {
 
 void Envelope::encode(MutableBytes out) const {
   ASSERT(out.size() == encoded_size());
+  ASSERT(signature.empty() || is_signature_size(signature.size()));
   Byte* at = out.data();
-  *at++ = envelope_version;
-  for (Bytes field :
-       {as_bytes(stream_name), as_bytes(type_name), as_bytes(content_type_name), metadata, data}) {
+  *at++ = signature.empty() ? envelope_version : signed_envelope_version;
+  const auto put = [&at](Bytes field) {
     ASSERT(field.size() <= payload_size_max);
     store_le(at, static_cast<std::uint32_t>(field.size()));
     at = std::ranges::copy(field, at + sizeof(std::uint32_t)).out;
-  }
+  };
+  for (Bytes field :
+       {as_bytes(stream_name), as_bytes(type_name), as_bytes(content_type_name), metadata, data})
+    put(field);
+  if (!signature.empty()) put(signature);
   ASSERT(at == out.data() + out.size());
 }
 
@@ -219,16 +237,22 @@ Result<Envelope> Envelope::decode(Bytes bytes) {
   ByteReader reader(bytes);
   unsigned version = reader.u8();
   if (!reader.ok()) return bad("it is empty");
-  if (version != envelope_version)
-    return bad(fmt::format("version is {}, this build reads {}", version, envelope_version));
-  std::array<Bytes, 5> fields;
-  constexpr std::array names{"stream_name", "type_name", "content_type_name", "metadata", "data"};
-  for (std::size_t i = 0; i < fields.size(); ++i) {
+  if (version != envelope_version && version != signed_envelope_version)
+    return bad(fmt::format("version is {}, this build reads {} and {}", version, envelope_version,
+                           signed_envelope_version));
+  const bool is_signed = version == signed_envelope_version;
+  std::array<Bytes, 6> fields;
+  constexpr std::array names{"stream_name", "type_name", "content_type_name",
+                             "metadata",    "data",      "signature"};
+  for (std::size_t i = 0; i < fields.size() - (is_signed ? 0 : 1); ++i) {
     fields[i] = reader.take(reader.u32());
     if (!reader.ok()) return bad(fmt::format("{} is cut short", names[i]));
   }
-  if (!reader.done()) return bad(fmt::format("{} bytes follow data", reader.remaining()));
-  return Envelope{as_text(fields[0]), as_text(fields[1]), as_text(fields[2]), fields[3], fields[4]};
+  if (!reader.done()) return bad(fmt::format("{} bytes follow its end", reader.remaining()));
+  if (is_signed && !is_signature_size(fields[5].size()))
+    return bad(fmt::format("signature has {} bytes", fields[5].size()));
+  return Envelope{as_text(fields[0]), as_text(fields[1]), as_text(fields[2]),
+                  fields[3],          fields[4],          fields[5]};
 }
 
 u128 opaque_id(const crypto::HmacKey& index_key, std::string_view label, std::string_view name) {

@@ -76,10 +76,17 @@ crypto::Digest commitment_salt(const crypto::HmacKey& commit_key, u128 cell, u12
 crypto::Digest commit(const crypto::Digest& salt, Bytes content);
 crypto::Digest fold_commitments(std::span<const crypto::Digest> commitments);
 
+/// Hides the salt of a signed event from who lacks a further compartment: XORed with one mask of
+/// each, by the salt of its commitment. Twice is not at all.
+void mask_signature_salt(MutableBytes salt, const crypto::Digest& commitment_salt);
+
 /// Content of compartment 0: what an application said about its event.
 struct Envelope {
   std::string_view stream_name, type_name, content_type_name;
   Bytes metadata, data;
+  /// Of an event that its client signed: a masked salt, and who each compartment is about, 32 bytes
+  /// each (docs/formats/signature.md). Empty: it is version 1, as ever.
+  Bytes signature{};
   std::size_t encoded_size() const;
   void encode(MutableBytes out) const;          ///< encoded_size() bytes (asserted).
   void encode(Buffer& out) const;               ///< Appends.

@@ -179,6 +179,46 @@ TEST(Envelope, golden_bytes_say_what_they_should) {
     ASSERT_FALSE(Envelope::decode(Bytes(bytes).first(size))) << size;
 }
 
+TEST(Envelope, of_a_signed_event_it_has_a_salt_more) {
+  const Buffer bytes = golden_bytes("envelope-signed.hex");
+  Envelope envelope{"orders-17", "OrderPlaced", "application/json", {}, as_bytes("{\"total\":1}")};
+  envelope.signature = Bytes(bytes).last(64);
+  Buffer out;
+  envelope.encode(out);
+  EXPECT_EQ(to_hex(out), to_hex(bytes));
+  const Result<Envelope> back = Envelope::decode(bytes);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_TRUE(equal(back->signature, envelope.signature));
+  EXPECT_TRUE(equal(back->data, envelope.data));
+  for (std::size_t size = 0; size < bytes.size(); ++size)
+    ASSERT_FALSE(Envelope::decode(Bytes(bytes).first(size))) << size;
+  Buffer unsigned_one = bytes;
+  unsigned_one[0] = 1;
+  EXPECT_EQ(Envelope::decode(unsigned_one).error().message, "envelope: 68 bytes follow its end");
+  for (const std::size_t size : {0, 32, 63, 320}) {
+    Buffer wrong = to_buffer(Bytes(bytes).first(bytes.size() - 64 - 4));
+    ByteWriter(wrong).u32(static_cast<std::uint32_t>(size));
+    wrong.resize(wrong.size() + size);
+    EXPECT_EQ(Envelope::decode(wrong).error().message,
+              "envelope: signature has " + std::to_string(size) + " bytes");
+  }
+}
+
+TEST(Payload, the_salt_of_a_signature_is_masked_by_each_commitment) {
+  crypto::Digest salt{}, one{}, other{};
+  salt[5] = 7;
+  one[0] = 1;
+  other[0] = 2;
+  const crypto::Digest as_it_was = salt;
+  mask_signature_salt(salt, one);
+  EXPECT_NE(salt, as_it_was);
+  mask_signature_salt(salt, other);
+  mask_signature_salt(salt, one);
+  EXPECT_NE(salt, as_it_was);
+  mask_signature_salt(salt, other);
+  EXPECT_EQ(salt, as_it_was);
+}
+
 TEST(Envelope, each_refusal_names_its_field) {
   Buffer bytes = golden_bytes("envelope.hex");
   auto refused = [](Bytes input) { return Envelope::decode(input).error().message; };
@@ -187,9 +227,9 @@ TEST(Envelope, each_refusal_names_its_field) {
   EXPECT_EQ(refused(Bytes(bytes).first(20)), "envelope: type_name is cut short");
   EXPECT_EQ(refused(Bytes(bytes).first(bytes.size() - 1)), "envelope: data is cut short");
   bytes.push_back(0);
-  EXPECT_EQ(refused(bytes), "envelope: 1 bytes follow data");
-  bytes[0] = 2;
-  EXPECT_EQ(refused(bytes), "envelope: version is 2, this build reads 1");
+  EXPECT_EQ(refused(bytes), "envelope: 1 bytes follow its end");
+  bytes[0] = 3;
+  EXPECT_EQ(refused(bytes), "envelope: version is 3, this build reads 1 and 2");
   EXPECT_EQ(refused(Buffer(payload_size_max + 1)), "envelope: 524289 bytes, at most 524288");
 }
 
