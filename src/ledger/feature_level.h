@@ -4,7 +4,7 @@
 //
 //   2: subject_key, turn_epoch and entry_skipped may stand in records
 //   3: set_retention, place_hold, release_hold, forget_subject, erase_key and expire_class may
-//   4: accounts may have the flag requires_signature;
+//   4: accounts may have the flag requires_signature; events may be signed
 //      set_residency and residency_key may stand in records, and set_retention may name a
 //      jurisdiction
 #pragma once
@@ -47,6 +47,8 @@ constexpr std::uint32_t level_needed(CommandKind kind) {
 
 /// Of account_flags::requires_signature.
 inline constexpr std::uint32_t level_of_required_signatures = 4;
+/// Of events that clients sign: what is sealed with them versions before cannot read.
+inline constexpr std::uint32_t level_of_signed_events = 4;
 /// The flags that accounts may be made with; others are reserved.
 constexpr std::uint16_t account_flags_at(std::uint32_t level) {
   constexpr auto of_before =

@@ -130,5 +130,37 @@ TEST_F(FeatureLevelTest, accounts_that_require_signatures_wait_for_their_level) 
   EXPECT_EQ(made->results[1].outcome, ledger::Outcome::created);
 }
 
+TEST_F(FeatureLevelTest, events_that_clients_signed_wait_for_level_4) {
+  const auto append = [&](u128 evidence, std::initializer_list<u128> events) {
+    auto request = std::make_unique<ledger::Request>();
+    request->attester = ledger::Attester::client_signature;
+    request->signature_digest[0] = 1;
+    for (const u128 id : events.size() == 0 ? std::vector<u128>{evidence}
+                                            : std::vector<u128>{evidence, *events.begin()}) {
+      ledger::AppendEvent event{};
+      event.event_id = id;
+      event.stream = event.category = event.type = 1;
+      event.commitment[0] = 1;
+      event.payload_size = 1;
+      event.payload_offset = static_cast<std::uint32_t>(request->payloads.size());
+      request->payloads.push_back(1);
+      request->add(CommandKind::append_event, event);
+    }
+    const Result<Answer> answer = rig.ask(std::move(request));
+    return answer ? "done" : answer.error().message;
+  };
+  install(3);
+  for (const std::uint32_t level : {2, 3}) {
+    install(level);
+    ASSERT_EQ(activate(level), "done");
+  }
+  EXPECT_EQ(append(1, {}), "done") << "the evidence of what else was signed";
+  EXPECT_TRUE(says(append(2, {3}), "an event that its client signed needs level 4"));
+  install(4);
+  EXPECT_TRUE(says(append(2, {3}), "needs level 4"));
+  ASSERT_EQ(activate(4), "done");
+  EXPECT_EQ(append(2, {3}), "done");
+}
+
 }  // namespace
 }  // namespace meridian::replica

@@ -28,9 +28,20 @@ Status check_account_flags(Bytes accounts, std::uint32_t level) {
   return {};
 }
 
+/// The first command of what a client signed is the evidence, an event itself.
+bool has_signed_events(const ledger::Request& request) {
+  if (request.attester != ledger::Attester::client_signature) return false;
+  std::uint64_t events = 0;
+  for (const ledger::Run& run : request.runs)
+    if (run.kind == ledger::CommandKind::append_event) events += run.count;
+  return events > 1;
+}
+
 }  // namespace
 
 Status check_level(const ledger::Request& request, std::uint32_t level) {
+  if (level < ledger::level_of_signed_events && has_signed_events(request))
+    return needs_level(level, "an event that its client signed", ledger::level_of_signed_events);
   std::size_t at = 0;
   for (const ledger::Run& run : request.runs) {
     const std::uint32_t needed = ledger::level_needed(run.kind);
