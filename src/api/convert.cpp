@@ -176,6 +176,7 @@ Result<door::EventDraft> parse_event(const v1::NewEvent& message, std::string_vi
   draft.facts.purpose = facts.purpose();
   draft.facts.screening_verdict =
       fields.small<std::uint8_t>(facts.screening_verdict(), "facts.screening_verdict");
+  draft.signature_salt = to_buffer(as_bytes(message.signature_salt()));
   return finished(fields, std::move(draft));
 }
 

@@ -128,6 +128,7 @@ Result<door::EventDraft> event_of(const json& value, std::string_view raw, std::
   draft.expected = expected_of(fields);
   draft.expected_revision = fields.number("revision");
   draft.facts = facts_of(fields.find("facts"), fields);
+  draft.signature_salt = fields.base64("signature_salt");
   add_compartments(fields, draft.more);
   TRY(fields.finish());
   return draft;

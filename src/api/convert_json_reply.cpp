@@ -111,6 +111,11 @@ std::string event_json_text(const cell::ReadEvent& event) {
   json["stream"] = opened.stream;
   json["type"] = opened.type;
   json["content_type"] = opened.content_type;
+  if (opened.signature) {
+    json["signature_salt"] = crypto::to_base64(opened.signature->salt);
+    for (const crypto::Digest& about : opened.signature->about)
+      json["signature_about"].push_back(crypto::to_base64(about));
+  }
   std::string out = dump(json);
   out.pop_back();
   const bool is_json = opened.content_type == "application/json";

@@ -80,6 +80,10 @@ void fill(const cell::ReadEvent& event, v1::RecordedEvent& message) {
     more.set_forgotten(compartment.forgotten);
     more.set_withheld(compartment.withheld);
   }
+  if (!opened.signature) return;
+  message.set_signature_salt(opened.signature->salt.data(), opened.signature->salt.size());
+  for (const crypto::Digest& about : opened.signature->about)
+    message.add_signature_about(about.data(), about.size());
 }
 
 std::size_t reply_size(const cell::ReadEvent& event) {
@@ -90,6 +94,7 @@ std::size_t reply_size(const cell::ReadEvent& event) {
   for (std::size_t i = 1; i < opened.compartments.size(); ++i) {
     size += 16 + opened.compartments[i].content.size();
   }
+  if (opened.signature) size += 32 + 48 * opened.signature->about.size();
   return size;
 }
 

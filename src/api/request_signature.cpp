@@ -31,6 +31,18 @@ Result<Given> parse_given(std::string_view text) {
   return given;
 }
 
+/// A salt says that the client signs: its signature was lost on the way.
+Status check_no_salts(const std::vector<door::CommandDraft>& drafts) {
+  for (const door::CommandDraft& draft : drafts)
+    if (const auto* event = std::get_if<door::EventDraft>(&draft);
+        event != nullptr && !event->signature_salt.empty())
+      return fail(Code::invalid_argument,
+                  fmt::format("event {} has a signature_salt, and no signature came with the "
+                              "request; nothing was done",
+                              to_decimal(event->event_id)));
+  return {};
+}
+
 }  // namespace
 
 RequestSignatures::RequestSignatures(u128 cell, door::Door& door, io::Clock& clock,
@@ -139,8 +151,11 @@ void submit_packed(Backend& backend, const Asker& asker, std::string_view signat
 
 void submit_drafts(Backend& backend, const Asker& asker, std::string_view signature,
                    std::vector<door::CommandDraft> drafts, replica::Replica::Answered answered) {
-  if (signature.empty())
+  if (signature.empty()) {
+    if (const Status unsigned_ones = check_no_salts(drafts); !unsigned_ones)
+      return answered(unsigned_ones.error());
     return backend.cell.submit(asker.actor(), std::move(drafts), std::move(answered));
+  }
   Result<std::string> jws =
       backend.signatures.check(asker, backend.callers, signature, door::signed_commands(drafts));
   if (!jws) return answered(jws.error());

@@ -248,20 +248,152 @@ TEST_F(RequestSignatureTest, a_chain_that_is_left_open_does_not_take_the_evidenc
       << "of what was refused too";
 }
 
-TEST_F(RequestSignatureTest, events_with_a_signature_are_refused_and_not_taken_unsigned) {
-  v1::AppendRequest request;
-  auto& event = *request.add_events();
-  event.set_event_id(format_u128(5));
+v1::NewEvent paid(u128 id) {
+  v1::NewEvent event;
+  event.set_event_id(format_u128(id));
   event.set_stream("order-1");
   event.set_type("paid");
-  event.set_data("{}");
+  event.set_data("{\"by\": \"Ada\", \"all\": true}");
+  event.set_subject("Ada");
+  event.set_signature_salt("0123456789abcdefghijklmnopqrstuv");
+  return event;
+}
+SignedCommand meant(const v1::NewEvent& event) {
+  return *door::signed_event(*parse_event(event, "event"));
+}
+
+class SignedEventsTest : public RequestSignatureTest {
+ protected:
+  std::string append(const v1::NewEvent& event, const std::string& signature) {
+    v1::AppendRequest request;
+    *request.add_events() = event;
+    grpc::ClientContext context;
+    SecuredRig::limit(context);
+    if (!signature.empty()) context.AddMetadata(std::string(signature_key), signature);
+    v1::CreateReply reply;
+    const grpc::Status status =
+        v1::Streams::NewStub(clerk_.channel)->Append(&context, request, &reply);
+    if (!status.ok()) return words(status);
+    record_ = reply.results(0).record_index();
+    return reply.results(0).name();
+  }
+  v1::RecordedEvent read(std::uint64_t record) {
+    header(record);  // it is visible then
+    v1::ReadRequest request;
+    request.set_all(true);
+    request.set_position(record);
+    request.set_limit(1);
+    grpc::ClientContext context;
+    SecuredRig::limit(context);
+    context.AddMetadata("meridian-purpose", "a test");
+    v1::ReadReply reply;
+    const grpc::Status status = v1::Streams::NewStub(ada_.channel)->Read(&context, request, &reply);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return reply.events_size() == 1 ? reply.events(0) : v1::RecordedEvent();
+  }
+  std::uint64_t record_ = 0;
+};
+
+TEST_F(SignedEventsTest, what_was_signed_is_kept_and_can_be_compared_by_who_reads_it) {
+  const v1::NewEvent event = paid(5);
+  ASSERT_EQ(append(event, sign(clerk_, {meant(event)})), "created");
+  const ledger::Header made = header(record_);
+  EXPECT_EQ(made.attester, ledger::Attester::client_signature);
+  v1::ReceiptRequest of;
+  of.set_event_id(event.event_id());
+  grpc::ClientContext context;
+  SecuredRig::limit(context);
+  v1::SignatureReply kept;
+  ASSERT_TRUE(v1::Proofs::NewStub(ada_.channel)->Signature(&context, of, &kept).ok());
+  const mesh::SignedJws jws = *mesh::open_jws(kept.jws());
+  EXPECT_THAT(jws.payload, AllOf(StartsWith("meridian-request 2\n"), Not(HasSubstr("order-1")),
+                                 Not(HasSubstr("Ada"))));
+  const door::SignedRequest request = *door::parse_signed_text(jws.payload);
+  EXPECT_TRUE(door::check_signed_record(request, made).has_value());
+  const v1::RecordedEvent recorded = read(record_);
+  EXPECT_EQ(recorded.data(), event.data());
+  EXPECT_EQ(recorded.signature_salt(), event.signature_salt());
+  ASSERT_EQ(recorded.signature_about_size(), 1);
+  crypto::Digest salt{};
+  std::ranges::copy(as_bytes(recorded.signature_salt()), salt.begin());
+  EXPECT_TRUE(equal(as_bytes(recorded.signature_about(0)), door::signed_about(salt, "Ada")));
+  EXPECT_THAT(rig_.http(ada_).ask("GET /v1/streams/order-1 HTTP/1.1\r\nHost: a\r\n"
+                                  "Meridian-Purpose: a test\r\n\r\n"),
+              AllOf(HasSubstr(R"("signature_salt":"MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1ub3BxcnN0dXY=")"),
+                    HasSubstr(R"("signature_about":[")")));
+  EXPECT_EQ(append(event, sign(clerk_, {meant(event)})), "exists") << "with the same salt";
+}
+
+TEST_F(SignedEventsTest, what_was_changed_on_the_way_is_refused) {
+  const v1::NewEvent event = paid(5);
+  const std::string good = sign(clerk_, {meant(event)});
+  const std::uint64_t before = records();
+  const auto refused = [&](const std::function<void(v1::NewEvent&)>& change) {
+    v1::NewEvent other = event;
+    change(other);
+    EXPECT_THAT(append(other, good), AllOf(StartsWith("7 "), HasSubstr("signed something else"),
+                                           HasSubstr("nothing was done")));
+  };
+  refused([](v1::NewEvent& other) { other.set_data("{\"by\": \"Bob\", \"all\": true}"); });
+  refused([](v1::NewEvent& other) { other.set_stream("order-2"); });
+  refused([](v1::NewEvent& other) { other.set_type("unpaid"); });
+  refused([](v1::NewEvent& other) { other.set_subject("Bob"); });
+  refused([](v1::NewEvent& other) { other.set_metadata("1"); });
+  refused([](v1::NewEvent& other) { other.set_event_id("\7"); });
+  refused([](v1::NewEvent& other) { other.set_retention(3); });
+  refused([](v1::NewEvent& other) { other.set_expected(v1::EXPECTED_REVISION_NONE); });
+  refused([](v1::NewEvent& other) { other.add_more()->set_content("x"); });
+  refused([](v1::NewEvent& other) { other.mutable_signature_salt()->at(0) = 'x'; });
+  EXPECT_EQ(metric("wrong"), "10");
+  v1::NewEvent unsalted = event;
+  unsalted.clear_signature_salt();
+  EXPECT_THAT(append(unsalted, good),
+              AllOf(StartsWith("3 "), HasSubstr("signature_salt of event 5 has to be 32 random")));
+  EXPECT_EQ(metric("unsupported"), "1");
+  EXPECT_THAT(append(event, ""), AllOf(StartsWith("3 "), HasSubstr("no signature came with")))
+      << "it is not taken unsigned";
+  EXPECT_EQ(records(), before) << "nothing was written";
+  v1::NewEvent respaced = event;
+  respaced.set_data("{\"all\":true,\"by\":\"Ada\"}");
+  EXPECT_EQ(append(respaced, good), "created") << "the same JSON";
+}
+
+TEST_F(SignedEventsTest, a_transaction_of_both_touches_an_account_that_requires_signatures) {
+  const v1::NewEvent event = paid(6);
+  v1::TransactRequest request;
+  auto& transaction = *request.add_transactions();
+  fill(transfer(30), *transaction.add_commands()->mutable_create_transfer());
+  *transaction.add_commands()->mutable_append_event() = event;
+  Transfer linked = transfer(30);
+  linked.flags = ledger::transfer_flags::linked;
+  grpc::ClientContext context;
+  SecuredRig::limit(context);
+  context.AddMetadata(std::string(signature_key), sign(clerk_, {linked, meant(event)}));
+  v1::CreateReply reply;
+  const auto status =
+      v1::Transactions::NewStub(clerk_.channel)->Transact(&context, request, &reply);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_EQ(reply.results_size(), 2);
+  EXPECT_EQ(reply.results(0).name(), "created");
+  EXPECT_EQ(reply.results(1).name(), "created");
+  v1::SignatureReply kept;
+  ASSERT_TRUE(RequestSignatureTest::kept(30, kept).ok());
+  const door::SignedRequest signed_ones =
+      *door::parse_signed_text(mesh::open_jws(kept.jws())->payload);
+  for (const v1::CommandResult& result : reply.results())
+    EXPECT_TRUE(door::check_signed_record(signed_ones, header(result.record_index())).has_value());
+}
+
+TEST_F(SignedEventsTest, deletions_are_not_signed) {
+  v1::DeleteStreamRequest request;
+  request.mutable_deletion()->set_event_id("\5");
+  request.mutable_deletion()->set_stream("order-1");
   grpc::ClientContext context;
   SecuredRig::limit(context);
   context.AddMetadata(std::string(signature_key), sign(clerk_, {transfer(10)}));
   v1::CreateReply reply;
-  EXPECT_THAT(words(v1::Streams::NewStub(clerk_.channel)->Append(&context, request, &reply)),
-              AllOf(StartsWith("3 "), HasSubstr("only accounts and transfers")));
-  EXPECT_EQ(metric("unsupported"), "1");
+  EXPECT_THAT(words(v1::Streams::NewStub(clerk_.channel)->Delete(&context, request, &reply)),
+              AllOf(StartsWith("3 "), HasSubstr("deletions of streams are not signed")));
 }
 
 TEST_F(RequestSignatureTest, positions_in_refusals_are_those_of_the_clients_commands) {

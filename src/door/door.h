@@ -61,6 +61,8 @@ struct EventDraft {
   /// What the client signed of the commands behind it: they are counted without it in messages.
   bool is_evidence = false;
   ledger::Facts facts;
+  /// What the client signs of it is under this salt (door/signed_event.h). Empty: it is not signed.
+  Buffer signature_salt{};
 };
 
 struct DeletionDraft {
@@ -85,6 +87,11 @@ struct OpenedCompartment {
   Buffer content;
   crypto::Digest salt{};  ///< Discloses the commitment for this compartment alone.
 };
+/// Of an event that its client signed: sealed with it, and there as long as all of it is.
+struct OpenedSignature {
+  crypto::Digest salt{};
+  std::vector<crypto::Digest> about;  ///< Of each compartment as it was sent.
+};
 struct OpenedEvent {
   bool forgotten = false;  ///< Compartment 0 is gone: stream, type and data are unknown.
   /// Something was opened that is sealed for a person, or that is restricted (card data is).
@@ -96,6 +103,7 @@ struct OpenedEvent {
   std::string stream, type, content_type;
   Buffer metadata, data;
   std::vector<OpenedCompartment> compartments;  ///< Without those that are in `data` again.
+  std::optional<OpenedSignature> signature;
 };
 
 /// Of the table of keys: what was done, and is to be recorded.

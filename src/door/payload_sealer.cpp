@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+#include <utility>
+
 #include "base/assert.h"
 
 namespace meridian::door {
@@ -10,8 +14,23 @@ namespace {
 
 constexpr std::size_t salt_size = 32;
 
-ledger::Envelope envelope_of(const EventDraft& draft) {
-  return {draft.stream, draft.type, draft.content_type, draft.metadata, draft.data};
+ledger::Envelope envelope_of(const EventDraft& draft, Bytes signature) {
+  return {draft.stream, draft.type, draft.content_type, draft.metadata, draft.data, signature};
+}
+
+/// Nothing if a compartment did not open.
+std::optional<OpenedSignature> signature_of(Bytes kept,
+                                            const std::vector<OpenedCompartment>& compartments) {
+  if (kept.empty()) return std::nullopt;
+  OpenedSignature signature;
+  std::ranges::copy(kept.first(salt_size), signature.salt.begin());
+  for (std::size_t i = 1; i < compartments.size(); ++i) {
+    if (compartments[i].forgotten || compartments[i].withheld) return std::nullopt;
+    ledger::mask_signature_salt(signature.salt, compartments[i].salt);
+  }
+  for (std::size_t at = salt_size; at < kept.size(); at += salt_size)
+    std::ranges::copy(kept.subspan(at, salt_size), signature.about.emplace_back().begin());
+  return signature;
 }
 
 }  // namespace
@@ -50,7 +69,8 @@ void PayloadSealer::random(MutableBytes out) {
 }
 
 Result<crypto::Digest> PayloadSealer::seal(const EventDraft& draft,
-                                           std::span<const u128> subject_ids, Buffer& out) {
+                                           std::span<const u128> subject_ids, Buffer& out,
+                                           Buffer signature) {
   const std::size_t count = draft.more.size() + 1;
   ASSERT(subject_ids.size() == count);
   if (count > ledger::compartments_max)
@@ -58,7 +78,7 @@ Result<crypto::Digest> PayloadSealer::seal(const EventDraft& draft,
                 fmt::format("the event has {} compartments; at most {} are allowed", count,
                             ledger::compartments_max));
   // Sizes first: nothing is sealed and no key is made for what cannot be recorded.
-  const ledger::Envelope envelope = envelope_of(draft);
+  const ledger::Envelope envelope = envelope_of(draft, signature);
   std::size_t content_size = envelope.encoded_size();
   for (const CompartmentDraft& more : draft.more) content_size += more.content.size();
   const auto too_large = [](std::size_t size) {
@@ -68,6 +88,12 @@ Result<crypto::Digest> PayloadSealer::seal(const EventDraft& draft,
   };
   if (content_size > ledger::payload_size_max) return too_large(content_size);
 
+  // The salt of the client's signature is for who can open all of the event.
+  for (std::size_t i = 1; i < count && !signature.empty(); ++i)
+    ledger::mask_signature_salt(
+        MutableBytes(signature).first(salt_size),
+        TRY(commitment_salt({draft.event_id, static_cast<std::uint8_t>(i), subject_ids[i],
+                             draft.more[i - 1].retention})));
   const std::size_t start = out.size();
   ledger::PayloadBuilder builder(count, out);
   std::array<crypto::Digest, ledger::compartments_max> commitments;
@@ -103,6 +129,15 @@ Result<crypto::Digest> PayloadSealer::choose_key(const Place& place, ledger::Com
   fields.key_kind = ledger::KeyKind::subject;
   fields.key_version = keys.seal_version;
   seal_key_.rekey(keys.seal);
+  return ledger::commitment_salt(crypto::HmacKey(keys.commit), cell_, place.command_id,
+                                 place.number);
+}
+
+Result<crypto::Digest> PayloadSealer::commitment_salt(const Place& place) {
+  if (place.subject == 0)
+    return ledger::commitment_salt(commit_key_, cell_, place.command_id, place.number);
+  const storage::SubjectKeyring::SubjectKeys keys =
+      TRY(table_->for_sealing(place.subject, place.retention));
   return ledger::commitment_salt(crypto::HmacKey(keys.commit), cell_, place.command_id,
                                  place.number);
 }
@@ -171,6 +206,7 @@ Result<OpenedEvent> PayloadSealer::open(const ledger::Header& header, Bytes byte
   const Result<ledger::Envelope> envelope =
       ledger::Envelope::decode(opened.compartments.front().content);
   if (!envelope) return damaged("has a malformed envelope: " + envelope.error().message);
+  opened.signature = signature_of(envelope->signature, opened.compartments);
   opened.stream = envelope->stream_name;
   opened.type = envelope->type_name;
   opened.content_type = envelope->content_type_name;

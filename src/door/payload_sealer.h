@@ -25,11 +25,12 @@ class PayloadSealer {
                                       storage::SubjectKeyring& table);
 
   /// Appends the sealed payload to `out` and returns its folded commitment. `subject_ids` are those
-  /// of the draft's compartments, 0 for none, envelope first. After an error `out` may hold a part.
+  /// of the draft's compartments, 0 for none, envelope first; `signature` is what signed_parts()
+  /// gives of what the client sent. After an error `out` may hold a part.
   /// Errors: invalid_argument (too large, too many), failed_precondition (a subject was forgotten),
   /// unavailable (its key cannot be made now).
   Result<crypto::Digest> seal(const EventDraft& draft, std::span<const u128> subject_ids,
-                              Buffer& out);
+                              Buffer& out, Buffer signature = {});
   /// Cleanses the key used last, which may be that of a subject to be forgotten.
   void drop_key();
   /// Errors: data_loss if what is there does not open or does not match its commitment;
@@ -51,6 +52,7 @@ class PayloadSealer {
   Result<crypto::Digest> seal_one(const Place& place, std::size_t content_size, Write write,
                                   ledger::PayloadBuilder& builder);
   Result<crypto::Digest> choose_key(const Place& place, ledger::Compartment& fields);
+  Result<crypto::Digest> commitment_salt(const Place& place);
   Result<OpenedCompartment> open_one(u128 cell, u128 command_id, std::uint8_t number,
                                      const ledger::Compartment& compartment);
   void random(MutableBytes out);

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "base/assert.h"
 #include "door/personal_data.h"
 #include "door/personal_text.h"
+#include "door/signed_event.h"
 
 namespace meridian::door {
 
@@ -57,6 +59,22 @@ Status check_not_own(std::string_view what, std::string_view name, std::size_t p
                           what, position));
 }
 
+/// What was signed stands in the record.
+Status check_facts_agree(const ledger::Facts& meant, const ledger::Facts& found,
+                         std::size_t position) {
+  const std::array<std::tuple<std::string_view, std::string_view, std::string_view>, 3> texts = {
+      {{"country", meant.country, found.country},
+       {"channel", meant.channel, found.channel},
+       {"purpose", meant.purpose, found.purpose}}};
+  for (const auto& [field, said, is] : texts)
+    if (!said.empty() && !is.empty() && said != is)
+      return fail(Code::invalid_argument,
+                  fmt::format("facts.{} of command {} is not what the data says, which counts: "
+                              "leave it out of what is signed",
+                              field, position));
+  return {};
+}
+
 /// As the schema of its type has it.
 Result<EventDraft> fitted(const EventDraft& draft, const EventSchema& schema,
                           std::size_t position) {
@@ -92,6 +110,7 @@ Result<EventDraft> fitted(const EventDraft& draft, const EventSchema& schema,
   out.expected_revision = draft.expected_revision;
   out.linked = draft.linked;
   out.facts = draft.facts;
+  if (!draft.signature_salt.empty()) TRY(check_facts_agree(draft.facts, split->facts, position));
   if (!split->facts.country.empty()) out.facts.country = split->facts.country;
   if (!split->facts.channel.empty()) out.facts.channel = split->facts.channel;
   if (!split->facts.purpose.empty()) out.facts.purpose = split->facts.purpose;
@@ -243,23 +262,27 @@ Status RequestMaker::add_event(ledger::Request& request, const EventDraft& draft
   if (draft.content_type != json_type && draft.content_type != bytes_type)
     return fail(Code::invalid_argument, fmt::format("content_type of command {} must be {} or {}",
                                                     position, json_type, bytes_type));
-  if (const EventSchema* schema = schema_of(draft, schemas_))  // which reads the data itself
-    return seal_event(request, TRY(fitted(draft, *schema, position)), linked, position);
+  Buffer signature = TRY(signed_parts(draft));
+  if (const EventSchema* schema = schema_of(draft, schemas_)) {  // which reads the data itself
+    const EventDraft out = TRY(fitted(draft, *schema, position));
+    return seal_event(request, out, std::move(signature), linked, position);
+  }
   if (draft.content_type == json_type &&
       !nlohmann::json::accept(draft.data.begin(), draft.data.end()))
     return fail(
         Code::invalid_argument,
         fmt::format("data of command {} is not JSON although content_type says so", position));
-  return seal_event(request, draft, linked, position);
+  return seal_event(request, draft, std::move(signature), linked, position);
 }
 
-Status RequestMaker::seal_event(ledger::Request& request, const EventDraft& draft, bool linked,
-                                std::size_t position) {
+Status RequestMaker::seal_event(ledger::Request& request, const EventDraft& draft, Buffer signature,
+                                bool linked, std::size_t position) {
   std::vector<u128> subjects{names_.subject_id(draft.subject)};
   for (const CompartmentDraft& more : draft.more)
     subjects.push_back(names_.subject_id(more.subject));
   const std::size_t payload_offset = request.payloads.size();
-  const crypto::Digest commitment = TRY(sealer_.seal(draft, subjects, request.payloads));
+  const crypto::Digest commitment =
+      TRY(sealer_.seal(draft, subjects, request.payloads, std::move(signature)));
   const std::size_t payload_size = request.payloads.size() - payload_offset;
   if (request.commands.size() + ledger::command_size + request.payloads.size() >
       ledger::request_size_max)

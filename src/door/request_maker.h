@@ -40,8 +40,8 @@ class RequestMaker {
  private:
   Status add_event(ledger::Request& request, const EventDraft& draft, bool linked,
                    std::size_t position);
-  Status seal_event(ledger::Request& request, const EventDraft& draft, bool linked,
-                    std::size_t position);
+  Status seal_event(ledger::Request& request, const EventDraft& draft, Buffer signature,
+                    bool linked, std::size_t position);
   Status add_deletion(ledger::Request& request, const DeletionDraft& draft, bool linked,
                       std::size_t position);
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "base/assert.h"
 #include "base/uuid.h"
 #include "mesh/signed_text.h"
 #include "mesh/spiffe_id.h"
@@ -102,10 +103,10 @@ void append_command(std::string& out, std::string_view word, const Byte* command
 void append_command(std::string& out, const SignedCommand& command) {
   if (const auto* account = std::get_if<ledger::Account>(&command))
     append_command(out, account_word, reinterpret_cast<const Byte*>(account), account_names);
+  else if (const auto* transfer = std::get_if<ledger::Transfer>(&command))
+    append_command(out, transfer_word, reinterpret_cast<const Byte*>(transfer), transfer_names);
   else
-    append_command(out, transfer_word,
-                   reinterpret_cast<const Byte*>(std::get_if<ledger::Transfer>(&command)),
-                   transfer_names);
+    append_signed_event(out, std::get<SignedEvent>(command));
 }
 
 Error bad_text(std::string_view why) {
@@ -147,6 +148,8 @@ Result<SignedCommand> parse_command(std::string_view line) {
     TRY(parse_fields(line.substr(account_word.size()), account_names, command));
     return SignedCommand(ledger::load_command<ledger::Account>(command.data()));
   }
+  if (line.starts_with(signed_event_word))
+    return SignedCommand(TRY(parse_signed_event(line.substr(signed_event_word.size()))));
   if (!line.starts_with(transfer_word)) return bad_text("a command of another kind");
   TRY(parse_fields(line.substr(transfer_word.size()), transfer_names, command));
   return SignedCommand(ledger::load_command<ledger::Transfer>(command.data()));
@@ -155,7 +158,7 @@ Result<SignedCommand> parse_command(std::string_view line) {
 Result<SignedRequest> parse_lines(std::string_view rest) {
   SignedRequest request;
   const std::string_view version = TRY(mesh::take_line(rest, "meridian-request"));
-  if (version != "1") return bad_text("another version");
+  if (version != "1" && version != "2") return bad_text("another version");
   const std::string_view cell_text = TRY(mesh::take_line(rest, "cell"));
   const std::optional<u128> cell = parse_uuid(cell_text);
   if (!cell) return bad_text("its cell");
@@ -183,6 +186,11 @@ Error differs(std::string_view what) {
           fmt::format("the client signed something else than was recorded: {}", what)};
 }
 
+ledger::CommandKind kind_of(const SignedCommand& command) {
+  if (std::holds_alternative<ledger::Account>(command)) return ledger::CommandKind::create_account;
+  if (std::holds_alternative<SignedEvent>(command)) return ledger::CommandKind::append_event;
+  return ledger::CommandKind::create_transfer;
+}
 u128 id_of(const SignedCommand& command) {
   return std::visit([](const auto& one) { return one.id; }, command);
 }
@@ -211,6 +219,15 @@ Status check_transfer(ledger::Transfer meant, const ledger::Header& header) {
   return made == meant ? Status() : differs("another transfer");
 }
 
+/// Of the same kind as the record, and with its id.
+Status check_command(const SignedCommand& command, const ledger::Header& header) {
+  if (const auto* account = std::get_if<ledger::Account>(&command))
+    return check_account(*account, header);
+  if (const auto* event = std::get_if<SignedEvent>(&command))
+    return check_signed_event(*event, header);
+  return check_transfer(std::get<ledger::Transfer>(command), header);
+}
+
 }  // namespace
 
 std::string format_signed_command(const SignedCommand& command) {
@@ -221,8 +238,11 @@ std::string format_signed_command(const SignedCommand& command) {
 
 Result<std::string> format_signed_text(const SignedRequest& request) {
   if (request.commands.size() > signed_commands_max) return too_large();
+  const bool has_events = std::ranges::any_of(request.commands, [](const SignedCommand& command) {
+    return std::holds_alternative<SignedEvent>(command);
+  });
   std::string text =
-      fmt::format("meridian-request 1\ncell {}\nby {}\nat {}\ncommands {}\n",
+      fmt::format("meridian-request {}\ncell {}\nby {}\nat {}\ncommands {}\n", has_events ? 2 : 1,
                   format_uuid(request.cell), request.by, request.at_s, request.commands.size());
   text.reserve(text.size() + request.commands.size() * 192);
   for (const SignedCommand& command : request.commands) {
@@ -250,10 +270,13 @@ Result<std::vector<SignedCommand>> signed_commands(const std::vector<CommandDraf
       commands.emplace_back(*account);
     else if (const auto* transfer = std::get_if<ledger::Transfer>(&draft))
       commands.emplace_back(*transfer);
+    else if (const auto* event = std::get_if<EventDraft>(&draft))
+      commands.emplace_back(TRY(signed_event(*event)));
     else
-      return fail(Code::invalid_argument,
-                  "only accounts and transfers are signed: send events and deletions without a "
-                  "signature, in a request of their own");
+      return fail(
+          Code::invalid_argument,
+          "deletions of streams are not signed: send them without a signature, in a request "
+          "of their own");
   }
   return commands;
 }
@@ -269,11 +292,16 @@ std::vector<SignedCommand> signed_commands(ledger::CommandKind kind, Bytes packe
   return commands;
 }
 
-std::vector<CommandDraft> to_drafts(std::vector<SignedCommand> commands) {
+std::vector<CommandDraft> to_drafts(const std::vector<SignedCommand>& commands) {
   std::vector<CommandDraft> drafts;
   drafts.reserve(commands.size() + 1);  // and the evidence
-  for (SignedCommand& command : commands)
-    std::visit([&](auto& one) { drafts.emplace_back(one); }, command);
+  for (const SignedCommand& command : commands) {
+    ASSERT(!std::holds_alternative<SignedEvent>(command));
+    if (const auto* account = std::get_if<ledger::Account>(&command))
+      drafts.emplace_back(*account);
+    else
+      drafts.emplace_back(std::get<ledger::Transfer>(command));
+  }
   return drafts;
 }
 
@@ -284,20 +312,35 @@ Status check_signed_record(const SignedRequest& request, const ledger::Header& h
   if (off > signed_at_leeway_s || off < -signed_at_leeway_s)
     return differs(fmt::format("it was signed {} s {} the record", off < 0 ? -off : off,
                                off < 0 ? "after" : "before"));
-  const bool is_account = header.kind == ledger::CommandKind::create_account;
-  if (!is_account && header.kind != ledger::CommandKind::create_transfer)
-    return differs("the record is of no account and no transfer");
   Status found = differs("it has no such command");
   for (const SignedCommand& command : request.commands) {
-    if (std::holds_alternative<ledger::Account>(command) != is_account ||
-        id_of(command) != ledger::command_id(header))
-      continue;
+    if (kind_of(command) != header.kind || id_of(command) != ledger::command_id(header)) continue;
     // An id may stand there twice, and is recorded twice.
-    found = is_account ? check_account(std::get<ledger::Account>(command), header)
-                       : check_transfer(std::get<ledger::Transfer>(command), header);
+    found = check_command(command, header);
     if (found) return found;
   }
   return found;
+}
+
+Status check_signed_content(const SignedRequest& request, const ledger::Header& header,
+                            const OpenedEvent& opened) {
+  Status found = differs("it has no such command");
+  for (const SignedCommand& command : request.commands) {
+    const auto* event = std::get_if<SignedEvent>(&command);
+    if (event == nullptr || event->id != ledger::command_id(header)) continue;
+    found = check_signed_content(*event, opened);
+    if (found || found.error().code == Code::not_found) return found;
+  }
+  return found;
+}
+
+const SignedCommand* find_signed_command(const SignedRequest& request,
+                                         const ledger::Header& header) {
+  for (const SignedCommand& command : request.commands)
+    if (kind_of(command) == header.kind && id_of(command) == ledger::command_id(header) &&
+        check_command(command, header))
+      return &command;
+  return nullptr;
 }
 
 }  // namespace meridian::door

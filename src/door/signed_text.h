@@ -8,8 +8,9 @@
 //   commands 1
 //   transfer id=77 debit_account_id=1 credit_account_id=2 amount=500 ledger=978 code=1
 //
-// Of accounts and transfers; events are not signed (docs/decisions/0036). Pure. Cost:
-// O(commands).
+// With an event in it, it is `meridian-request 2`, and what the event holds stands in its line as a
+// digest (door/signed_event.h). Deletions of streams are not signed: they have no payload that a
+// salt could be sealed in. Pure. Cost: O(commands), and of events O(bytes).
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@
 #include "base/result.h"
 #include "base/u128.h"
 #include "door/door.h"
+#include "door/signed_event.h"
 #include "ledger/command.h"
 #include "ledger/header.h"
 
@@ -35,7 +37,7 @@ inline constexpr std::string_view signature_type = "$signature";
 /// How far the time that a client signs may be from the door's, and from the record's.
 inline constexpr std::int64_t signed_at_leeway_s = 300;
 
-using SignedCommand = std::variant<ledger::Account, ledger::Transfer>;
+using SignedCommand = std::variant<ledger::Account, ledger::Transfer, SignedEvent>;
 
 struct SignedRequest {
   u128 cell = 0;
@@ -56,11 +58,20 @@ std::string format_signed_command(const SignedCommand& command);
 Result<std::vector<SignedCommand>> signed_commands(const std::vector<CommandDraft>& drafts);
 /// `packed`: accounts or transfers.
 std::vector<SignedCommand> signed_commands(ledger::CommandKind kind, Bytes packed);
-std::vector<CommandDraft> to_drafts(std::vector<SignedCommand> commands);
+/// Of packed ones: asserts that there is no event.
+std::vector<CommandDraft> to_drafts(const std::vector<SignedCommand>& commands);
 
 /// That `request` asks for what `header` records: its cell, its time, and a line that is the
-/// record's command. What a post or void left out is in the record and not in the line. Errors:
-/// permission_denied saying what differs.
+/// record's command. What a post or void left out is in the record and not in the line. Of an event
+/// its content is not looked at (check_signed_content). Errors: permission_denied saying what
+/// differs.
 Status check_signed_record(const SignedRequest& request, const ledger::Header& header);
+/// Of an event that was opened, as above: that what it holds is what was signed. Errors: those of
+/// check_signed_content(SignedEvent).
+Status check_signed_content(const SignedRequest& request, const ledger::Header& header,
+                            const OpenedEvent& opened);
+/// The command of `request` that check_signed_record() takes for that of `header`; null if none.
+const SignedCommand* find_signed_command(const SignedRequest& request,
+                                         const ledger::Header& header);
 
 }  // namespace meridian::door

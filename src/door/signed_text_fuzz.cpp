@@ -1,9 +1,13 @@
-// Any bytes are a request that is written exactly so, or a refusal.
+// Any bytes are a request that is written exactly so, or a refusal; and any bytes have one
+// canonical JSON, or none.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <variant>
 
 #include "base/assert.h"
+#include "door/canonical_json.h"
 #include "door/signed_text.h"
 
 namespace meridian::door {
@@ -19,7 +23,19 @@ void check(std::string_view text) {
   ASSERT(again.has_value());
   ASSERT(*again == text);
   ASSERT(!request->commands.empty());
-  ASSERT(signed_commands(to_drafts(request->commands)).has_value());
+  const bool has_events = std::ranges::any_of(request->commands, [](const SignedCommand& command) {
+    return std::holds_alternative<SignedEvent>(command);
+  });
+  ASSERT(text.starts_with(has_events ? "meridian-request 2\n" : "meridian-request 1\n"));
+  if (!has_events) ASSERT(signed_commands(to_drafts(request->commands)).has_value());
+}
+
+void check_json(std::string_view text) {
+  const Result<std::string> once = canonical_json(text);
+  if (!once) return;
+  const Result<std::string> twice = canonical_json(*once);
+  ASSERT(twice.has_value());
+  ASSERT(*twice == *once);
 }
 
 }  // namespace
@@ -27,5 +43,6 @@ void check(std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   meridian::door::check({reinterpret_cast<const char*>(data), size});
+  meridian::door::check_json({reinterpret_cast<const char*>(data), size});
   return 0;
 }

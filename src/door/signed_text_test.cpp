@@ -15,8 +15,8 @@ using ledger::CommandKind;
 using ledger::Transfer;
 namespace flags = ledger::transfer_flags;
 
-std::string golden() {
-  std::ifstream in(MERIDIAN_SOURCE_DIR "/docs/formats/golden/signed_text.txt", std::ios::binary);
+std::string golden(const std::string& file = "signed_text.txt") {
+  std::ifstream in(MERIDIAN_SOURCE_DIR "/docs/formats/golden/" + file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -110,13 +110,72 @@ TEST(SignedText, what_is_too_large_is_not_written) {
   EXPECT_FALSE(format_signed_text(request).has_value());
 }
 
-TEST(SignedText, events_are_not_signed) {
+TEST(SignedText, with_an_event_it_is_version_2) {
+  const SignedRequest request = parsed(golden("signed_text_2.txt"));
+  ASSERT_EQ(request.commands.size(), 3u);
+  const auto& event = std::get<SignedEvent>(request.commands[1]);
+  EXPECT_EQ(event.id, u128_max - 1);
+  EXPECT_EQ(event.expected, ledger::Expected::exact);
+  EXPECT_EQ(event.revision, ~std::uint64_t{0});
+  EXPECT_EQ(event.retention, 254);
+  EXPECT_EQ(event.classification, 4);
+  EXPECT_TRUE(event.linked);
+  EXPECT_EQ(event.facts, (ledger::Facts{"DE", "icu-2", "ofac", "treatment", 1}));
+  EXPECT_EQ(written(request), golden("signed_text_2.txt"));
+}
+
+TEST(SignedText, an_event_written_in_another_way_is_refused) {
+  const std::string right = golden("signed_text_2.txt");
+  const auto changed = [&](std::string_view from, std::string_view to) {
+    std::string text = right;
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, text.npos) << from;
+    text.replace(at, from.size(), to);
+    return parse_signed_text(text).has_value();
+  };
+  EXPECT_TRUE(changed("id=78", "id=79")) << "as long as it is a text";
+  EXPECT_TRUE(changed("purpose=treatment ", ""));
+  EXPECT_FALSE(changed("meridian-request 2", "meridian-request 1"));
+  EXPECT_FALSE(changed("meridian-request 2", "meridian-request 3"));
+  EXPECT_FALSE(changed("expected=3 revision", "revision"));
+  EXPECT_FALSE(changed("expected=3", "expected=4"));
+  EXPECT_FALSE(changed("revision=18446744073709551615", "revision=18446744073709551616"));
+  EXPECT_FALSE(changed("retention=254", "retention=256"));
+  EXPECT_FALSE(changed("retention=254", "retention=0254"));
+  EXPECT_FALSE(changed("retention=254", "retention=0"));
+  EXPECT_FALSE(changed("classification=4 flags=1 country", "classification=4 flags=2 country"));
+  EXPECT_FALSE(changed("country=DE channel=icu-2", "channel=icu-2 country=DE"));
+  EXPECT_FALSE(changed("country=DE", "country=de"));
+  EXPECT_FALSE(changed("country=DE", "country="));
+  EXPECT_FALSE(changed("purpose=treatment", "purpose=Treatment"));
+  EXPECT_FALSE(changed("content=97af", "content=97AF"));
+  EXPECT_FALSE(changed("content=97af", "content=97"));
+  EXPECT_FALSE(changed("event id=78 content=97af", "event id=78 data=97af"));
+  EXPECT_FALSE(changed("event id=78 ", "event id=78 id=78 "));
+  EXPECT_FALSE(changed("event id=78 ", "events id=78 "));
+  const std::size_t last = right.rfind(" content=");
+  EXPECT_FALSE(parse_signed_text(right.substr(0, last) + "\n").has_value()) << "no content";
+}
+
+TEST(SignedText, deletions_are_not_signed_and_events_have_a_salt) {
   std::vector<CommandDraft> drafts{Transfer{}, Account{}};
   EXPECT_TRUE(signed_commands(drafts).has_value());
-  drafts.emplace_back(EventDraft{});
+  EventDraft event;
+  event.event_id = 7;
+  event.content_type = "application/octet-stream";
+  drafts.emplace_back(event);
+  const auto unsalted = signed_commands(drafts);
+  ASSERT_FALSE(unsalted.has_value());
+  EXPECT_NE(unsalted.error().message.find("signature_salt of event 7"), std::string::npos);
+  event.signature_salt.assign(32, 1);
+  event.signature_salt[0] = 2;
+  drafts.back() = event;
+  ASSERT_TRUE(signed_commands(drafts).has_value());
+  EXPECT_EQ(std::get<SignedEvent>(signed_commands(drafts)->back()), *signed_event(event));
+  drafts.emplace_back(DeletionDraft{});
   const auto refused = signed_commands(drafts);
   ASSERT_FALSE(refused.has_value());
-  EXPECT_NE(refused.error().message.find("only accounts and transfers"), std::string::npos);
+  EXPECT_NE(refused.error().message.find("deletions of streams are not signed"), std::string::npos);
 }
 
 class SignedRecord : public testing::Test {
@@ -228,6 +287,20 @@ TEST_F(SignedRecord, an_account_is_compared_as_one) {
   EXPECT_EQ(verdict(), "same");
   std::get<Account>(request.commands[1]).flags = 1;
   EXPECT_TRUE(differs("another account"));
+}
+
+TEST_F(SignedRecord, an_event_is_compared_as_one) {
+  header.kind = CommandKind::append_event;
+  ledger::EventBody event;
+  event.event_id = 77;
+  header.body = event;
+  EXPECT_TRUE(differs("no such command")) << "a transfer of that id is none";
+  EXPECT_EQ(find_signed_command(request, header), nullptr);
+  request.commands.emplace_back(SignedEvent{.id = 77, .facts = {}});
+  EXPECT_EQ(verdict(), "same");
+  EXPECT_EQ(find_signed_command(request, header), &request.commands[1]);
+  std::get<SignedEvent>(request.commands[1]).retention = 1;
+  EXPECT_TRUE(differs("another retention class"));
 }
 
 }  // namespace

@@ -215,7 +215,7 @@ def check_http(scene, served, other, cell, payments, thief):
     check(status == 200 and {one["name"] for one in said["results"]} == {"exists"}, said)
     status, said = payments.post(address, "/v1/events", {"events": [
         {"event_id": "1", "stream": "a-1", "type": "t", "data": {}}]}, good)
-    check(status == 400 and "only accounts and transfers" in said["message"], said)
+    check(status == 400 and "signature_salt of event 1" in said["message"], said)
     metrics = urllib.request.urlopen(f"https://{address}/metrics", timeout=20, context=payments.context).read().decode()
     for outcome in ("wrong", "of_another", "not_of_now", "malformed", "unsupported"):
         check(re.search(rf'request_signatures_total{{outcome="{outcome}"}} [1-9]', metrics), f"{outcome} is not counted")

@@ -1,9 +1,11 @@
 // The cell behind LocalCell: a door and a replica, and what goes on between them.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "cell/event_reader.h"
@@ -62,7 +64,16 @@ class OneCell final : public LocalCell {
   void submit_signed(u128 actor, std::vector<door::CommandDraft> commands, std::string jws,
                      Answered answered) override {
     if (actor == 0) return answered(nobody());
-    signatures_->submit(actor, std::move(commands), jws, std::move(answered));
+    const bool has_events = std::ranges::any_of(commands, [](const door::CommandDraft& command) {
+      return std::holds_alternative<door::EventDraft>(command);
+    });
+    if (!has_events || schemas_->is_current())
+      return signatures_->submit(actor, std::move(commands), jws, std::move(answered));
+    schemas_->when_current([this, actor, commands = std::move(commands), jws = std::move(jws),
+                            answered = std::move(answered)](const Status& known) {
+      if (!known) return answered(known.error());
+      signatures_->submit(actor, commands, jws, answered);
+    });
   }
   void signature(ledger::RecordIndex record,
                  std::function<void(Result<KeptSignature>)> done) override {
