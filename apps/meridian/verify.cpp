@@ -35,6 +35,7 @@ OrderedJson json_of(const audit::Report& report, std::uint64_t shown) {
   out["payloads_locked"] = report.payloads_locked;
   out["client_signatures"] = report.client_signatures;
   out["client_signed_records"] = report.client_signed_records;
+  out["client_signed_contents"] = report.client_signed_contents;
   out["client_signed_unread"] = report.client_signed_unread;
   out["signed_records"] = report.signed_records;
   out["checkpoint_records"] = report.checkpoint_records;
@@ -66,9 +67,10 @@ void print_report(const audit::Report& report, double seconds) {
   if (report.client_signed_records > 0)
     print_line(fmt::format(
         "{} records were signed by clients, in {} requests; {} of them could not be compared with "
-        "what "
-        "was signed. by whom, `meridian evidence verify` checks",
-        report.client_signed_records, report.client_signatures, report.client_signed_unread));
+        "what was signed; of events, {} hold what was signed. by whom, `meridian evidence verify` "
+        "checks",
+        report.client_signed_records, report.client_signatures, report.client_signed_unread,
+        report.client_signed_contents));
   if (report.payloads_locked > 0)
     print_line(
         fmt::format("{} payloads could not be opened: they live in a jurisdiction elsewhere, or "

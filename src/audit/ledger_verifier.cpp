@@ -481,6 +481,7 @@ Result<Report> LedgerVerifier::run() {
   report_.payloads_locked = payloads_.locked();
   report_.client_signatures = signatures_.signatures();
   report_.client_signed_records = signatures_.records();
+  report_.client_signed_contents = signatures_.contents();
   report_.client_signed_unread = signatures_.unread();
   report_.root = to_hex(tree_->head().root);
   report_.findings = findings_.count();

@@ -53,10 +53,11 @@ struct Report {
   /// Of one of several replicas: their keys were not here yet when it stopped. They match their
   /// commitments in the header.
   std::uint64_t payloads_locked = 0;
-  std::uint64_t client_signatures = 0;      ///< Requests that clients signed.
-  std::uint64_t client_signed_records = 0;  ///< Their commands' records.
-  std::uint64_t client_signed_unread = 0;   ///< Of those: not compared with what was signed.
-  std::uint64_t signed_records = 0;         ///< Covered by the head that this replica signed last.
+  std::uint64_t client_signatures = 0;       ///< Requests that clients signed.
+  std::uint64_t client_signed_records = 0;   ///< Their commands' records.
+  std::uint64_t client_signed_contents = 0;  ///< Of those: events whose content was compared too.
+  std::uint64_t client_signed_unread = 0;    ///< Of those: not compared with what was signed.
+  std::uint64_t signed_records = 0;          ///< Covered by the head that this replica signed last.
   crypto::Digest signed_root{};
   std::uint64_t checkpoint_records = 0;  ///< Covered by the state checkpoint; 0 if there is none.
   std::uint64_t log_entries = 0;         ///< Entries of the write-ahead log behind the checkpoint.

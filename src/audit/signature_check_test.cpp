@@ -133,5 +133,105 @@ TEST_F(SignatureCheckTest, what_could_not_be_opened_may_be_evidence) {
   EXPECT_EQ(check_.unread(), 1u);
 }
 
+class SignedEventCheck : public SignatureCheckTest {
+ protected:
+  static door::EventDraft draft(u128 id, std::string_view data = "{}") {
+    door::EventDraft made;
+    made.event_id = id;
+    made.stream = "patient-17";
+    made.type = "visited";
+    made.data = to_buffer(as_bytes(data));
+    made.signature_salt.assign(32, 1);
+    made.signature_salt[0] = 2;
+    return made;
+  }
+  ledger::Header event_header(u128 id, const std::string& jws) {
+    ledger::Header made = header(ledger::CommandKind::append_event, jws);
+    ledger::EventBody body;
+    body.event_id = id;
+    made.body = body;
+    return made;
+  }
+  static door::OpenedEvent opened_of(const door::EventDraft& from) {
+    door::OpenedEvent event;
+    event.stream = from.stream;
+    event.type = from.type;
+    event.content_type = from.content_type;
+    event.data = from.data;
+    event.compartments.emplace_back();
+    event.signature.emplace();
+    std::ranges::copy(from.signature_salt, event.signature->salt.begin());
+    event.signature->about.resize(1);
+    return event;
+  }
+  void keep_evidence(const std::string& jws) {
+    const ledger::Header made = event_header(evidence_id, jws);
+    check_.add_record(made);
+    check_.add_event(made, opened(jws));
+  }
+  void record_event(u128 id, const std::string& jws, const door::OpenedEvent& event) {
+    const ledger::Header made = event_header(id, jws);
+    check_.add_record(made);
+    check_.add_event(made, event);
+  }
+  bool said(std::string_view words) const { return said_.find(words) != std::string::npos; }
+  static constexpr u128 evidence_id = 99;
+};
+
+TEST_F(SignedEventCheck, an_event_that_holds_what_was_signed_is_sound) {
+  const std::string jws = sign({*door::signed_event(draft(1)), transfer(2)});
+  keep_evidence(jws);
+  record_event(1, jws, opened_of(draft(1)));
+  record(transfer(2), jws);
+  check_.add_record(event_header(evidence_id, jws));  // sent again
+  EXPECT_EQ(said_, "");
+  EXPECT_EQ(check_.signatures(), 1u);
+  EXPECT_EQ(check_.records(), 2u);
+  EXPECT_EQ(check_.contents(), 1u);
+  EXPECT_EQ(check_.unread(), 0u);
+}
+
+TEST_F(SignedEventCheck, of_what_is_forgotten_the_line_alone_is_compared) {
+  const std::string jws = sign({*door::signed_event(draft(1))});
+  keep_evidence(jws);
+  door::OpenedEvent gone;
+  gone.forgotten = true;
+  record_event(1, jws, gone);
+  EXPECT_EQ(said_, "");
+  EXPECT_EQ(check_.contents(), 0u);
+  EXPECT_EQ(check_.records(), 1u);
+}
+
+TEST_F(SignedEventCheck, another_content_or_another_event_is_found) {
+  const std::string jws = sign({*door::signed_event(draft(1))});
+  keep_evidence(jws);
+  record_event(1, jws, opened_of(draft(1, "[]")));
+  EXPECT_TRUE(said("an event with another content"));
+  said_.clear();
+  door::OpenedEvent unsalted = opened_of(draft(1));
+  unsalted.signature.reset();
+  record_event(1, jws, unsalted);
+  EXPECT_TRUE(said("an event without a salt"));
+  said_.clear();
+  record_event(2, jws, opened_of(draft(2)));
+  EXPECT_TRUE(said("no such command"));
+}
+
+TEST_F(SignedEventCheck, an_event_without_evidence_is_found) {
+  const std::string jws = sign({*door::signed_event(draft(1))});
+  record_event(1, jws, opened_of(draft(1)));  // where its evidence has to stand
+  EXPECT_TRUE(said("what was signed is not there"));
+  said_.clear();
+  record_event(3, jws, opened_of(draft(3)));
+  EXPECT_TRUE(said("what was signed is not there"));
+  said_.clear();
+  const std::string other = sign({*door::signed_event(draft(4))});
+  ledger::Header refused = event_header(4, other);
+  refused.outcome = static_cast<ledger::Outcome>(3);
+  check_.add_record(refused);
+  EXPECT_TRUE(said("what was signed is not there")) << "evidence is never refused";
+  EXPECT_EQ(check_.unread(), 3u);
+}
+
 }  // namespace
 }  // namespace meridian::audit::internal
