@@ -187,10 +187,7 @@ void Client::append_events(std::vector<NewEvent> events, WriteOptions options,
   name_all(*calls_, events);
   if (std::optional<Error> error = check_count(events.size(), "events"))
     return then(all_of(ask_for(Kind::event, events), State::not_done, std::move(*error)));
-  if (options.sign)
-    return then(all_of(ask_for(Kind::event, events), State::not_done,
-                       {Code::invalid_argument, "sign: only accounts and transfers are signed"}));
-  write_events(calls_, events, end_of(options.timeout), std::move(then));
+  write_events(calls_, events, end_of(options.timeout), options.sign, std::move(then));
 }
 
 void Client::resolve(const Unknown& unknown, WriteOptions options, Callback<WriteResult> then) {

@@ -3,6 +3,7 @@
 #include <openssl/bn.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -13,10 +14,14 @@
 #include <span>
 #include <string_view>
 
+#include "canonical_json.h"
+#include "system.h"
+
 namespace meridian::client {
 namespace {
 
 using Bytes = std::span<const unsigned char>;
+using Digest = std::array<unsigned char, 32>;
 
 constexpr std::size_t text_size_max = 256 * 1024;
 constexpr std::size_t commands_max = 8189;
@@ -148,33 +153,117 @@ std::string header_of(const std::vector<Certificate>& chain) {
   return base64url(R"({"alg":"ES256","typ":"meridian-request","x5c":[)" + listed + "]}");
 }
 
+void append_number(std::string& out, std::string_view name, u128 value) {
+  if (value != 0) out.append(" ").append(name).append("=").append(decimal(value));
+}
+
+std::string hex(Bytes bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : bytes)
+    text.append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+  return text;
+}
+
+void append_field(std::string& out, std::string_view field) {
+  for (int shift = 0; shift < 32; shift += 8)
+    out += static_cast<char>(field.size() >> shift & 0xff);
+  out += field;
+}
+
+Digest hmac(const Salt& salt, const std::string& message) {
+  Digest digest{};
+  HMAC(EVP_sha256(), salt.data(), static_cast<int>(salt.size()),
+       reinterpret_cast<const unsigned char*>(message.data()), message.size(), digest.data(),
+       nullptr);
+  return digest;
+}
+
+/// Under the salt, as all of it may tell of a person.
+Result<Digest> content_of(const NewEvent& event, const Salt& salt) {
+  constexpr std::string_view json_type = "application/json";
+  const std::string_view type = event.content_type.empty() ? json_type : event.content_type;
+  std::string data = event.data;
+  if (type == json_type) {
+    Result<std::string> canonical = canonical_json(event.data);
+    if (!canonical)
+      return wrong("event " + decimal(event.id) + " cannot be signed: data " +
+                   canonical.error().message);
+    data = *std::move(canonical);
+  }
+  std::string bytes = "meridian/signed-event/1";
+  append_field(bytes, event.stream);
+  append_field(bytes, event.type);
+  append_field(bytes, type);
+  append_field(bytes, event.metadata);
+  append_field(bytes, data);
+  const Digest about =
+      event.subject.empty() ? Digest{} : hmac(salt, "meridian/signed-about/1" + event.subject);
+  bytes.append(reinterpret_cast<const char*>(about.data()), about.size());
+  return hmac(salt, bytes);
+}
+
+Result<SignedLines> checked(SignedLines lines) {
+  constexpr std::size_t head_size_max = 4'096;  // what signed_text() puts before them
+  if (lines.text.size() + head_size_max > text_size_max || lines.count > commands_max)
+    return wrong(
+        "a signed call holds 256 KiB of text, about a thousand commands: send it in parts");
+  return lines;
+}
+
 }  // namespace
 
 struct Signer::Key {
   std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>> handle;
 };
 
-Result<std::string> signed_text(const std::string& cell, const std::string& by, std::int64_t at_s,
-                                Kind kind, const std::vector<Packed>& commands) {
+Salt make_salt() {
+  Salt salt{};
+  fill_from_system(std::as_writable_bytes(std::span(salt)));
+  return salt;
+}
+
+Result<SignedLines> signed_lines(Kind kind, const std::vector<Packed>& commands) {
   const FieldNames& names = kind == Kind::account ? account_names : transfer_names;
-  const std::optional<std::string> uuid = uuid_of(cell);
-  if (!uuid) return wrong("ClientOptions::cell: '" + cell + "' is no UUID");
-  std::string text = "meridian-request 1\ncell " + *uuid + "\nby " + by + "\nat " +
-                     std::to_string(at_s) + "\ncommands " + std::to_string(commands.size()) + "\n";
+  SignedLines lines{1, commands.size(), {}};
   for (const Packed& command : commands) {
-    text += kind == Kind::account ? "account" : "transfer";
+    lines.text += kind == Kind::account ? "account" : "transfer";
     const std::byte* at = command.data();
     for (std::size_t i = 0; i < sizes.size(); at += sizes[i++]) {
       u128 value = 0;
       std::memcpy(&value, at, sizes[i]);
-      if (value != 0) text.append(" ").append(names[i]).append("=").append(decimal(value));
+      append_number(lines.text, names[i], value);
     }
-    text += '\n';
+    lines.text += '\n';
   }
-  if (text.size() > text_size_max || commands.size() > commands_max)
-    return wrong(
-        "a signed call holds 256 KiB of text, about a thousand transfers: send it in parts");
-  return text;
+  return checked(std::move(lines));
+}
+
+Result<SignedLines> signed_lines(const std::vector<NewEvent>& events,
+                                 const std::vector<Salt>& salts) {
+  SignedLines lines{2, events.size(), {}};
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const NewEvent& event = events[i];
+    const Result<Digest> content = content_of(event, salts[i]);
+    if (!content) return content.error();
+    lines.text += "event";
+    append_number(lines.text, "id", event.id);
+    append_number(lines.text, "expected", static_cast<u128>(event.expected));
+    if (event.expected == Expected::exact) append_number(lines.text, "revision", event.revision);
+    append_number(lines.text, "retention", event.retention);
+    append_number(lines.text, "classification", event.classification);
+    lines.text.append(" content=").append(hex(Bytes(*content))).append(1, '\n');
+  }
+  return checked(std::move(lines));
+}
+
+Result<std::string> signed_text(const std::string& cell, const std::string& by, std::int64_t at_s,
+                                const SignedLines& lines) {
+  const std::optional<std::string> uuid = uuid_of(cell);
+  if (!uuid) return wrong("ClientOptions::cell: '" + cell + "' is no UUID");
+  return "meridian-request " + std::to_string(lines.version) + "\ncell " + *uuid + "\nby " + by +
+         "\nat " + std::to_string(at_s) + "\ncommands " + std::to_string(lines.count) + "\n" +
+         lines.text;
 }
 
 Result<std::shared_ptr<const Signer>> Signer::create(const TlsOptions& tls) {
@@ -194,9 +283,9 @@ Result<std::shared_ptr<const Signer>> Signer::create(const TlsOptions& tls) {
   return std::shared_ptr<const Signer>(std::move(signer));
 }
 
-Result<std::string> Signer::sign(const std::string& cell, std::int64_t at_s, Kind kind,
-                                 const std::vector<Packed>& commands) const {
-  const Result<std::string> text = signed_text(cell, id_, at_s, kind, commands);
+Result<std::string> Signer::sign(const std::string& cell, std::int64_t at_s,
+                                 const SignedLines& lines) const {
+  const Result<std::string> text = signed_text(cell, id_, at_s, lines);
   if (!text) return text.error();
   const std::string input = header_ + '.' + base64url(*text);
   const Digesting context(EVP_MD_CTX_new());

@@ -4,6 +4,7 @@
 // Thread-safe. Cost: one signature, and O(commands).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -17,10 +18,28 @@ namespace meridian::client {
 
 inline constexpr const char* signature_key = "meridian-signature";
 
-/// The text that is signed. Errors: invalid_argument if it is too large, or `cell` is no UUID,
-/// which may lack its hyphens.
+/// Goes beside an event that is signed, and is sealed with it.
+using Salt = std::array<unsigned char, 32>;
+/// Of the system; it has to be one that nobody can guess.
+Salt make_salt();
+
+/// What is the same in every text of a request, whenever it is signed.
+struct SignedLines {
+  int version = 1;
+  std::size_t count = 0;
+  std::string text;
+};
+/// Errors: invalid_argument if they are too many or too large.
+Result<SignedLines> signed_lines(Kind kind, const std::vector<Packed>& commands);
+/// Each with its salt. Errors: the same; or data that is said to be JSON and is none that can be
+/// signed.
+Result<SignedLines> signed_lines(const std::vector<NewEvent>& events,
+                                 const std::vector<Salt>& salts);
+
+/// The text that is signed. Errors: invalid_argument if `cell` is no UUID, which may lack its
+/// hyphens.
 Result<std::string> signed_text(const std::string& cell, const std::string& by, std::int64_t at_s,
-                                Kind kind, const std::vector<Packed>& commands);
+                                const SignedLines& lines);
 
 class Signer {
  public:
@@ -28,8 +47,8 @@ class Signer {
   static Result<std::shared_ptr<const Signer>> create(const TlsOptions& tls);
 
   /// What goes along with the request, in gRPC's metadata. Errors: those of signed_text().
-  Result<std::string> sign(const std::string& cell, std::int64_t at_s, Kind kind,
-                           const std::vector<Packed>& commands) const;
+  Result<std::string> sign(const std::string& cell, std::int64_t at_s,
+                           const SignedLines& lines) const;
   const std::string& id() const { return id_; }
 
  private:

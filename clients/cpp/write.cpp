@@ -233,8 +233,8 @@ std::int64_t wall_s() { return static_cast<std::int64_t>(wall_ms() / 1'000); }
 /// One signature, made again when it has grown old: attempts follow one another.
 class Signed {
  public:
-  Signed(std::shared_ptr<Calls> calls, const Asked& batch)
-      : calls_(std::move(calls)), kind_(batch.kind), commands_(batch.packed) {}
+  Signed(std::shared_ptr<Calls> calls, SignedLines lines)
+      : calls_(std::move(calls)), lines_(std::move(lines)) {}
 
   Result<std::string> now() {
     constexpr std::int64_t old_s = 120;  // servers take it for 300 s
@@ -245,7 +245,7 @@ class Signed {
       return Error{Code::invalid_argument, "sign: ClientOptions::tls has no key that can sign"};
     if (calls_->options.cell.empty())
       return Error{Code::invalid_argument, "sign: ClientOptions::cell says which cell is meant"};
-    Result<std::string> made = signer->sign(calls_->options.cell, at_s, kind_, commands_);
+    Result<std::string> made = signer->sign(calls_->options.cell, at_s, lines_);
     if (!made) return made;
     at_s_ = at_s;
     return text_ = *made;
@@ -253,11 +253,21 @@ class Signed {
 
  private:
   const std::shared_ptr<Calls> calls_;
-  const Kind kind_;
-  const std::vector<Packed> commands_;
+  const SignedLines lines_;
   std::int64_t at_s_ = 0;
   std::string text_;
 };
+
+/// With the first signature made. Errors: those of signing.
+Result<Signing> start_signing(std::shared_ptr<Calls> calls, const Result<SignedLines>& lines) {
+  if (!lines) return lines.error();
+  const auto all = std::make_shared<Signed>(std::move(calls), *lines);
+  if (const Result<std::string> first = all->now(); !first) return first.error();
+  return Signing([all] {
+    const Result<std::string> signature = all->now();
+    return signature ? *signature : "not signed";  // which servers refuse
+  });
+}
 
 }  // namespace
 
@@ -268,30 +278,36 @@ void write_packed(const std::shared_ptr<Calls>& calls, Asked batch, Time end,
 
 void write_signed(const std::shared_ptr<Calls>& calls, Asked batch, Time end,
                   Callback<WriteResult> then) {
-  const auto all = std::make_shared<Signed>(calls, batch);
-  if (const Result<std::string> first = all->now(); !first)
-    return then(all_of(batch, State::not_done, first.error()));
-  write_batch(
-      calls, std::move(batch), end,
-      [all] {
-        const Result<std::string> signature = all->now();
-        return signature ? *signature : "not signed";  // which servers refuse
-      },
-      std::move(then));
+  Result<Signing> sign = start_signing(calls, signed_lines(batch.kind, batch.packed));
+  if (!sign) return then(all_of(batch, State::not_done, sign.error()));
+  write_batch(calls, std::move(batch), end, *std::move(sign), std::move(then));
 }
 
 void write_events(const std::shared_ptr<Calls>& calls, const std::vector<NewEvent>& events,
-                  Time end, Callback<WriteResult> then) {
+                  Time end, bool sign, Callback<WriteResult> then) {
   Asked batch{.kind = Kind::event, .ids = {}, .packed = {}};
   v1::AppendRequest request;
+  std::vector<Salt> salts;  // once: whatever is sent again is the same
   for (const NewEvent& event : events) {
     batch.ids.push_back(event.id);
-    fill(event, *request.add_events());
+    v1::NewEvent& message = *request.add_events();
+    fill(event, message);
+    if (!sign) continue;
+    const Salt& salt = salts.emplace_back(make_salt());
+    message.set_signature_salt(salt.data(), salt.size());
+  }
+  Signing signing;
+  if (sign) {
+    Result<Signing> started = start_signing(calls, signed_lines(events, salts));
+    if (!started) return then(all_of(batch, State::not_done, started.error()));
+    signing = *std::move(started);
   }
   const auto write = std::make_shared<Write>(calls, std::move(batch), end, std::move(then));
   write->run<v1::CreateReply>(
       std::move(request),
-      [](const Endpoint& to, auto* context, const auto* question, auto* reply, auto answered) {
+      [signing = std::move(signing)](const Endpoint& to, auto* context, const auto* question,
+                                     auto* reply, auto answered) {
+        if (signing) context->AddMetadata(signature_key, signing());
         to.streams->async()->Append(context, question, reply, std::move(answered));
       });
 }

@@ -17,7 +17,7 @@ void write_signed(const std::shared_ptr<Calls>& calls, Asked batch, Time end,
                   Callback<WriteResult> then);
 /// Events with their ids; at least one.
 void write_events(const std::shared_ptr<Calls>& calls, const std::vector<NewEvent>& events,
-                  Time end, Callback<WriteResult> then);
+                  Time end, bool sign, Callback<WriteResult> then);
 /// Client::resolve.
 void resolve_unknown(const std::shared_ptr<Calls>& calls, const Unknown& unknown, Time end,
                      Callback<WriteResult> then);

@@ -38,9 +38,9 @@ class Person:
         self.context.check_hostname, self.context.verify_mode = False, ssl.CERT_NONE
         self.context.load_cert_chain(directory / "identity.pem")
 
-    def sign(self, cell, by, lines, at=None):
+    def sign(self, cell, by, lines, at=None, version=1, domain=DOMAIN):
         at = int(time.time()) if at is None else at
-        text = (f"meridian-request 1\ncell {cell}\nby spiffe://{DOMAIN}{by}\nat {at}\ncommands {len(lines)}\n"
+        text = (f"meridian-request {version}\ncell {cell}\nby spiffe://{domain}{by}\nat {at}\ncommands {len(lines)}\n"
                 + "".join(line + "\n" for line in lines))
         header = b64url(json.dumps({"alg": "ES256", "x5c": ["".join(one.split()) for one in self.certificates]})
                         .encode())
@@ -234,7 +234,7 @@ def check_library(scene, served, cell, client_load):
                           capture_output=True, text=True, timeout=60)
     ends = [line.split()[1] for line in done.stdout.splitlines() if not line.startswith("asked")]
     check(done.returncode == 0 and ends and set(ends) == {"done"}, f"{done.returncode} {set(ends)} {done.stderr}")
-    print(f"the library signed {len(ends)} transfers")
+    print(f"the library signed an event and {len(ends)} transfers")
     return len(ends)
 
 
@@ -259,7 +259,9 @@ def test(binary, work):
           report["client_signed_unread"] == 0, report)
     report = verify(binary, scene.data(other))
     check(report["sound"] and report["client_signed_unread"] == 0, report)
-    check(report["client_signed_records"] == by_library + (2 if by_library else 0), f"{by_library} {report}")
+    # two accounts and an event more
+    check(report["client_signed_records"] == by_library + (3 if by_library else 0), f"{by_library} {report}")
+    check(report["client_signed_contents"] == (1 if by_library else 0), report)
     print("after kill -9 and offline all of it is there")
 
 

@@ -2,7 +2,7 @@
 //   client_load SECONDS IDENTITY[@CELL] HOST:PORT [HOST:PORT...]
 // Four chains of calls move 1 from account 1 to account 2, ten transfers a call, with a deadline
 // short enough that some end unknown, and then ask until it is known. With a CELL all of it is
-// signed, and the accounts require it. One line per transfer: "ID
+// signed, an event before it too, and the accounts require it. One line per transfer: "ID
 // STATE". Between them account 2 is read, whose balance must never go back. The last line: "asked
 // N". Ends with 1 if anything is wrong.
 #include <atomic>
@@ -43,6 +43,16 @@ bool open_accounts(client::Client& cell, bool sign) {
   for (const client::CommandEnd& end : made.commands)
     if (end.state != client::State::done) return false;
   return true;
+}
+
+bool append_signed(client::Client& cell) {
+  client::NewEvent event;
+  event.stream = "load-1";
+  event.type = "began";
+  event.data = R"({ "who": "Ada Example", "what": [1.50, "\u00e9"] })";
+  event.subject = "Ada Example";
+  const client::WriteResult made = cell.append_events({event}, {.sign = true});
+  return made.commands.size() == 1 && made.commands[0].state == client::State::done;
 }
 
 class Load {
@@ -149,6 +159,10 @@ int main(int count, char** arguments) {
   }
   if (!open_accounts(**made, sign)) {
     std::fprintf(stderr, "the accounts cannot be made\n");
+    return 1;
+  }
+  if (sign && !append_signed(**made)) {
+    std::fprintf(stderr, "the event cannot be appended\n");
     return 1;
   }
   return Load(**made, end, sign).run() ? 0 : 1;

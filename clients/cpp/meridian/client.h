@@ -57,7 +57,9 @@ struct ClientOptions {
 struct WriteOptions {
   std::chrono::milliseconds timeout{30'000};
   /// Sign it with the key of ClientOptions::tls, so that the cell keeps evidence of it; accounts
-  /// may require that. Of accounts and transfers, about a thousand in one call.
+  /// may require that. About a thousand commands in one call. What an event holds is signed under
+  /// a salt that is sealed with it, so that a person in it can still be forgotten; its data, if it
+  /// is JSON, must not have a name twice or nest deeper than 32 levels.
   bool sign = false;
 };
 struct ReadOptions {
