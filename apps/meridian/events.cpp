@@ -1,11 +1,15 @@
 #include <fmt/format.h>
 
+#include <array>
+
 #include "api/convert.h"
+#include "door/signed_event.h"
 #include "files.h"
 #include "ids.h"
 #include "ledger/describe.h"
 #include "names.h"
 #include "output.h"
+#include "request_signer.h"
 #include "run_with.h"
 
 namespace meridian::app {
@@ -16,7 +20,7 @@ struct AppendOptions {
   ClientOptions client;
   std::string stream, type, data, file, metadata, subject, id, expect = "any";
   std::uint32_t retention = 0;
-  bool bytes = false;
+  bool bytes = false, sign = false;
   bool json = false;
 };
 struct ReadOptions {
@@ -72,11 +76,20 @@ Result<Exit> run_append(Client& client, const AppendOptions& options) {
     report(expected.error());
     return Exit::usage;
   }
+  if (options.sign) {
+    std::array<Byte, 32> salt{};
+    entropy->fill(salt);
+    event.set_signature_salt(salt.data(), salt.size());
+    const door::EventDraft draft = TRY(api::parse_event(event, "event"));
+    const door::SignedEvent meant = TRY(door::signed_event(draft));
+    TRY(sign_calls(client, {meant}));
+  }
   const v1::CommandResult result = TRY(write_one(
       client, *client.streams, &v1::Streams::Stub::Append, request, v1::OutcomeRequest::EVENT, id));
   if (options.json) {
     OrderedJson out = json_of(result);
     out["event_id"] = to_decimal(id);
+    out["signed"] = options.sign;
     print_json(out);
   } else if (is_created_or_exists(result)) {
     print_line(fmt::format("event {}: {} as revision {} of '{}', record {}", to_decimal(id),
@@ -191,9 +204,10 @@ void add_events(CLI::App& app, Invocation& invocation) {
   appending
       .add_option("--expect", append->expect, "any, none, exists, or the stream's last revision")
       ->capture_default_str();
+  add_sign_option(appending, append->sign);
   appending.add_flag("--json", append->json, "Print the result as JSON");
   appending.footer(
-      "Example: meridian append order-17 placed '{\"total\": 100}' --subject 'Ada Example'");
+      "Example: meridian append order-17 placed '{\"total\": 100}' --subject 'Ada Example' --sign");
   on_call(appending, invocation, append, run_append);
 
   auto read = std::make_shared<ReadOptions>();

@@ -15,6 +15,7 @@
 #include "output.h"
 #include "receipt_file.h"
 #include "run_with.h"
+#include "signed_content.h"
 
 namespace meridian::app {
 
@@ -25,17 +26,64 @@ constexpr std::uint64_t journal_size_max = std::uint64_t{1} << 30;
 
 struct GetOptions {
   ClientOptions client;
-  std::string transfer, account, output;
+  std::string transfer, account, event, output, stream, content;
   std::optional<std::uint64_t> record;
 };
 struct ShowOptions {
   std::string file;
 };
 struct VerifyOptions {
-  std::string file, receipt, policy, journal;
+  std::string file, receipt, policy, journal, content;
+  std::optional<std::string> about;
   std::vector<std::string> bundles;
   bool json = false;
 };
+
+/// Where an event stands: its record, and its revision.
+struct Where {
+  std::uint64_t record = 0, revision = 0;
+};
+Result<Where> find_event(Client& client, const GetOptions& options) {
+  if (options.record) {
+    v1::RecordRequest request;
+    request.set_record_index(*options.record);
+    const v1::RecordReply reply =
+        TRY(client.call(*client.proofs, &v1::Proofs::Stub::Record, request));
+    const ledger::Header header = TRY(ledger::Header::decode(as_bytes(reply.header())));
+    const auto* body = std::get_if<ledger::EventBody>(&header.body);
+    if (body != nullptr && header.outcome == ledger::Outcome::created)
+      return Where{*options.record, body->revision};
+  } else if (!options.event.empty()) {
+    const u128 id = TRY(parse_id(options.event, "--event"));
+    const std::optional<v1::CommandResult> known =
+        TRY(client.outcome(v1::OutcomeRequest::EVENT, id));
+    if (known && is_created_or_exists(*known))
+      return Where{known->record_index(), known->revision()};
+  }
+  return fail(Code::invalid_argument, "--content: is of events that were appended");
+}
+
+/// As whoever may read the event: where everything may be read by its record, else by its stream.
+Status get_content(Client& client, const GetOptions& options) {
+  const Where where = TRY(find_event(client, options));
+  v1::ReadRequest request;
+  if (options.stream.empty())
+    request.set_all(true);
+  else
+    request.set_stream(options.stream);
+  request.set_position(options.stream.empty() ? where.record : where.revision);
+  request.set_limit(1);
+  const v1::ReadReply reply = TRY(client.call(*client.streams, &v1::Streams::Stub::Read, request));
+  if (reply.events_size() != 1 || reply.events(0).record_index() != where.record)
+    return fail(Code::not_found, fmt::format("record {} is not in that stream", where.record));
+  TRY(write_output(options.content, format_signed_content(reply.events(0))));
+  const bool gone = is_gone(reply.events(0));
+  fmt::print(stderr, "meridian: {}: {}\n", options.content,
+             gone ? "a part of the event is gone, so what it held cannot be compared with what was "
+                    "signed"
+                  : "what the event holds, to be read by whoever has the file");
+  return {};
+}
 
 Result<Exit> run_get(Client& client, const GetOptions& options) {
   v1::ReceiptRequest request;
@@ -43,9 +91,12 @@ Result<Exit> run_get(Client& client, const GetOptions& options) {
     request.set_transfer_id(api::format_u128(TRY(parse_id(options.transfer, "--transfer"))));
   if (!options.account.empty())
     request.set_account_id(api::format_u128(TRY(parse_id(options.account, "--account"))));
+  if (!options.event.empty())
+    request.set_event_id(api::format_u128(TRY(parse_id(options.event, "--event"))));
   if (options.record) request.set_record_index(*options.record);
   const v1::SignatureReply reply =
       TRY(client.call(*client.proofs, &v1::Proofs::Stub::Signature, request));
+  if (!options.content.empty()) TRY(get_content(client, options));
   if (options.output.empty() || options.output == "-") {
     print_line(reply.jws());
     return Exit::ok;
@@ -108,12 +159,45 @@ Status check_journal(const std::string& file, const mesh::Certificate& leaf,
                   who.id.trust_domain, leaf.serial()));
 }
 
+/// What is known of what an event holds.
+enum class Content : std::uint8_t { none, not_looked_at, same, gone };
+std::string_view name(Content content) {
+  switch (content) {
+    case Content::none: return "in the text";
+    case Content::not_looked_at: return "not looked at";
+    case Content::same: return "same";
+    case Content::gone: return "gone";
+  }
+  return {};
+}
+
+Result<Content> judge_content(const VerifyOptions& options, const door::SignedRequest& request,
+                              const ledger::Header& header) {
+  if (header.kind != ledger::CommandKind::append_event) return Content::none;
+  if (options.content.empty()) return Content::not_looked_at;
+  const std::string text = TRY(read_input(options.content, evidence_size_max));
+  const Result<SignedContentFile> file = parse_signed_content(text);
+  if (!file) return with_context(file.error(), options.content);
+  if (file->event_id != ledger::command_id(header))
+    return fail(Code::invalid_argument, fmt::format("{}: is of another event, {}", options.content,
+                                                    to_decimal(file->event_id)));
+  if (file->event.forgotten) return Content::gone;
+  const Status same = door::check_signed_content(request, header, file->event);
+  if (!same) return with_context(same.error(), options.content);
+  if (options.about && door::signed_about(file->event.signature->salt, *options.about) !=
+                           file->event.signature->about.front())
+    return fail(Code::permission_denied,
+                "the client signed that the event is about somebody else than --about names");
+  return Content::same;
+}
+
 struct Judged {
   JudgedReceipt receipt;
   mesh::SignedJws jws;
   door::SignedRequest request;
   mesh::PeerIdentity who;
   std::vector<std::string> bundles;
+  Content content;
 };
 
 /// Digest in the header <-> evidence <-> certificate <-> trust bundle, as of the record's time.
@@ -140,20 +224,17 @@ Result<Judged> judge(const VerifyOptions& options) {
                 fmt::format("the text says that {} signs, and the certificate is of {}", request.by,
                             mesh::format_spiffe_id(who->id)));
   TRY(door::check_signed_record(request, header));
+  const Content content = TRY(judge_content(options, request, header));
   if (!options.journal.empty()) TRY(check_journal(options.journal, jws.chain[0], *who));
-  return Judged{std::move(receipt), std::move(jws), std::move(request), *std::move(who),
-                std::move(bundles.digests)};
+  return Judged{std::move(receipt),         std::move(jws), std::move(request), *std::move(who),
+                std::move(bundles.digests), content};
 }
 
 /// Of the commands of the request, the one that the record is of.
 std::string line_of(const Judged& judged) {
-  const u128 id = ledger::command_id(judged.receipt.header);
-  const bool is_account = judged.receipt.header.kind == ledger::CommandKind::create_account;
-  for (const door::SignedCommand& command : judged.request.commands)
-    if (std::visit([](const auto& one) { return one.id; }, command) == id &&
-        std::holds_alternative<ledger::Account>(command) == is_account)
-      return door::format_signed_command(command);
-  return {};
+  const door::SignedCommand* command =
+      door::find_signed_command(judged.request, judged.receipt.header);
+  return command != nullptr ? door::format_signed_command(*command) : std::string();
 }
 
 Result<Exit> run_verify(const VerifyOptions& options) {
@@ -169,6 +250,7 @@ Result<Exit> run_verify(const VerifyOptions& options) {
     out["record_index"] = std::to_string(raw(header.record_index));
     out["time"] = ledger::iso_time(header.time);
     out["command"] = line_of(*judged);
+    out["content"] = name(judged->content);
     out["commands"] = judged->request.commands.size();
     out["serial"] = leaf.serial();
     out["bundles"] = judged->bundles;
@@ -180,6 +262,15 @@ Result<Exit> run_verify(const VerifyOptions& options) {
   print_line(fmt::format("valid: {} signed this at {}", judged->request.by,
                          iso_seconds(judged->request.at_s)));
   print_line("  " + line_of(*judged));
+  if (judged->content == Content::same)
+    print_line(fmt::format("what {} holds is what was signed", options.content));
+  if (judged->content == Content::gone)
+    print_line(
+        "what the event held can no longer be checked: a person in it was forgotten, or it was not "
+        "for who asked,\nand the salt went with that. the signature is good: this event was "
+        "signed");
+  if (judged->content == Content::not_looked_at)
+    print_line("not looked at: what the event holds (--content, by `evidence get --content`)");
   print_line(fmt::format("as one of {} commands; it is record {}, of {}, {}",
                          judged->request.commands.size(), raw(header.record_index),
                          ledger::iso_time(header.time), outcome_name(header.kind, header.outcome)));
@@ -208,10 +299,20 @@ void add_evidence(CLI::App& app, Invocation& invocation) {
   CLI::Option_group& which = *getting.add_option_group("which", "The record, one of");
   which.add_option("--transfer", get->transfer, "The one that made this transfer")->check(check_id);
   which.add_option("--account", get->account, "The one that made this account")->check(check_id);
+  which.add_option("--event", get->event, "The one that appended this event")->check(check_id);
   which.add_option("--record", get->record, "By its index");
   which.require_option(1);
   getting.add_option("-o,--output", get->output, "File to write; stdout if not given");
-  getting.footer("Example: meridian evidence get --transfer 77 -o paid.jws");
+  getting.add_option(
+      "--content", get->content,
+      "Of an event: another file, for what it holds and the salt it was signed with");
+  getting.add_option("--stream", get->stream,
+                     "Its stream, for who may not read all: needed by --content then");
+  add_purpose_option(getting, get->client);
+  getting.footer(
+      "Examples:\n"
+      "  meridian evidence get --transfer 77 -o paid.jws\n"
+      "  meridian evidence get --event 78 -o visit.jws --content visit.json --stream patient-17");
   on_call(getting, invocation, get, run_get);
 
   auto show = std::make_shared<ShowOptions>();
@@ -231,6 +332,11 @@ void add_evidence(CLI::App& app, Invocation& invocation) {
                   "bundles/earlier/ of an identity)")
       ->required();
   verifying.add_option("--journal", verify->journal, "Issuance journal of that region's authority");
+  CLI::Option* content = verifying.add_option(
+      "--content", verify->content, "Of an event: what it holds, as `get --content` wrote it");
+  verifying
+      .add_option("--about", verify->about, "A person: whether it is about them, as it was signed")
+      ->needs(content);
   verifying.add_flag("--json", verify->json, "Print JSON");
   verifying.footer(
       "Needs no server. Checks that the record's header names this signature, that the key of its\n"
