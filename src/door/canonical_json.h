@@ -2,7 +2,7 @@
 // together again and still be compared (docs/formats/signature.md).
 //
 // As RFC 8785, but for two things: numbers stay as they were written, as no digit of them may be
-// lost, and names are ordered by the bytes of their UTF-8. Pure. Cost: about 20 ns per byte.
+// lost, and names are ordered by the bytes of their UTF-8. Pure. Cost: about 7 ns per byte.
 #pragma once
 
 #include <string>
