@@ -9,8 +9,8 @@
 
 namespace meridian::client {
 
-/// Errors: invalid_argument for what is no JSON, nests deeper than 32 levels, or has a name twice
-/// in an object. Whether it is UTF-8 is for the server to look at.
+/// Errors: invalid_argument for what is no JSON in UTF-8, nests deeper than 32 levels, or has a
+/// name twice in an object.
 Result<std::string> canonical_json(std::string_view text);
 
 }  // namespace meridian::client
