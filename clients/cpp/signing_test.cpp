@@ -93,7 +93,7 @@ TEST_F(SigningTest, of_an_event_it_is_the_one_that_servers_make) {
   EXPECT_NE(make_salt(), make_salt());
   const auto refused = signed_lines({event}, {make_salt()});
   ASSERT_FALSE(refused.has_value());
-  EXPECT_EQ(refused.error().message, "event 77 cannot be signed: data is no JSON");
+  EXPECT_EQ(refused.error().message, "event 77 cannot be signed: data is no JSON in UTF-8");
 }
 
 TEST_F(SigningTest, json_has_the_canonical_text_that_it_has_for_servers) {
