@@ -56,7 +56,8 @@ TEST(HandshakePace, origins_are_bounded_and_those_of_before_are_forgotten) {
 TEST(HandshakePace, random_comings_match_a_bucket_of_fractions) {
   std::mt19937_64 random(7);
   HandshakePace pace;
-  constexpr double period = 1'000 / HandshakePace::per_second;   // ms
+  constexpr int whole_ms = 1'000 / HandshakePace::per_second;
+  constexpr double period = whole_ms;
   std::map<std::string, std::pair<double, std::uint64_t>> used;  // of each, and when
   std::uint64_t ms = 0;
   int refused = 0;
