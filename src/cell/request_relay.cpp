@@ -152,12 +152,14 @@ void RequestRelay::order(std::uint64_t from, const std::string& region,
 void RequestRelay::propose(std::uint64_t from, std::uint64_t number,
                            std::unique_ptr<ledger::Request> request) {
   request->only_in_term = parts_.table.makes_in();  // 0: readings, under no key of a person
-  parts_.submit(std::move(request), [this, from, number, alive = lifetime_.token()](
-                                        const Result<replica::Answer>& ordered) {
-    parts_.executor.post([this, from, number, alive, ordered] {
-      if (*alive) answer(from, number, ordered);
-    });
-  });
+  // The answer may come when this is gone.
+  parts_.submit(std::move(request),
+                [this, &executor = parts_.executor, from, number,
+                 alive = lifetime_.token()](const Result<replica::Answer>& ordered) {
+                  executor.post([this, from, number, alive, ordered] {
+                    if (*alive) answer(from, number, ordered);
+                  });
+                });
 }
 
 void RequestRelay::answer(std::uint64_t to, std::uint64_t number,

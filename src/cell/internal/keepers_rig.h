@@ -34,6 +34,7 @@ class Keepers {
     std::unique_ptr<door::Door> door;
     std::unique_ptr<KeyCustodian> custodian;
     std::uint64_t stored = 0;  ///< Of log_.
+    int life = 0;              ///< How often it was started.
     bool is_up = false, is_cut_off = false;
     bool is_damaged = false;  ///< Its records cannot be read.
   };
@@ -134,6 +135,10 @@ class Keepers {
   }
   storage::KeyStore::Io key_io(Member& one) { return key_io_of(*one.disk, world); }
   KeyParts parts_of(std::uint64_t id);
+  bool is_in(std::uint64_t id, int life) const {
+    return members.at(id).is_up && members.at(id).life == life;
+  }
+  replica::Replica::Answered while_in_life(std::uint64_t id, replica::Replica::Answered answered);
   void order(std::uint64_t from, const ledger::Request& request,
              const replica::Replica::Answered& answered);
   void deliver(std::uint64_t to);
@@ -174,6 +179,7 @@ inline void Keepers::start(std::uint64_t id) {
     custodian->missing(missing, std::move(go_on));
   });
   one.is_up = true;
+  ++one.life;
   one.custodian->start();
   deliver(id);
 }
@@ -198,15 +204,17 @@ inline KeyParts Keepers::parts_of(std::uint64_t id) {
   parts.leadership = [this, id] { return leadership_of(id); };
   parts.group = [this](const auto& ready) { ready(group); };
   parts.catch_up = [this, id](std::function<void(Status)> ready) {
-    wire_->post_after(some_time(), [this, id, ready = std::move(ready)] {
-      deliver(id);
-      ready({});
-    });
+    wire_->post_after(some_time(),
+                      [this, id, life = members.at(id).life, ready = std::move(ready)] {
+                        if (!is_in(id, life)) return;
+                        deliver(id);
+                        ready({});
+                      });
   };
   parts.submit = [this, id](std::unique_ptr<ledger::Request> request,
-                            replica::Replica::Answered answered) {
+                            const replica::Replica::Answered& answered) {
     auto shared = std::shared_ptr<ledger::Request>(std::move(request));
-    wire_->post_after(some_time(), [this, id, shared, answered = std::move(answered)] {
+    wire_->post_after(some_time(), [this, id, shared, answered = while_in_life(id, answered)] {
       order(id, *shared, answered);
     });
   };
@@ -240,6 +248,15 @@ inline KeyParts Keepers::parts_of(std::uint64_t id) {
   parts.notice = [this](const std::string& line) { notices.push_back(line); };
   parts.fatal = [this](const Error& error) { fatal.push_back(error.message); };
   return parts;
+}
+
+/// Who was started anew does not wait for what the life before it asked.
+inline replica::Replica::Answered Keepers::while_in_life(std::uint64_t id,
+                                                         replica::Replica::Answered answered) {
+  return [this, id, life = members.at(id).life,
+          answered = std::move(answered)](Result<replica::Answer> answer) {
+    if (is_in(id, life)) answered(std::move(answer));
+  };
 }
 
 /// What consensus does, with the outcome of what a leader that fell had proposed left open.
@@ -365,8 +382,9 @@ inline void Keepers::submit_own(std::uint64_t at, door::EventDraft event,
     if (!leadership_of(at).is_ours)
       return members.at(at).custodian->hand_over(std::move(*made), answered);
     const std::shared_ptr<ledger::Request> request = std::move(*made);
-    wire_->post_after(some_time(),
-                      [this, at, request, answered] { order(at, *request, answered); });
+    wire_->post_after(some_time(), [this, at, request, answered = while_in_life(at, answered)] {
+      order(at, *request, answered);
+    });
   });
 }
 
