@@ -87,11 +87,6 @@ bool is_fact_kept(const std::string& meant, const std::string& recorded) {
   return meant.empty() || meant == recorded;
 }
 
-Error differs(std::string_view what) {
-  return {Code::permission_denied,
-          fmt::format("the client signed something else than was recorded: {}", what)};
-}
-
 Result<crypto::Digest> salt_of(const EventDraft& draft) {
   crypto::Digest salt{};
   const Buffer& given = draft.signature_salt;
@@ -215,16 +210,21 @@ Result<Buffer> signed_parts(const EventDraft& draft) {
   return parts;
 }
 
+Error signed_otherwise(std::string_view what) {
+  return {Code::permission_denied,
+          fmt::format("the client signed something else than was recorded: {}", what)};
+}
+
 Status check_signed_event(const SignedEvent& meant, const ledger::Header& header) {
   const auto& body = std::get<ledger::EventBody>(header.body);
   if (body.expected != meant.expected || body.expected_revision != meant.revision)
-    return differs("another expected revision");
+    return signed_otherwise("another expected revision");
   if (((body.flags & ledger::event_flag_linked) != 0) != meant.linked)
-    return differs("another `linked`");
-  if (header.retention != meant.retention) return differs("another retention class");
+    return signed_otherwise("another `linked`");
+  if (header.retention != meant.retention) return signed_otherwise("another retention class");
   // A schema may say what the client left out.
   if (meant.classification != 0 && header.classification != meant.classification)
-    return differs("another classification");
+    return signed_otherwise("another classification");
   ledger::Facts facts;
   if (!header.facts.empty()) facts = TRY(ledger::Facts::decode(header.facts));
   const bool are_facts_kept = is_fact_kept(meant.facts.country, facts.country) &&
@@ -232,7 +232,7 @@ Status check_signed_event(const SignedEvent& meant, const ledger::Header& header
                               is_fact_kept(meant.facts.purpose, facts.purpose) &&
                               meant.facts.screening_list == facts.screening_list &&
                               meant.facts.screening_verdict == facts.screening_verdict;
-  return are_facts_kept ? Status() : differs("other facts");
+  return are_facts_kept ? Status() : signed_otherwise("other facts");
 }
 
 Status check_signed_content(const SignedEvent& meant, const OpenedEvent& opened) {
@@ -242,13 +242,13 @@ Status check_signed_content(const SignedEvent& meant, const OpenedEvent& opened)
         return one.forgotten || one.withheld;
       }))
     return fail(Code::not_found, "a part of the event is gone, and the salt with it");
-  if (!opened.signature) return differs("an event without a salt");
+  if (!opened.signature) return signed_otherwise("an event without a salt");
   SignedContent content{opened.stream, opened.type, opened.content_type,    opened.metadata,
                         opened.data,   {},          opened.signature->about};
   for (std::size_t i = 1; i < opened.compartments.size(); ++i)
     content.more.push_back({opened.compartments[i].retention, opened.compartments[i].content});
   const Result<crypto::Digest> digest = signed_content(opened.signature->salt, content);
-  if (!digest || *digest != meant.content) return differs("an event with another content");
+  if (!digest || *digest != meant.content) return signed_otherwise("an event with another content");
   return {};
 }
 

@@ -64,6 +64,8 @@ Result<SignedEvent> signed_event(const EventDraft& draft);
 /// signed. Errors: invalid_argument.
 Result<Buffer> signed_parts(const EventDraft& draft);
 
+/// "the client signed something else than was recorded: what".
+Error signed_otherwise(std::string_view what);
 /// That `meant` asks for the event of `header`, but for its content. Errors: permission_denied.
 Status check_signed_event(const SignedEvent& meant, const ledger::Header& header);
 /// That `opened` is the content that was signed. Errors: permission_denied; not_found if that

@@ -181,11 +181,6 @@ Result<SignedRequest> parse_lines(std::string_view rest) {
   return request;
 }
 
-Error differs(std::string_view what) {
-  return {Code::permission_denied,
-          fmt::format("the client signed something else than was recorded: {}", what)};
-}
-
 ledger::CommandKind kind_of(const SignedCommand& command) {
   if (std::holds_alternative<ledger::Account>(command)) return ledger::CommandKind::create_account;
   if (std::holds_alternative<SignedEvent>(command)) return ledger::CommandKind::append_event;
@@ -198,7 +193,7 @@ u128 id_of(const SignedCommand& command) {
 Status check_account(const ledger::Account& meant, const ledger::Header& header) {
   ledger::Account made = std::get<ledger::AccountBody>(header.body).account;
   made.timestamp = header.imported_time;
-  return made == meant ? Status() : differs("another account");
+  return made == meant ? Status() : signed_otherwise("another account");
 }
 
 Status check_transfer(ledger::Transfer meant, const ledger::Header& header) {
@@ -216,7 +211,7 @@ Status check_transfer(ledger::Transfer meant, const ledger::Header& header) {
     if (meant.ledger == 0) meant.ledger = made.ledger;
     if (meant.code == 0) meant.code = made.code;
   }
-  return made == meant ? Status() : differs("another transfer");
+  return made == meant ? Status() : signed_otherwise("another transfer");
 }
 
 /// Of the same kind as the record, and with its id.
@@ -306,13 +301,13 @@ std::vector<CommandDraft> to_drafts(const std::vector<SignedCommand>& commands) 
 }
 
 Status check_signed_record(const SignedRequest& request, const ledger::Header& header) {
-  if (request.cell != header.cell) return differs("a request to another cell");
+  if (request.cell != header.cell) return signed_otherwise("a request to another cell");
   const auto recorded_s = static_cast<std::int64_t>(header.time / 1'000'000'000);
   const std::int64_t off = recorded_s - request.at_s;
   if (off > signed_at_leeway_s || off < -signed_at_leeway_s)
-    return differs(fmt::format("it was signed {} s {} the record", off < 0 ? -off : off,
-                               off < 0 ? "after" : "before"));
-  Status found = differs("it has no such command");
+    return signed_otherwise(fmt::format("it was signed {} s {} the record", off < 0 ? -off : off,
+                                        off < 0 ? "after" : "before"));
+  Status found = signed_otherwise("it has no such command");
   for (const SignedCommand& command : request.commands) {
     if (kind_of(command) != header.kind || id_of(command) != ledger::command_id(header)) continue;
     // An id may stand there twice, and is recorded twice.
@@ -324,7 +319,7 @@ Status check_signed_record(const SignedRequest& request, const ledger::Header& h
 
 Status check_signed_content(const SignedRequest& request, const ledger::Header& header,
                             const OpenedEvent& opened) {
-  Status found = differs("it has no such command");
+  Status found = signed_otherwise("it has no such command");
   for (const SignedCommand& command : request.commands) {
     const auto* event = std::get_if<SignedEvent>(&command);
     if (event == nullptr || event->id != ledger::command_id(header)) continue;
