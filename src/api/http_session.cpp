@@ -76,7 +76,7 @@ class Session final : public HttpSession {
     wait_for_first_record({self(), &stream_.socket()}, [this](bool came) {
       deadline_.cancel();
       if (!came || closed_) return close();
-      if (!shared_->pace.begin(origin(), shared_->clock->monotonic())) {
+      if (!shared_->strangers.may_begin(stranger_, shared_->clock->monotonic())) {
         shared_->parts.calls.came_too_often();
         return close();
       }
@@ -92,7 +92,7 @@ class Session final : public HttpSession {
       if (error || self->closed_) return self->close();
       Result<mesh::PeerIdentity> peer = mesh::peer_of(self->stream_.tls());
       if (!peer) return self->close();
-      self->shared_->pace.give_back(self->origin());
+      self->shared_->strangers.met(self->stranger_);
       self->end_handshake();
       self->caller_ = std::make_shared<const Caller>(std::move(*peer));
       self->read_header();
@@ -419,8 +419,6 @@ class Session final : public HttpSession {
                            origin_of(stream_.socket().remote_endpoint(ignored).address()));
     shared_->in_handshake.emplace(stranger_, this);
   }
-  /// While the handshake goes on.
-  const std::string& origin() const { return *shared_->strangers.origin_of(stranger_); }
   void end_handshake() {
     shared_->strangers.remove(stranger_);
     shared_->in_handshake.erase(stranger_);

@@ -16,8 +16,7 @@ void PortWatch::add(Strangers::Id id, const std::string& origin, const std::stri
 
 bool PortWatch::may_begin(Strangers::Id id, io::MonotonicTime now) {
   const std::lock_guard lock(mutex_);
-  const std::string* origin = strangers_.origin_of(id);
-  return origin != nullptr && pace_.begin(*origin, now);
+  return strangers_.may_begin(id, now);
 }
 
 void PortWatch::remove(Strangers::Id id) {
@@ -34,8 +33,9 @@ void PortWatch::met(const std::string& peer_name) {
   const std::lock_guard lock(mutex_);
   const auto found = ids_.find(peer_name);
   if (found == ids_.end()) return;
-  if (const std::string* origin = strangers_.origin_of(found->second)) pace_.give_back(*origin);
-  erase(found->second);
+  const Strangers::Id id = found->second;
+  strangers_.met(id);
+  erase(id);
 }
 
 void PortWatch::erase(Strangers::Id id) {

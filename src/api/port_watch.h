@@ -10,7 +10,6 @@
 #include <string>
 #include <string_view>
 
-#include "api/handshake_pace.h"
 #include "api/strangers.h"
 
 namespace meridian::api {
@@ -21,7 +20,7 @@ std::string grpc_peer_name(const std::string& address, bool is_ipv6, unsigned po
 class PortWatch {
  public:
   void add(Strangers::Id id, const std::string& origin, const std::string& peer_name);
-  /// False: where it comes from begins too many (handshake_pace.h), or it is watched no more.
+  /// As Strangers has it.
   bool may_begin(Strangers::Id id, io::MonotonicTime now);
   void remove(Strangers::Id id);
   std::size_t size() const { return size_.load(std::memory_order_relaxed); }
@@ -36,7 +35,6 @@ class PortWatch {
 
   mutable std::mutex mutex_;
   Strangers strangers_;
-  HandshakePace pace_;
   std::map<std::string, Strangers::Id> ids_;
   std::map<Strangers::Id, std::string> names_;
   std::atomic<std::size_t> size_ = 0;

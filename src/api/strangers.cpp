@@ -19,9 +19,16 @@ void Strangers::remove(Id id) {
   origins_.erase(found);
 }
 
-const std::string* Strangers::origin_of(Id id) const {
+bool Strangers::may_begin(Id id, io::MonotonicTime now) {
   const auto found = origins_.find(id);
-  return found == origins_.end() ? nullptr : &found->second;
+  return found != origins_.end() && pace_.begin(found->second, now);
+}
+
+void Strangers::met(Id id) {
+  const auto found = origins_.find(id);
+  if (found == origins_.end()) return;
+  pace_.give_back(found->second);
+  remove(id);
 }
 
 std::optional<Strangers::Id> Strangers::victim() const {

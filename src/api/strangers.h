@@ -1,6 +1,8 @@
 // Connections whose caller has not shown yet who they are, and which of them goes when there are
 // too many: the oldest of the origin that has most. So whoever floods a port pushes out their own.
 //
+// Their handshakes begin at the pace of where they come from (handshake_pace.h).
+//
 // Pure; one thread. Cost: victim() looks at each origin.
 #pragma once
 
@@ -11,6 +13,8 @@
 #include <set>
 #include <string>
 
+#include "api/handshake_pace.h"
+
 namespace meridian::api {
 
 class Strangers {
@@ -18,8 +22,11 @@ class Strangers {
   /// Greater is newer. Asserts that it is not there yet.
   using Id = std::uint64_t;
   void add(Id id, const std::string& origin);
-  void remove(Id id);                         ///< No effect if it is not there.
-  const std::string* origin_of(Id id) const;  ///< Null: it is not there.
+  /// False: where it comes from begins too many, or it is not there.
+  bool may_begin(Id id, io::MonotonicTime now);
+  /// It has shown who it is: its handshake counts for nothing. No effect if it is not there.
+  void met(Id id);
+  void remove(Id id);  ///< No effect if it is not there.
   std::size_t size() const { return origins_.size(); }
   /// Of two origins with as many, the one whose oldest is older. None if there are none.
   std::optional<Id> victim() const;
@@ -27,6 +34,7 @@ class Strangers {
  private:
   std::map<Id, std::string> origins_;
   std::map<std::string, std::set<Id>> ids_;
+  HandshakePace pace_;
 };
 
 }  // namespace meridian::api

@@ -13,7 +13,6 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "api/handshake_pace.h"
 #include "api/http_server.h"
 #include "api/strangers.h"
 #include "mesh/tls_context.h"
@@ -37,7 +36,6 @@ struct HttpShared {
   std::unordered_set<HttpSession*> sessions;
   // Of those, whose handshake goes on, or did not begin yet.
   Strangers strangers;
-  HandshakePace pace;
   const std::unique_ptr<io::Clock> clock = io::os_clock();
   std::unordered_map<Strangers::Id, HttpSession*> in_handshake;
   Strangers::Id next_stranger = 1;
