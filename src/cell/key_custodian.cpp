@@ -20,7 +20,8 @@ KeyCustodian::KeyCustodian(KeyParts parts, std::function<void()> erased)
                   return residency_.find(check, region);
                 }),
       fold_(parts_, board_, handover_,
-            {std::move(erased), [this](std::uint32_t number) { maker_.turned(number); },
+            {std::move(erased), [this] { maker_.begun(); },
+             [this](std::uint32_t number) { maker_.turned(number); },
              [this](std::uint64_t end) {
                maker_.folded(end);
                residency_.folded();

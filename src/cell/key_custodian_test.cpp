@@ -193,7 +193,8 @@ class ManySeeds : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(ManySeeds, what_was_answered_stays_true) {
   const std::uint64_t seed = GetParam();
-  Keepers cell(seed);
+  // With every other seed a turn goes on while others want something.
+  Keepers cell(seed, 3, nullptr, {.at_once = seed % 2 == 0 ? 4'096U : 0U, .step = 1});
   sim::Random random(seed * 77);
   cell.percent_lost = static_cast<int>(random.below(30));
   std::vector<std::pair<ledger::RecordIndex, std::string>> appended;

@@ -120,32 +120,61 @@ void KeyFold::add(const replica::KeyRecord& record) {
       fmt::format("{}: no key of a person is taken from it: {}", where, added.error().message));
 }
 
+/// One at a time.
 bool KeyFold::turn(const replica::KeyRecord& record) {
+  if (parts_.table.is_turning()) return false;
   const auto command = ledger::load_command<ledger::TurnEpoch>(record.command.data());
   const Result<bool> turned = parts_.table.turn(command.number, command.check, record.record);
-  if (!turned && turned.error().code == Code::resource_exhausted) {
-    if (!std::exchange(is_full_told_, true))
-      parts_.notice("keys of forgotten persons are not destroyed here yet, as the disk is full: " +
-                    turned.error().message);
-    return false;
-  }
-  if (!turned) {
-    parts_.fatal(with_context(turned.error(), "keys of forgotten persons cannot be destroyed"));
-    return false;
-  }
-  if (!*turned) {
+  if (!turned) not_turned(turned.error());
+  if (!turned && !parts_.table.is_turning()) return false;
+  if (turned && !*turned) {
     const bool is_new = std::exchange(missing_, command.check) != command.check;
     missing_number_ = command.number;
     if (is_new) ask_missing();
     return false;
   }
-  is_full_told_ = false;
   missing_ = 0;
   candidate_ = 0;
   next_.erased();
+  next_.begun();
+  if (!parts_.table.is_turning())
+    this->turned();
+  else if (turned)
+    turn_on();
+  return true;
+}
+
+/// tick() goes on with what a full disk keeps from being made.
+void KeyFold::not_turned(const Error& error) {
+  if (error.code != Code::resource_exhausted)
+    parts_.fatal(with_context(error, "keys of forgotten persons cannot be destroyed"));
+  else if (!std::exchange(is_full_told_, true))
+    parts_.notice("keys of forgotten persons are not destroyed here yet, as the disk is full: " +
+                  error.message);
+}
+
+void KeyFold::turn_on() {
+  if (std::exchange(is_turning_on_, true)) return;
+  parts_.executor.post([this, alive = lifetime_.token()] {
+    if (!*alive) return;
+    is_turning_on_ = false;
+    turn_step();
+  });
+}
+
+void KeyFold::turn_step() {
+  if (!parts_.table.is_turning()) return;
+  const Result<bool> made = parts_.table.turn_on(end());
+  if (!made) return not_turned(made.error());
+  if (!*made) return turn_on();
+  turned();
+  fold();
+}
+
+void KeyFold::turned() {
+  is_full_told_ = false;
   next_.turned(parts_.table.place().turns);
   next_.changed();
-  return true;
 }
 
 /// Until then a key that is not in the table may still come.
@@ -174,7 +203,7 @@ void KeyFold::close() {
 }
 
 void KeyFold::tick() {
-  if (!waiting_.empty() && missing_ == 0) fold();  // the disk was full
+  if (parts_.table.is_turning()) turn_on();  // the disk was full
   if (missing_ != 0) ask_missing();
   scan_next();
   note_place();
@@ -190,7 +219,8 @@ void KeyFold::tick() {
 // --- what others have and we lack ---
 
 KeyNews KeyFold::news() const {
-  return {parts_.table.place().turns, parts_.table.check(), candidate_, is_complete()};
+  const std::uint32_t turns = parts_.table.place().turns;
+  return {turns, turns == 0 ? u128{0} : parts_.table.check(), candidate_, is_complete()};
 }
 
 void KeyFold::receive(std::uint64_t from, const KeyNews& news) {
@@ -270,7 +300,9 @@ void KeyFold::ask_part() {
 
 void KeyFold::receive(std::uint64_t from, const TableQuestion& question) {
   if (question.part == 0) {
-    if (question.check == 0 || question.check != parts_.table.check() || !is_complete()) return;
+    if (question.check == 0 || question.check != parts_.table.check() || !is_complete() ||
+        parts_.table.is_turning())
+      return;
     lent_[from] = {parts_.table.copy(), parts_.clock.monotonic()};
   }
   const auto lent = lent_.find(from);
@@ -318,6 +350,7 @@ void KeyFold::finish_copy() {
   missing_ = 0;
   candidate_ = 0;
   next_.erased();
+  next_.begun();
   next_.turned(parts_.table.place().turns);
   fold();
   scan_next();

@@ -156,7 +156,7 @@ void KeyMaker::keep(u128 actor, door::KeepingDraft draft, Recorded done) {
 
 /// Not behind a turn that is proposed: that was made of the holds of before.
 void KeyMaker::propose_kept() {
-  if (!is_making() || turn_) return;
+  if (!is_making() || (turn_ && !turn_->is_begun)) return;
   for (Keep& keep : std::exchange(keeps_, {})) propose_kept(std::move(keep));
 }
 
@@ -247,13 +247,13 @@ void KeyMaker::add_due(ledger::Request& request) {
 
 /// Not while one is on its way: that KEK is handed on for a while.
 void KeyMaker::not_handed_on() {
-  if (!is_making() || turn_ || is_asked_for_) return;
+  if (!is_making() || turn_ || parts_.table.is_turning() || is_asked_for_) return;
   is_asked_for_ = true;
   pump();
 }
 
 void KeyMaker::look_for_age() {
-  if (!is_making() || is_old_ || turn_) return;
+  if (!is_making() || is_old_ || turn_ || parts_.table.is_turning()) return;
   if (age_looked_at_ && !has_passed(*age_looked_at_, epoch_look_period)) return;
   age_looked_at_ = parts_.clock.monotonic();
   if (!parts_.is_clock_confirmed() || parts_.table.check() == 0 || parts_.table.rows() == 0) return;
@@ -272,7 +272,7 @@ void KeyMaker::forget(u128 actor, u128 subject, Forgotten done) {
 
 /// To forget somebody, because something is due, or because no KEK was ever made.
 bool KeyMaker::is_turn_wanted() const {
-  if (!is_making() || turn_) return false;
+  if (!is_making() || turn_ || parts_.table.is_turning()) return false;
   if (!forgets_.empty() || is_due_ || is_old_ || is_asked_for_) return true;
   return parts_.table.check() == 0 &&
          std::ranges::any_of(waiters_, [](const Waiter& waiter) { return waiter.batch == 0; });
@@ -409,16 +409,21 @@ void KeyMaker::turn_answered(std::uint32_t number, const Result<replica::Answer>
   pump();
 }
 
-void KeyMaker::turned(std::uint32_t number) {
+void KeyMaker::begun() {
   candidate_ = 0;
   parts_.table.hold(false);
   refuse_waiting();
+  if (turn_) turn_->is_begun = true;
+  go_on(0, {});
+  pump();
+}
+
+void KeyMaker::turned(std::uint32_t number) {
   if (turn_ && turn_->number == number) {
     turn_->is_folded = true;
     turn_->since = parts_.clock.monotonic();
     if (turn_->is_answered) settle_turn();
   }
-  go_on(0, {});
   pump();
 }
 

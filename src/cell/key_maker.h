@@ -6,7 +6,8 @@
 //                    was made knowing every hold
 //   forget        -> a fresh KEK, held by a quorum of two regions
 //                 -> one request: what each that waits has to go, turn_epoch
-//                 -> folded here: done when the others have turned, or patience ends
+//                 -> begun here: rows are made and holds placed as before
+//                 -> made here: done when the others have turned, or patience ends
 //   once an hour  -> what is due by the clock goes as what is forgotten, once a day
 //   a KEK that stays in tokens is asked for -> the same: the next one is handed on
 //   once a day    -> the same without anything that has to go: old copies of tables open no more
@@ -66,6 +67,7 @@ class KeyMaker {
 
   /// Of the fold.
   void folded(std::uint64_t end);
+  void begun();
   void turned(std::uint32_t number);
   void not_handed_on();
   void heard() { pump(); }
@@ -98,7 +100,7 @@ class KeyMaker {
   struct Turn {
     std::uint32_t number;
     std::vector<Forget> forgets;
-    bool is_folded = false, is_answered = false;
+    bool is_begun = false, is_folded = false, is_answered = false;
     io::MonotonicTime since{};  ///< It was made here.
   };
 

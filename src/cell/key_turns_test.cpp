@@ -101,6 +101,42 @@ TEST(KeyTurns, on_demand_it_turns_on_all_and_says_where) {
   EXPECT_TRUE(cell.read(2, anna)->forgotten);
 }
 
+TEST(KeyTurns, persons_are_written_about_read_and_held_while_an_epoch_turns) {
+  Keepers cell(5, 3, nullptr, {.at_once = 0, .step = 1});
+  cell.lead(1);
+  std::vector<ledger::RecordIndex> before;
+  for (u128 n = 1; n <= 60; ++n)
+    before.push_back(must_append(cell, 1, n, "person-" + std::to_string(low64(n) % 20)));
+  cell.run(io::seconds(1));
+  // Forgotten with the turn that begins; the disk of the leader is full for a while.
+  std::optional<Result<ForgetAnswer>> forgotten;
+  cell.members[1].custodian->forget(
+      5, cell.members[1].door->subject_id("person-7"),
+      [&](Result<ForgetAnswer> done) { forgotten = std::move(done); });
+  const storage::CellKeyTable& table = *cell.members[1].door->shared_keys();
+  while (keks(cell, 1).size() == 1) cell.run(io::milliseconds(1));  // the next one is offered
+  cell.members[1].disk->set_capacity(0);
+  cell.run(io::seconds(5));
+  ASSERT_TRUE(table.is_turning());
+  EXPECT_EQ(turns(cell, 2), 2U) << "the others have room";
+  EXPECT_FALSE(forgotten) << "its key is not destroyed yet";
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const auto event = cell.read(1, before[i]);
+    ASSERT_TRUE(event) << event.error().message;
+    EXPECT_EQ(event->forgotten, (i + 1) % 20 == 7);
+  }
+  const auto since = must_append(cell, 1, 100, "person-1");
+  const auto fresh = must_append(cell, 1, 101, "somebody new");
+  EXPECT_FALSE(forgotten);
+  cell.members[1].disk->set_capacity(std::uint64_t{1} << 30);
+  cell.run(io::seconds(5));
+  ASSERT_TRUE(forgotten && *forgotten);
+  EXPECT_EQ(keks(cell, 1).size(), 1U);
+  expect_all_read(cell, since);
+  expect_all_read(cell, fresh);
+  EXPECT_TRUE(cell.fatal.empty()) << cell.fatal.front();
+}
+
 TEST(KeyTurns, the_leader_has_storage_turned_by_all_or_by_one) {
   Keepers cell(4);
   cell.lead(1);

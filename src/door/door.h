@@ -155,7 +155,8 @@ class Door {
 
   /// `has_replicas`: names and payloads wait for the key that the replicas share (take_cell_key),
   /// unless the key store holds it already; keys of persons are shared too (shared_keys).
-  static Result<std::unique_ptr<Door>> open(const Io&, u128 cell, bool has_replicas);
+  static Result<std::unique_ptr<Door>> open(const Io&, u128 cell, bool has_replicas,
+                                            const storage::TurnPace& pace = {});
   virtual ~Door() = default;
 
   /// Any thread. Errors: unavailable as long as the cell's key is not here: nothing may be asked of

@@ -162,11 +162,12 @@ void SealingDoor::open_events(std::vector<SealedEvent> events, Opened opened) {
 
 }  // namespace internal
 
-Result<std::unique_ptr<Door>> Door::open(const Io& io, u128 cell, bool has_replicas) {
+Result<std::unique_ptr<Door>> Door::open(const Io& io, u128 cell, bool has_replicas,
+                                         const storage::TurnPace& pace) {
   const storage::SealedContext context{io.disk, io.entropy, io.keys, cell};
   internal::SubjectKeys keys;
   if (has_replicas)
-    keys.shared = TRY(storage::CellKeyTable::open(context, io.keys, io.clock));
+    keys.shared = TRY(storage::CellKeyTable::open(context, io.keys, io.clock, pace));
   else
     keys.own = TRY(storage::KeyTable::open(context, io.keys, io.clock));
   OwedRecords owed = TRY(OwedRecords::open(io.disk));

@@ -11,35 +11,32 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "crypto/sha256.h"
+#include "storage/internal/epoch_keks.h"
+#include "storage/internal/epoch_turn.h"
 #include "storage/internal/key_file.h"
 #include "storage/internal/resident_rows.h"
 #include "storage/internal/subject_rows.h"
 
 namespace meridian::storage {
 
-u128 kek_check(Bytes kek) {
-  const crypto::Digest digest =
-      crypto::HmacKey(kek).mac({as_bytes(std::string_view("meridian/epoch-key/1/check"))});
-  const u128 check = load_le<u128>(digest.data());
-  ASSERT(check != 0);
-  return check;
-}
-
 namespace {
 
 class FoldedKeyTable final : public CellKeyTable {
  public:
-  FoldedKeyTable(const SealedContext& context, KeyStore& keys, io::Clock& clock)
-      : entropy_(context.entropy),
-        keys_(keys),
-        clock_(clock),
+  FoldedKeyTable(const SealedContext& context, KeyStore& keys, io::Clock& clock, TurnPace pace)
+      : pace_(pace),
+        entropy_(context.entropy),
+        keks_(keys, context.entropy, clock),
         file_(context, keys),
         rows_(clock),
         resident_(keys) {}
 
   Status start() {
-    TRY(file_.open([this](const KeyRow& row) { rows_.take_in(row); }));
+    TRY(file_.open([this](const KeyRow& row) {
+      rows_.set_epoch(file_.epoch());
+      rows_.take_in(row);
+    }));
+    rows_.set_epoch(file_.epoch());
     place_ = file_.place().value_or(KeyPlace{});
     settled_ = place_.records;
     return take_check();
@@ -73,8 +70,8 @@ class FoldedKeyTable final : public CellKeyTable {
     if (jurisdiction != nullptr)
       for (const KeyName& needed : {KeyName{commit_row, 1}, name})
         await(*jurisdiction, {subject, needed.retention, needed.version});
-    const KeyFile::Kek kek = TRY(file_.kek());
-    const SubjectKeys row = TRY(rows_.keys_of(subject, retention, name.version, *kek));
+    const Keks keks = TRY(keks_now());
+    const SubjectKeys row = TRY(rows_.keys_of(subject, retention, name.version, keks));
     return resident_.mix(rows_.keeping(), retention, row);
   }
 
@@ -86,9 +83,9 @@ class FoldedKeyTable final : public CellKeyTable {
   }
   Status provide(const WantedRow& row) override {
     TRY(check_may_seal(row.subject, row.retention));
-    const KeyFile::Kek kek = TRY(file_.kek());
-    TRY(provide(row.subject, {commit_row, 1}, *kek));
-    return provide(row.subject, rows_.name_now(row.retention), *kek);
+    const Keks keks = TRY(keks_now());
+    TRY(provide(row.subject, {commit_row, 1}, *keks.now));
+    return provide(row.subject, rows_.name_now(row.retention), *keks.now);
   }
   Status check_sealed(u128 subject, const KeyName& key) const override {
     if (refused_.contains(subject)) return forgotten_subject(subject);
@@ -132,8 +129,8 @@ class FoldedKeyTable final : public CellKeyTable {
       return fail(Code::unavailable,
                   "keys of persons are still being brought up to date here: ask again, or ask "
                   "another replica");
-    const KeyFile::Kek kek = TRY(file_.kek());
-    const SubjectKeys row = TRY(rows_.keys_of(subject, retention, version, *kek));
+    const Keks keks = TRY(keks_now());
+    const SubjectKeys row = TRY(rows_.keys_of(subject, retention, version, keks));
     return resident_.mix(rows_.keeping(), retention, row);
   }
   std::vector<std::uint8_t> classes(u128 subject) override {
@@ -163,27 +160,20 @@ class FoldedKeyTable final : public CellKeyTable {
   Status add(const KeyRow& row, std::uint64_t record) override {
     const RowId id{row.subject, row.retention, row.version};
     if (!rows_.may_seal(row.subject)) return {};
-    const SubjectRows::Subject* known = rows_.find(row.subject);
-    const KeyRow* there = known == nullptr ? nullptr : known->find(row.retention, row.version);
     const bool is_own = unfolded_.contains(id);
-    if (there != nullptr && *there == row) {  // ours, or it came with several requests
-      if (unfolded_.erase(id) != 0) {
-        buffered_.push_back(row);
-        note_fresh(id, record);
-      }
+    if (rows_.has(row)) {  // ours, or it came with several requests
+      if (unfolded_.erase(id) != 0) take(row, id, record);
       return {};
     }
-    if (there != nullptr && !is_own)
+    if (!is_own && has_row(row.subject, {row.retention, row.version}))
       return fail(Code::data_loss,
                   fmt::format("two keys stand in the log for subject {:016x}{:016x}, class {}, "
                               "version {}",
                               high64(row.subject), low64(row.subject), row.retention, row.version));
-    const KeyFile::Kek kek = TRY(file_.kek());
-    TRY(rewrap(row, *kek, *kek));  // it opens
+    const Keks keks = TRY(keks_now());
+    TRY(rewrap(row, *keks.now, *keks.now));  // it opens
     if (unfolded_.erase(id) != 0) drop_keys();
-    rows_.take_in(row);
-    buffered_.push_back(row);
-    note_fresh(id, record);
+    take(row, id, record);
     return {};
   }
 
@@ -191,7 +181,7 @@ class FoldedKeyTable final : public CellKeyTable {
 
   void change(const KeyRow& row) override {
     drop_unfolded();  // whatever it says is of what all replicas have
-    if (rows_.take_in(row)) buffered_.push_back(row);
+    if (rows_.take_in(row)) buffered_.push_back(effective(row));
     drop_keys();
     if (row.kind == RowKind::wish || row.retention == forgotten_row) refused_.erase(row.subject);
   }
@@ -199,22 +189,25 @@ class FoldedKeyTable final : public CellKeyTable {
   Result<bool> turn(std::uint32_t number, u128 check, std::uint64_t record) override {
     TRY(file_.check_usable());
     if (number != place_.turns + 1) return true;
-    const auto next = find_kek(check);
+    ASSERT(!turning_);
+    const auto next = keks_.find(check);
     if (!next) return false;
     drop_unfolded();
-    const KeyFile::Kek new_kek = TRY(file_.kek(static_cast<std::uint32_t>(*next)));
-    const KeyFile::Kek old_kek = TRY(file_.kek());
-    const SubjectRows::Rewrapped all = TRY(rows_.rewrapped(*old_kek, *new_kek));
-    const KeyPlace place{record + 1, number};
-    TRY(replace(*next, all, place));
-    rows_.renew(all.rows);
+    const KeyFile::Kek now = TRY(file_.kek(static_cast<std::uint32_t>(*next)));
+    const KeyFile::Kek before = TRY(file_.kek());
+    buffered_.clear();  // the marks and keys of now stand in the next file
+    turning_.emplace(EpochTurn::Into{*next, check, {record + 1, number}}, Keks{now, before}, rows_);
     drop_keys();
+    if (rows_.size() <= pace_.at_once) TRY(turn_on(record + 1, rows_.size()));
     return true;
   }
+  bool is_turning() const override { return turning_.has_value(); }
+  Result<bool> turn_on(std::uint64_t records) override { return turn_on(records, pace_.step); }
 
   Status folded(std::uint64_t records) override {
     ASSERT(records >= place_.records);
     place_.records = records;
+    if (turning_) return {};  // the next file has it
     const std::uint64_t noted = file_.place().value_or(KeyPlace{}).records;
     if (buffered_.empty() && records - noted < note_every) return {};
     std::size_t done = 0;
@@ -227,38 +220,18 @@ class FoldedKeyTable final : public CellKeyTable {
 
   // --- handing over ---
 
-  u128 check() const override { return check_; }
-  Result<u128> offer() override {
-    // Given, not made by the store: one made in a token could not be handed to other replicas.
-    std::array<Byte, crypto::aead_key_size> fresh;
-    entropy_.fill(fresh);
-    const crypto::Secret kek{Bytes(fresh)};
-    crypto::cleanse(fresh);
-    TRY(keep(kek));
-    return kek_check(kek.bytes());
-  }
-  bool holds_kek(u128 check) const override { return find_kek(check).has_value(); }
-  Result<Bytes> kek(u128 check) const override {
-    const auto version = find_kek(check);
-    if (!version) return fail(Code::not_found, "the key of that epoch is not here");
-    if (const auto handed_on = handed_on_.find(check); handed_on != handed_on_.end())
-      return handed_on->second.kek.bytes();
-    return TRY(keys_.get(epoch_key, *version)).secret;
-  }
-  Status take(const crypto::Secret& kek) override {
-    if (holds_kek(kek_check(kek.bytes()))) return {};
-    return keep(kek);
-  }
-  void drop_handed_on() override {
-    std::erase_if(handed_on_, [now = clock_.monotonic()](const auto& one) {
-      return now - one.second.since >= handed_on_for;
-    });
-  }
+  u128 check() const override { return turning_ ? turning_->into().check : check_; }
+  Result<u128> offer() override { return keks_.offer(); }
+  bool holds_kek(u128 check) const override { return keks_.find(check).has_value(); }
+  Result<Bytes> kek(u128 check) const override { return keks_.hand_on(check); }
+  Status take(const crypto::Secret& kek) override { return keks_.take(kek); }
+  void drop_handed_on() override { keks_.drop_handed_on(); }
 
   Copy copy() const override {
+    ASSERT(!turning_);
     Copy copy{check(), place_, {}};
     if (place_.turns == 0) return copy;
-    SubjectRows::Rewrapped all = rows_.all();
+    SubjectRows::All all = rows_.all();
     std::erase_if(all.rows, [this](const KeyRow& row) {
       return unfolded_.contains({row.subject, row.retention, row.version});
     });
@@ -274,10 +247,10 @@ class FoldedKeyTable final : public CellKeyTable {
 
   Status install(const Copy& copy) override {
     TRY(file_.check_usable());
-    const auto version = find_kek(copy.check);
+    const auto version = keks_.find(copy.check);
     if (!version) return fail(Code::failed_precondition, "the key of the copy's epoch is not here");
     const KeyFile::Kek kek = TRY(file_.kek(static_cast<std::uint32_t>(*version)));
-    SubjectRows::Rewrapped all;
+    SubjectRows::All all;
     for (const Buffer& part : copy.parts) {
       const RowsFrame frame = TRY(decode_rows(placed_rows_tag, part));
       for (const KeyRow& row : frame.rows) {
@@ -287,7 +260,10 @@ class FoldedKeyTable final : public CellKeyTable {
       }
     }
     TRY(replace(*version, all, copy.place));
+    turning_.reset();
+    since_turn_.clear();
     rows_.clear();
+    rows_.set_epoch(file_.epoch());
     for (const KeyRow& row : all.marks) rows_.take_in(row);
     for (const KeyRow& row : all.rows) rows_.take_in(row);
     unfolded_.clear();
@@ -314,12 +290,26 @@ class FoldedKeyTable final : public CellKeyTable {
     bool is_given_out;
   };
 
+  void take(const KeyRow& row, const RowId& id, std::uint64_t record) {
+    rows_.take_in(row);
+    buffered_.push_back(row);
+    if (turning_) since_turn_.insert(id);
+    note_fresh(id, record);
+  }
+
+  /// As it counts in a file that is written while an epoch turns, where a key that is gone by the
+  /// end may be missing before it: whether a class may live where it says depends on its keys.
+  KeyRow effective(const KeyRow& row) const {
+    if (row.kind != RowKind::retention_class) return row;
+    return row_of(*rows_.keeping().find(row.retention));
+  }
+
   /// The row of that name, made if it is missing and may be.
   Status provide(u128 subject, const KeyName& name, const crypto::KeyWrapper& kek) {
     const RowId id{subject, name.retention, name.version};
     auto unfolded = unfolded_.find(id);
     if (unfolded == unfolded_.end() && has_row(subject, name)) return {};
-    if (term_ == 0 || holds_ || place_.turns == 0)
+    if (term_ == 0 || holds_ || check() == 0)
       return fail(Code::unavailable,
                   "keys of persons cannot be made by this replica now, as it does not lead or has "
                   "just begun to; nothing was done, ask again");
@@ -329,6 +319,11 @@ class FoldedKeyTable final : public CellKeyTable {
     }
     if (!std::exchange(unfolded->second.is_given_out, true)) given_out_.push_back(id);
     return {};
+  }
+
+  Result<Keks> keks_now() {
+    if (turning_) return turning_->keks();
+    return Keks{TRY(file_.kek()), nullptr};
   }
 
   Status check_up(const Jurisdiction& jurisdiction) const {
@@ -392,37 +387,48 @@ class FoldedKeyTable final : public CellKeyTable {
     drop_keys();
   }
 
-  Status keep(const crypto::Secret& kek) {
-    const u128 check = kek_check(kek.bytes());
-    TRY(keys_.give_wrapper(epoch_key, kek.bytes(), check));
-    if (!keys_.token_display().empty())
-      handed_on_.insert_or_assign(check, HandedOn{kek.copy(), clock_.monotonic()});
-    return {};
-  }
-
-  Result<u128> check_of(KeyVersion version) const {
-    for (const KeyStore::Listing& key : keys_.list())
-      if (key.name == epoch_key && key.version == version && key.check != 0) return key.check;
-    return kek_check(TRY(keys_.get(epoch_key, version)).secret);
-  }
-
-  std::optional<KeyVersion> find_kek(u128 check) const {
-    for (const KeyStore::Listing& key : keys_.list()) {
-      if (key.name != epoch_key) continue;
-      if (key.check == check) return key.version;
-      const Result<KeyStore::Key> held = keys_.get(epoch_key, key.version);
-      if (held && kek_check(held->secret) == check) return key.version;
-    }
-    return std::nullopt;
-  }
-
   Status take_check() {
-    if (place_.turns != 0) check_ = TRY(check_of(KeyVersion{file_.epoch()}));
+    if (place_.turns != 0) check_ = TRY(keks_.check_of(KeyVersion{file_.epoch()}));
     return {};
+  }
+
+  Result<bool> turn_on(std::uint64_t records, std::size_t count) {
+    TRY(file_.check_usable());
+    ASSERT(turning_ && records >= turning_->into().place.records);
+    const std::uint32_t old_epoch = file_.epoch();
+    const Result<bool> written = write_on(records, count);
+    if (written && !*written) return false;
+    Status done = written ? file_.destroy_older() : Status(written.error());
+    if (!done) {
+      // On a full disk the old table stands, or the new one with a KEK too many.
+      if (done.error().code != Code::resource_exhausted || (!written && file_.epoch() != old_epoch))
+        file_.give_up();
+      return done.error();
+    }
+    place_ = {std::max(place_.records, turning_->into().place.records),
+              turning_->into().place.turns};
+    turning_.reset();
+    since_turn_.clear();
+    TRY(take_check());
+    return true;
+  }
+
+  /// True once all is in place.
+  Result<bool> write_on(std::uint64_t records, std::size_t count) {
+    if (turning_->is_in_place()) return true;
+    const auto comes_later = [this](const KeyRow& row) {
+      const RowId id{row.subject, row.retention, row.version};
+      return unfolded_.contains(id) || since_turn_.contains(id);
+    };
+    if (!TRY(turning_->go_on(count, file_, comes_later))) return false;
+    place_.records = records;
+    TRY(turning_->finish(file_, buffered_, {records, turning_->into().place.turns}));
+    buffered_.clear();
+    return true;
   }
 
   /// After an error with the epoch unchanged, the old table stands.
-  Status replace(KeyVersion next, const SubjectRows::Rewrapped& all, const KeyPlace& place) {
+  Status replace(KeyVersion next, const SubjectRows::All& all, const KeyPlace& place) {
     const std::uint32_t old_epoch = file_.epoch();
     const std::span<const KeyRow> parts[] = {all.marks, all.rows};
     if (Status replaced = file_.replace(next, parts, place); !replaced) {
@@ -436,20 +442,17 @@ class FoldedKeyTable final : public CellKeyTable {
     return file_.destroy_older();
   }
 
+  const TurnPace pace_;
   io::Entropy& entropy_;
-  KeyStore& keys_;
-  io::Clock& clock_;
+  EpochKeks keks_;
   KeyFile file_;
   SubjectRows rows_;
   ResidentRows resident_;
   KeyPlace place_;
-  struct HandedOn {
-    crypto::Secret kek;
-    io::MonotonicTime since;
-  };
-  std::map<u128, HandedOn> handed_on_;  // of those in a token
-  u128 check_{};                        // of the KEK in use; of none before the first turn
-  std::vector<KeyRow> buffered_;        // folded in, not yet durable here
+  std::optional<EpochTurn> turning_;
+  absl::flat_hash_set<RowId> since_turn_;  // folded in since it was begun: behind the others
+  u128 check_{};                           // of the KEK in use; of none before the first turn
+  std::vector<KeyRow> buffered_;  // folded in, not yet durable here; since a turn was begun
 
   /// Of jurisdictions, what was told of their regions; and behind which record each row stands that
   /// may not be in two of them yet. Of the others that is `settled_` at most.
@@ -472,8 +475,9 @@ class FoldedKeyTable final : public CellKeyTable {
 }  // namespace
 
 Result<std::unique_ptr<CellKeyTable>> CellKeyTable::open(const SealedContext& context,
-                                                         KeyStore& keys, io::Clock& clock) {
-  auto table = std::make_unique<FoldedKeyTable>(context, keys, clock);
+                                                         KeyStore& keys, io::Clock& clock,
+                                                         TurnPace pace) {
+  auto table = std::make_unique<FoldedKeyTable>(context, keys, clock, pace);
   TRY(table->start());
   return Result<std::unique_ptr<CellKeyTable>>(std::move(table));
 }

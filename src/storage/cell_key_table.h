@@ -4,7 +4,8 @@
 // A fold over records: subject_key adds a row, erase_subject takes a subject's rows away,
 // turn_epoch wraps what is left under the next KEK and destroys the one before. A leader's door
 // makes rows ahead of that, which others propose; what it sealed under one is thrown away, and
-// sealed again once its record is folded in. The KEK never stands in a record: replicas hand it to
+// sealed again once its record is folded in. A turn goes on while the table is used. The KEK never
+// stands in a record: replicas hand it to
 // each other (offer, take).
 //
 // Owned by one thread (the door's). Memory, caches and costs as KeyTable.
@@ -17,6 +18,13 @@
 
 namespace meridian::storage {
 
+/// How many rows a turn of the epoch wraps anew within the call that begins it, if there are no
+/// more (20 ms), and in one step of the others (3 ms).
+struct TurnPace {
+  std::size_t at_once = 4'096;
+  std::size_t step = 512;
+};
+
 class CellKeyTable : public SubjectKeyring {
  public:
   /// Records between two notes of how far the fold is, when it holds none of its own.
@@ -26,7 +34,7 @@ class CellKeyTable : public SubjectKeyring {
 
   /// Opens `keys/table`, or makes an empty one. Errors: those of KeyTable::open.
   static Result<std::unique_ptr<CellKeyTable>> open(const SealedContext&, KeyStore& keys,
-                                                    io::Clock&);
+                                                    io::Clock&, TurnPace pace = {});
 
   // --- making rows: the leader's door ---
   /// for_sealing may make rows, which are proposed in `term` and in no other; 0: it makes none.
@@ -77,10 +85,16 @@ class CellKeyTable : public SubjectKeyring {
   /// What a row says that is no key: keys that it takes away go as those of an erasure do. One that
   /// is held stays, on every replica.
   virtual void change(const KeyRow& row) = 0;
-  /// The turn that stands in `record`, all before it folded in. False if the KEK is not here:
-  /// nothing was done. One that was made already is passed over. Errors: of the disk
-  /// (resource_exhausted: try again); data_loss.
+  /// The turn that stands in `record`, all before it folded in; no other one may be on its way.
+  /// From then on rows are made and folded in under the next KEK, while those that stand open as
+  /// before; the KEK before is destroyed when the turn is made: at once, or by turn_on() if there
+  /// are many rows. False if the KEK is not here: nothing was done. One that was made already is
+  /// passed over. Errors: of the disk (resource_exhausted: turn_on() tries again); data_loss.
   virtual Result<bool> turn(std::uint32_t number, u128 check, std::uint64_t record) = 0;
+  /// A turn is begun and not made yet. place() is that of before.
+  virtual bool is_turning() const = 0;
+  /// Some rows more, all below record `records` being folded in. True once the turn is made.
+  virtual Result<bool> turn_on(std::uint64_t records) = 0;
   /// Everything below record `records` is folded in: durable, unless there is next to nothing new.
   virtual Status folded(std::uint64_t records) = 0;
   /// How far the fold is; on disk it may be less.
@@ -90,7 +104,7 @@ class CellKeyTable : public SubjectKeyring {
   virtual void set_complete(bool is_complete) = 0;
 
   // --- handing over ---
-  /// Of the KEK in use; 0 before the first turn.
+  /// Of the KEK that rows are made under; 0 before the first turn.
   virtual u128 check() const = 0;
   /// What is in a token does not come out: its KEK is handed on for so long after it came here, and
   /// then no more. Whoever needs one later makes a turn necessary (cell/key_maker.h).
@@ -111,7 +125,7 @@ class CellKeyTable : public SubjectKeyring {
     KeyPlace place;
     std::vector<Buffer> parts;
   };
-  virtual Copy copy() const = 0;
+  virtual Copy copy() const = 0;  ///< Not while it is turning.
   /// In place of what is here. Errors: failed_precondition unless its KEK is held; data_loss if a
   /// part is none or a row does not open: nothing was done then.
   virtual Status install(const Copy& copy) = 0;

@@ -98,25 +98,44 @@ Status KeyFile::write_frame(std::span<const KeyRow> rows, const std::optional<Ke
   return written;
 }
 
-Status KeyFile::replace(KeyVersion next, std::span<const std::span<const KeyRow>> rows,
-                        const std::optional<KeyPlace>& place) {
+Result<KeyFile::Successor> KeyFile::begin(KeyVersion next, const std::optional<KeyPlace>& place) {
   const auto epoch = static_cast<std::uint32_t>(next);
   if (TRY(context_.disk.exists(new_path))) TRY(context_.disk.remove(new_path));
   SealedWriter writer = TRY(SealedWriter::create(context_, new_path, Purpose::key_table, 0));
   TRY(writer.append(tag_of(place), encode_rows({}, epoch, place)));
-  for (std::span<const KeyRow> rest : rows) {
-    while (!rest.empty()) {
-      const std::size_t count = std::min(rest.size(), KeyTable::frame_rows_max);
-      TRY(writer.append(tag_of(place), encode_rows(rest.first(count), epoch, place)));
-      rest = rest.subspan(count);
-    }
+  return Successor{epoch, std::move(writer)};
+}
+
+Status KeyFile::add(Successor& successor, std::span<const KeyRow> rows,
+                    const std::optional<KeyPlace>& place) {
+  while (!rows.empty()) {
+    const std::size_t count = std::min(rows.size(), KeyTable::frame_rows_max);
+    TRY(successor.writer.append(tag_of(place),
+                                encode_rows(rows.first(count), successor.epoch, place)));
+    rows = rows.subspan(count);
   }
-  TRY(writer.sync());
+  return {};
+}
+
+Status KeyFile::mark(Successor& successor, const KeyPlace& place) {
+  TRY(successor.writer.append(tag_of(place), encode_rows({}, successor.epoch, place)));
+  return {};
+}
+
+Status KeyFile::put_in_place(Successor successor, const std::optional<KeyPlace>& place) {
+  TRY(successor.writer.sync());
   TRY(context_.disk.rename(new_path, table_path));
-  epoch_ = epoch;  // from here on the old file may be gone
+  epoch_ = successor.epoch;  // from here on the old file may be gone
   place_ = place;
   TRY(context_.disk.sync_directory(folder));
-  return open_for_append(writer.position());
+  return open_for_append(successor.writer.position());
+}
+
+Status KeyFile::replace(KeyVersion next, std::span<const std::span<const KeyRow>> rows,
+                        const std::optional<KeyPlace>& place) {
+  Successor successor = TRY(begin(next, place));
+  for (const std::span<const KeyRow> part : rows) TRY(add(successor, part, place));
+  return put_in_place(std::move(successor), place);
 }
 
 Status KeyFile::open_for_append(std::uint64_t end) {

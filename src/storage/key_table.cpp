@@ -29,7 +29,12 @@ class SealedKeyTable final : public KeyTable {
 
   /// Reads or makes the file. Called once, before anything else.
   Status start() {
-    return file_.open([this](const KeyRow& row) { rows_.take_in(row); });
+    TRY(file_.open([this](const KeyRow& row) {
+      rows_.set_epoch(file_.epoch());
+      rows_.take_in(row);
+    }));
+    rows_.set_epoch(file_.epoch());
+    return {};
   }
 
   Result<SubjectKeys> for_sealing(u128 subject, std::uint8_t retention) override {
@@ -51,7 +56,7 @@ class SealedKeyTable final : public KeyTable {
       if (known == nullptr || known->find(needed.retention, needed.version) == nullptr)
         buffered_.push_back(TRY(rows_.make(subject, needed, entropy_, *kek)));
     }
-    return rows_.keys_of(subject, retention, name.version, *kek);
+    return rows_.keys_of(subject, retention, name.version, {kek});
   }
 
   Result<SubjectKeys> for_opening(u128 subject, std::uint8_t retention,
@@ -59,7 +64,7 @@ class SealedKeyTable final : public KeyTable {
     TRY(file_.check_usable());
     rows_.drop_old_keys();
     const KeyFile::Kek kek = TRY(file_.kek());
-    const SubjectKeys row = TRY(rows_.keys_of(subject, retention, version, *kek));
+    const SubjectKeys row = TRY(rows_.keys_of(subject, retention, version, {kek}));
     return resident_.mix(rows_.keeping(), retention, row);
   }
 
@@ -116,11 +121,13 @@ class SealedKeyTable final : public KeyTable {
   Status turn() override {
     TRY(sync());
     const KeyVersion next = TRY(keys_.add(epoch_key));
+    const auto before = rows_.save();
     const std::uint32_t old_epoch = file_.epoch();
     if (Status replaced = replace(next); !replaced) {
-      const bool stands =
-          replaced.error().code == Code::resource_exhausted && file_.epoch() == old_epoch;
-      if (!stands) file_.give_up();
+      if (replaced.error().code == Code::resource_exhausted && file_.epoch() == old_epoch)
+        rows_.restore(*before);  // the old table stands
+      else
+        file_.give_up();
       return replaced;
     }
     drop_keys();
@@ -155,12 +162,14 @@ class SealedKeyTable final : public KeyTable {
     resident_.drop_keys();
   }
   Status replace(KeyVersion next) {
-    const KeyFile::Kek new_kek = TRY(file_.kek(static_cast<std::uint32_t>(next)));
-    const KeyFile::Kek old_kek = TRY(file_.kek());
-    const SubjectRows::Rewrapped all = TRY(rows_.rewrapped(*old_kek, *new_kek));
-    const std::span<const KeyRow> parts[] = {all.marks, all.rows};
+    const Keks keks{TRY(file_.kek(static_cast<std::uint32_t>(next))), TRY(file_.kek())};
+    rows_.set_epoch(static_cast<std::uint32_t>(next));
+    const std::vector<KeyRow> marks = rows_.marks();
+    std::vector<KeyRow> keys;
+    keys.reserve(rows_.size());
+    for (const u128 subject : rows_.subjects()) TRY(rows_.wrap_now(subject, keks, keys));
+    const std::span<const KeyRow> parts[] = {marks, keys};
     TRY(file_.replace(next, parts, std::nullopt));
-    rows_.renew(all.rows);
     buffered_.clear();
     return {};
   }

@@ -9,9 +9,23 @@
 #include "storage/internal/key_rows.h"
 
 namespace meridian::storage {
+namespace {
 
-const KeyRow* SubjectRows::Subject::find(std::uint8_t retention, std::uint32_t version) const {
-  for (const KeyRow& row : rows)
+const crypto::WrappedKey& wrapped_in(const KeyRow& row) {
+  return row.retention == commit_row ? row.commit : row.seal;
+}
+
+KeyRow key_row(u128 subject, const SubjectRows::Row& key) {
+  KeyRow row{.subject = subject, .retention = key.retention, .version = key.version};
+  (key.retention == commit_row ? row.commit : row.seal) = key.wrapped;
+  return row;
+}
+
+}  // namespace
+
+const SubjectRows::Row* SubjectRows::Subject::find(std::uint8_t retention,
+                                                   std::uint32_t version) const {
+  for (const Row& row : rows)
     if (row.retention == retention && row.version == version) return &row;
   return nullptr;
 }
@@ -47,21 +61,22 @@ bool SubjectRows::define(const RetentionClass& retention) {
 
 bool SubjectRows::has_keys(std::uint8_t retention) const {
   return std::ranges::any_of(subjects_, [retention](const auto& one) {
-    return std::ranges::any_of(
-        one.second.rows, [retention](const KeyRow& row) { return row.retention == retention; });
+    return std::ranges::any_of(one.second.rows,
+                               [retention](const Row& row) { return row.retention == retention; });
   });
 }
 
 bool SubjectRows::take_key(const KeyRow& row) {
   Subject& subject = subjects_[row.subject];
   if (subject.forgotten) return false;
-  for (KeyRow& known : subject.rows) {
+  const Row taken{row.version, epoch_, row.retention, wrapped_in(row)};
+  for (Row& known : subject.rows) {
     if (known.retention != row.retention || known.version != row.version) continue;
-    if (known == row) return false;
-    known = row;
+    if (known.wrapped == taken.wrapped && known.epoch == epoch_) return false;
+    known = taken;
     return true;
   }
-  subject.rows.push_back(row);
+  subject.rows.push_back(taken);
   ++size_;
   return true;
 }
@@ -69,7 +84,7 @@ bool SubjectRows::take_key(const KeyRow& row) {
 bool SubjectRows::is_held(u128 subject) const {
   if (keeping_.holds(subject).empty()) return false;
   const Subject* known = find(subject);
-  return known != nullptr && std::ranges::any_of(known->rows, [&](const KeyRow& row) {
+  return known != nullptr && std::ranges::any_of(known->rows, [&](const Row& row) {
            return row.retention != commit_row && keeping_.hold_on(subject, row.retention);
          });
 }
@@ -85,7 +100,7 @@ bool SubjectRows::forget(u128 subject) {
 
 /// K_commit serves the keys that seal: it goes with the last of them.
 void SubjectRows::drop_unneeded_commit(Subject& keys) {
-  if (std::ranges::any_of(keys.rows, [](const KeyRow& row) { return row.retention < commit_row; }))
+  if (std::ranges::any_of(keys.rows, [](const Row& row) { return row.retention < commit_row; }))
     return;
   size_ -= keys.rows.size();
   keys.rows.clear();
@@ -96,7 +111,7 @@ bool SubjectRows::remove(u128 subject, const KeyName& key) {
   Subject& keys = subjects_[subject];
   if (keys.forgotten || std::ranges::find(keys.gone, key) != keys.gone.end()) return false;
   keys.gone.push_back(key);
-  size_ -= std::erase_if(keys.rows, [&](const KeyRow& row) {
+  size_ -= std::erase_if(keys.rows, [&](const Row& row) {
     return row.retention == key.retention && row.version == key.version;
   });
   drop_unneeded_commit(keys);
@@ -107,7 +122,7 @@ std::size_t SubjectRows::take_expired(u128 subject, Subject& keys, std::uint8_t 
                                       std::uint32_t through) {
   const std::size_t before = keys.rows.size();
   if (keeping_.hold_on(subject, retention) != nullptr) return 0;
-  const std::size_t gone = std::erase_if(keys.rows, [&](const KeyRow& row) {
+  const std::size_t gone = std::erase_if(keys.rows, [&](const Row& row) {
     return row.retention == retention && keeping_.is_through(retention, row.version, through);
   });
   size_ -= gone;
@@ -131,7 +146,7 @@ bool SubjectRows::expire(std::uint8_t retention, std::uint32_t through) {
 std::size_t SubjectRows::keys_destroyed_by(const KeyRow& row) const {
   const auto left = [](const Subject& keys, const auto& goes) -> std::size_t {
     const auto gone = static_cast<std::size_t>(std::ranges::count_if(keys.rows, goes));
-    const bool is_last = gone != 0 && std::ranges::all_of(keys.rows, [&](const KeyRow& one) {
+    const bool is_last = gone != 0 && std::ranges::all_of(keys.rows, [&](const Row& one) {
                            return one.retention == commit_row || goes(one);
                          });
     return is_last ? keys.rows.size() : gone;
@@ -144,14 +159,14 @@ std::size_t SubjectRows::keys_destroyed_by(const KeyRow& row) const {
                  : 0;
     case RowKind::gone:
       if (known == nullptr || keeping_.hold_on(row.subject, row.retention) != nullptr) return 0;
-      return left(*known, [&](const KeyRow& one) {
+      return left(*known, [&](const Row& one) {
         return one.retention == row.retention && one.version == row.version;
       });
     case RowKind::expired: {
       std::size_t count = 0;
       for (const auto& [id, keys] : subjects_)
         if (keeping_.hold_on(id, row.retention) == nullptr)
-          count += left(keys, [&](const KeyRow& one) {
+          count += left(keys, [&](const Row& one) {
             return one.retention == row.retention &&
                    keeping_.is_through(row.retention, one.version, row.version);
           });
@@ -172,8 +187,8 @@ std::size_t SubjectRows::keys_destroyed_by(const KeyRow& row) const {
 void SubjectRows::take_out(const KeyRow& row) {
   const auto found = subjects_.find(row.subject);
   if (found == subjects_.end()) return;
-  std::vector<KeyRow>& rows = found->second.rows;
-  size_ -= std::erase_if(rows, [&](const KeyRow& one) {
+  std::vector<Row>& rows = found->second.rows;
+  size_ -= std::erase_if(rows, [&](const Row& one) {
     return one.retention == row.retention && one.version == row.version;
   });
   if (rows.empty() && !found->second.forgotten) subjects_.erase(found);
@@ -187,27 +202,32 @@ Result<KeyRow> SubjectRows::make(u128 subject, const KeyName& name, io::Entropy&
   crypto::cleanse(fresh);
   KeyRow row{.subject = subject, .retention = name.retention, .version = name.version};
   (name.retention == commit_row ? row.commit : row.seal) = TRY(kek.wrap(key.bytes()));
-  cache_.put(row, std::move(key));
+  cache_.put(subject, name, std::move(key));
   take_in(row);
   return row;
 }
 
-Result<Bytes> SubjectRows::unwrapped(const KeyRow& row, const crypto::KeyWrapper& kek) {
-  if (Bytes cached = cache_.find(row); !cached.empty()) return cached;
-  Result<crypto::Secret> key = kek.unwrap(row.retention == commit_row ? row.commit : row.seal);
+const crypto::KeyWrapper& SubjectRows::kek_of(const Row& row, const Keks& keks) const {
+  if (row.epoch == epoch_) return *keks.now;
+  ASSERT(keks.before != nullptr);
+  return *keks.before;
+}
+
+Result<Bytes> SubjectRows::unwrapped(u128 subject, const Row& row, const Keks& keks) {
+  const KeyName name{row.retention, row.version};
+  if (Bytes cached = cache_.find(subject, name); !cached.empty()) return cached;
+  Result<crypto::Secret> key = kek_of(row, keks).unwrap(row.wrapped);
   if (!key)
-    return with_context(
-        std::move(key).error(),
-        fmt::format("the subject {:016x}{:016x}", high64(row.subject), low64(row.subject)));
-  return cache_.put(row, *std::move(key));
+    return with_context(std::move(key).error(),
+                        fmt::format("the subject {:016x}{:016x}", high64(subject), low64(subject)));
+  return cache_.put(subject, name, *std::move(key));
 }
 
 Result<SubjectKeyring::SubjectKeys> SubjectRows::keys_of(u128 subject, std::uint8_t retention,
-                                                         std::uint32_t version,
-                                                         const crypto::KeyWrapper& kek) {
+                                                         std::uint32_t version, const Keks& keks) {
   const Subject* known = find(subject);
-  const KeyRow* seal = known == nullptr ? nullptr : known->find(retention, version);
-  const KeyRow* commit = known == nullptr ? nullptr : known->find(commit_row, 1);
+  const Row* seal = known == nullptr ? nullptr : known->find(retention, version);
+  const Row* commit = known == nullptr ? nullptr : known->find(commit_row, 1);
   if (seal == nullptr || commit == nullptr || retention >= forgotten_row)
     return fail(
         Code::not_found,
@@ -215,18 +235,26 @@ Result<SubjectKeyring::SubjectKeys> SubjectRows::keys_of(u128 subject, std::uint
                     "{}{}",
                     high64(subject), low64(subject), retention, version,
                     known != nullptr && known->forgotten ? ": the subject was forgotten" : ""));
-  const Bytes commit_key = TRY(unwrapped(*commit, kek));
-  return SubjectKeyring::SubjectKeys{seal->version, TRY(unwrapped(*seal, kek)), commit_key};
+  const Bytes commit_key = TRY(unwrapped(subject, *commit, keks));
+  return SubjectKeyring::SubjectKeys{seal->version, TRY(unwrapped(subject, *seal, keks)),
+                                     commit_key};
 }
 
 std::shared_ptr<const SubjectRows::Saved> SubjectRows::save() const {
-  return std::make_shared<const Saved>(Saved{subjects_, keeping_, size_});
+  return std::make_shared<const Saved>(Saved{subjects_, keeping_, size_, epoch_});
 }
 
 void SubjectRows::restore(const Saved& saved) {
   subjects_ = saved.subjects;
   keeping_ = saved.keeping;
   size_ = saved.size;
+  epoch_ = saved.epoch;
+}
+
+bool SubjectRows::has(const KeyRow& row) const {
+  const Subject* known = find(row.subject);
+  const Row* key = known == nullptr ? nullptr : known->find(row.retention, row.version);
+  return key != nullptr && key->wrapped == wrapped_in(row) && key->epoch == epoch_;
 }
 
 const SubjectRows::Subject* SubjectRows::find(u128 subject) const {
@@ -243,7 +271,7 @@ std::vector<std::uint8_t> SubjectRows::classes(u128 subject) const {
   std::vector<std::uint8_t> classes;
   const Subject* known = find(subject);
   if (known == nullptr) return classes;
-  for (const KeyRow& row : known->rows)
+  for (const Row& row : known->rows)
     if (row.retention != commit_row) classes.push_back(row.retention);
   std::sort(classes.begin(), classes.end());
   classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
@@ -263,7 +291,7 @@ ForgetPlan SubjectRows::plan(u128 subject) const {
   ForgetPlan plan;
   const Subject* known = find(subject);
   if (known == nullptr) return plan;
-  for (const KeyRow& row : known->rows) {
+  for (const Row& row : known->rows) {
     if (row.retention == commit_row) continue;
     KeptKey kept{{row.retention, row.version}, {}, 0};
     if (const RetentionClass* retention = keeping_.find(row.retention);
@@ -304,46 +332,60 @@ SubjectState SubjectRows::state(u128 subject) const {
   if (known == nullptr) return state;
   state.is_forgotten = known->forgotten;
   state.wish = known->wish;
-  for (const KeyRow& row : known->rows)
+  for (const Row& row : known->rows)
     if (row.retention != commit_row) state.keys.push_back({row.retention, row.version});
   std::ranges::sort(state.keys);
   return state;
 }
 
 /// In an order in which nothing takes away what comes after it.
-SubjectRows::Rewrapped SubjectRows::all() const {
-  Rewrapped out;
-  out.rows.reserve(size_);
+std::vector<KeyRow> SubjectRows::marks() const {
+  std::vector<KeyRow> marks;
   for (const auto& [number, one] : keeping_.residency().all()) {
     for (const std::string& region : one.regions)
-      out.marks.push_back(jurisdiction_row(number, one.name, region));
-    if (one.key != 0) out.marks.push_back(residency_key_row(number, one.key));
+      marks.push_back(jurisdiction_row(number, one.name, region));
+    if (one.key != 0) marks.push_back(residency_key_row(number, one.key));
   }
-  for (const auto& [number, retention] : keeping_.classes()) out.marks.push_back(row_of(retention));
+  for (const auto& [number, retention] : keeping_.classes()) marks.push_back(row_of(retention));
   for (const auto& [retention, through] : keeping_.expired())
-    out.marks.push_back(expired_row(retention, through));
+    marks.push_back(expired_row(retention, through));
   for (const auto& [id, subject] : subjects_) {
-    if (subject.forgotten) out.marks.push_back(forgotten_mark(id));
-    if (subject.wish) out.marks.push_back(wish_row(id, *subject.wish));
-    for (const KeyName& key : subject.gone) out.marks.push_back(gone_row(id, key));
-    out.rows.insert(out.rows.end(), subject.rows.begin(), subject.rows.end());
+    if (subject.forgotten) marks.push_back(forgotten_mark(id));
+    if (subject.wish) marks.push_back(wish_row(id, *subject.wish));
+    for (const KeyName& key : subject.gone) marks.push_back(gone_row(id, key));
   }
-  for (const Hold& hold : keeping_.holds()) out.marks.push_back(row_of(hold));
-  return out;
+  for (const Hold& hold : keeping_.holds()) marks.push_back(row_of(hold));
+  return marks;
 }
 
-Result<SubjectRows::Rewrapped> SubjectRows::rewrapped(const crypto::KeyWrapper& old_kek,
-                                                      const crypto::KeyWrapper& new_kek) const {
-  Rewrapped out = all();
-  for (KeyRow& row : out.rows) row = TRY(rewrap(row, old_kek, new_kek));
-  return out;
+std::vector<u128> SubjectRows::subjects() const {
+  std::vector<u128> subjects;
+  subjects.reserve(subjects_.size());
+  for (const auto& [id, subject] : subjects_)
+    if (!subject.rows.empty()) subjects.push_back(id);
+  return subjects;
 }
 
-void SubjectRows::renew(const std::vector<KeyRow>& rows) {
-  auto renewed = rows.begin();
-  for (auto& [id, subject] : subjects_)
-    for (KeyRow& row : subject.rows) row = *renewed++;
-  ASSERT(renewed == rows.end());
+Status SubjectRows::wrap_now(u128 subject, const Keks& keks, std::vector<KeyRow>& out) {
+  const auto found = subjects_.find(subject);
+  if (found == subjects_.end()) return {};
+  for (Row& row : found->second.rows) {
+    if (row.epoch != epoch_) {
+      const crypto::Secret key = TRY(kek_of(row, keks).unwrap(row.wrapped));
+      row.wrapped = TRY(keks.now->wrap(key.bytes()));
+      row.epoch = epoch_;
+    }
+    out.push_back(key_row(subject, row));
+  }
+  return {};
+}
+
+SubjectRows::All SubjectRows::all() const {
+  All all{marks(), {}};
+  all.rows.reserve(size_);
+  for (const auto& [id, subject] : subjects_)
+    for (const Row& row : subject.rows) all.rows.push_back(key_row(id, row));
+  return all;
 }
 
 void SubjectRows::clear() {

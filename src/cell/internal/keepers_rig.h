@@ -40,9 +40,11 @@ class Keepers {
   };
 
   /// With a token, the key stores of all have their keys there.
+  /// `pace`: of turns of the epoch.
   explicit Keepers(std::uint64_t seed, std::size_t founders = 3,
-                   std::shared_ptr<token::Token> token = nullptr)
-      : world(seed), random_(seed), token_(std::move(token)) {
+                   std::shared_ptr<token::Token> token = nullptr,
+                   const storage::TurnPace& pace = {})
+      : world(seed), random_(seed), token_(std::move(token)), pace_(pace) {
     for (std::size_t i = 0; i < founders; ++i) join();
   }
   ~Keepers() {
@@ -154,6 +156,7 @@ class Keepers {
   std::vector<Record> log_;
   std::uint64_t leader_ = 0, term_ = 1;
   std::shared_ptr<token::Token> token_;
+  storage::TurnPace pace_;
 };
 
 inline void Keepers::start(std::uint64_t id) {
@@ -170,7 +173,7 @@ inline void Keepers::start(std::uint64_t id) {
   one.reads = world.make_executor("reads-" + std::to_string(id));
   auto door =
       door::Door::open({*one.disk, world.clock(), world.entropy(), *one.keys, *one.door_executor},
-                       keepers_cell, true);
+                       keepers_cell, true, pace_);
   ASSERT(door.has_value());
   one.door = std::move(*door);
   one.custodian =

@@ -30,16 +30,16 @@ class KeyCache {
   }
 
   /// Empty if it is not there.
-  Bytes find(const KeyRow& row) const {
-    auto found = keys_.find(Id{row.subject, row.retention, row.version});
+  Bytes find(u128 subject, const KeyName& key) const {
+    auto found = keys_.find(Id{subject, key.retention, key.version});
     return found == keys_.end() ? Bytes() : found->second.bytes();
   }
 
   /// The bytes stay valid until the next drop_old() or clear(), and two further puts.
-  Bytes put(const KeyRow& row, crypto::Secret key) {
+  Bytes put(u128 subject, const KeyName& key, crypto::Secret secret) {
     if (keys_.size() >= entries_max) drop_oldest();
-    Id id{row.subject, row.retention, row.version};
-    auto [place, is_new] = keys_.insert_or_assign(id, std::move(key));
+    Id id{subject, key.retention, key.version};
+    auto [place, is_new] = keys_.insert_or_assign(id, std::move(secret));
     if (is_new) order_.emplace_back(id, now_);
     return place->second.bytes();
   }

@@ -30,8 +30,21 @@ class KeyFile {
   /// disk: how many rows of `rows` stand is in `done`, and the rest may be tried again).
   Status append(std::span<const KeyRow> rows, const std::optional<KeyPlace>& place,
                 std::size_t& done);
-  /// Writes a file of `rows`, which are wrapped under `next`, beside the old one and gives it its
-  /// name; durable when it returns. After an error with the epoch unchanged the old file stands.
+  /// What is to take the file's place, written beside it. One at a time.
+  struct Successor {
+    std::uint32_t epoch;
+    SealedWriter writer;
+  };
+  /// Of rows wrapped under `next`. `place`: as far as the file will be at least.
+  Result<Successor> begin(KeyVersion next, const std::optional<KeyPlace>& place);
+  static Status add(Successor& successor, std::span<const KeyRow> rows,
+                    const std::optional<KeyPlace>& place);
+  /// A frame without rows, for its place.
+  static Status mark(Successor& successor, const KeyPlace& place);
+  /// Durable under its name when it returns. After an error with the epoch unchanged the old file
+  /// stands.
+  Status put_in_place(Successor successor, const std::optional<KeyPlace>& place);
+  /// All of that at once.
   Status replace(KeyVersion next, std::span<const std::span<const KeyRow>> rows,
                  const std::optional<KeyPlace>& place);
   /// Destroys every KEK below the file's epoch: after this no older copy of it opens.

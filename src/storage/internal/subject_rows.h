@@ -2,7 +2,7 @@
 // were unwrapped of late.
 //
 // take_in() is the fold that every reader of rows shares: of a file, of a log, of a copy. A key
-// that is held goes in no way but by a release first. Owned by one thread. 110 bytes of memory per
+// that is held goes in no way but by a release first. Owned by one thread. 55 bytes of memory per
 // row. Pure but for the clock of the cache.
 #pragma once
 
@@ -21,15 +21,28 @@
 
 namespace meridian::storage {
 
+/// The KEKs that rows are wrapped under: of the epoch and, while it is being turned, of the one
+/// before.
+struct Keks {
+  std::shared_ptr<const crypto::KeyWrapper> now, before{};
+};
+
 class SubjectRows {
  public:
+  /// A key of one subject as it is wrapped.
+  struct Row {
+    std::uint32_t version = 0;
+    std::uint32_t epoch = 0;  ///< Of the KEK, as this replica's key store counts.
+    std::uint8_t retention = 0;
+    crypto::WrappedKey wrapped{};
+  };
   struct Subject {
-    std::vector<KeyRow> rows;
+    std::vector<Row> rows;
     bool forgotten = false;
     std::optional<Day> wish;    ///< It is to be forgotten once nothing is kept.
     std::vector<KeyName> gone;  ///< Of what it had; not any more once it is forgotten.
 
-    const KeyRow* find(std::uint8_t retention, std::uint32_t version) const;
+    const Row* find(std::uint8_t retention, std::uint32_t version) const;
   };
 
   explicit SubjectRows(io::Clock& clock) : clock_(clock), cache_(clock) {}
@@ -39,6 +52,11 @@ class SubjectRows {
   KeyName name_now(std::uint8_t retention) const {
     return {retention, keeping_.version_now(retention, today())};
   }
+  /// What is taken in or made from now on is wrapped under the KEK of that one.
+  void set_epoch(std::uint32_t epoch) { epoch_ = epoch; }
+  /// Whether the keys are those of `row`, a key, and wrapped in this epoch.
+  bool has(const KeyRow& row) const;
+
   /// Errors: failed_precondition if nothing is sealed for the subject any more.
   Status may_seal(u128 subject) const;
 
@@ -52,9 +70,9 @@ class SubjectRows {
   Result<KeyRow> make(u128 subject, const KeyName& key, io::Entropy& entropy,
                       const crypto::KeyWrapper& kek);
   /// The keys of `retention` and `version`, and the subject's K_commit. Errors: not_found;
-  /// data_loss if a row does not open under `kek`.
+  /// data_loss if a row does not open under its KEK.
   Result<SubjectKeyring::SubjectKeys> keys_of(u128 subject, std::uint8_t retention,
-                                              std::uint32_t version, const crypto::KeyWrapper& kek);
+                                              std::uint32_t version, const Keks& keks);
   /// As if take_in() had not been called for it.
   void take_out(const KeyRow& row);
   /// All of it, to go back to: a copy.
@@ -76,17 +94,18 @@ class SubjectRows {
   /// Cost: a look at every row.
   bool has_keys(std::uint8_t retention) const;
 
-  /// What changes what stands before it (definitions, holds, marks), then all keys wrapped under
-  /// `new_kek` instead of `old_kek`, in hash order: their order means nothing. Errors: data_loss.
-  struct Rewrapped {
+  /// What changes what stands before it (definitions, holds, marks).
+  std::vector<KeyRow> marks() const;
+  /// Of all who have keys, in hash order: it means nothing.
+  std::vector<u128> subjects() const;
+  /// One subject's keys behind `out`, wrapped under `keks.now`, where they stand from now on, too.
+  /// Errors: data_loss.
+  Status wrap_now(u128 subject, const Keks& keks, std::vector<KeyRow>& out);
+  /// Marks, and then all keys as they are.
+  struct All {
     std::vector<KeyRow> marks, rows;
   };
-  Result<Rewrapped> rewrapped(const crypto::KeyWrapper& old_kek,
-                              const crypto::KeyWrapper& new_kek) const;
-  /// Marks and rows as they are.
-  Rewrapped all() const;
-  /// What rewrapped() gave, nothing changed since, is what stands.
-  void renew(const std::vector<KeyRow>& rows);
+  All all() const;
   void clear();
 
   void drop_old_keys() { cache_.drop_old(); }
@@ -94,7 +113,8 @@ class SubjectRows {
   void drop_keys() { cache_.clear(); }
 
  private:
-  Result<Bytes> unwrapped(const KeyRow& row, const crypto::KeyWrapper& kek);
+  Result<Bytes> unwrapped(u128 subject, const Row& row, const Keks& keks);
+  const crypto::KeyWrapper& kek_of(const Row& row, const Keks& keks) const;
 
   bool define(const RetentionClass& retention);
   bool take_key(const KeyRow& row);
@@ -111,12 +131,14 @@ class SubjectRows {
   absl::flat_hash_map<u128, Subject, U128Hash> subjects_;
   Keeping keeping_;
   std::size_t size_ = 0;
+  std::uint32_t epoch_ = 0;
 };
 
 struct SubjectRows::Saved {
   absl::flat_hash_map<u128, Subject, U128Hash> subjects;
   Keeping keeping;
   std::size_t size;
+  std::uint32_t epoch;
 };
 
 /// What is refused of one that was forgotten.
