@@ -265,10 +265,7 @@ Status LedgerVerifier::scan() {
                                      [this](std::uint64_t first, std::uint64_t count,
                                             const Error& error) { lost(first, count, error); });
   flush();
-  for (const char* name :
-       {"transfers", "resolutions", "events", "imported", "streams", "categories"})
-    check_sealed_files(context_, std::string("index/") + name, std::string("the index of ") + name,
-                       findings_);
+  check_indexes(context_, states_.get(), findings_);
   drain();
   return scanned;
 }

@@ -274,6 +274,17 @@ TEST(LedgerVerifier, a_damaged_slot_of_cosigned_is_damage_whichever_bit_it_is) {
   EXPECT_THAT(text_of(findings), testing::HasSubstr("`cosigned` is missing"));
 }
 
+TEST(LedgerVerifier, a_run_that_was_being_merged_at_the_end_is_no_damage) {
+  LedgerOnDisk ledger("audit_runs");
+  ledger.fill();
+  for (const char* index : {"transfers", "resolutions", "events", "streams", "categories"})
+    ASSERT_TRUE(ledger.disk().open(std::string("index/") + index + "/00000000000000ff.run",
+                                   io::OpenMode::create));
+  std::vector<Finding> findings;
+  ASSERT_TRUE(ledger.verify(findings));
+  EXPECT_TRUE(findings.empty()) << text_of(findings);
+}
+
 TEST(ReadOnlyDisk, refuses_every_change) {
   const auto beneath =
       *io::os_disk(testing::TempDir() + "audit_read_only-" + std::to_string(::getpid()));
