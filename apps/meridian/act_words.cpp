@@ -95,6 +95,11 @@ std::vector<std::string> words_of(const mesh::ActRequest& what) {
           fmt::format("go on as generation {}, without the records {}, which were signed and "
                       "are lost",
                       text(request, "generation"), text(request, "lost"))};
+    if (what.method == "/meridian.v1.Keys/Rotate" && text(request, "key") == "residency")
+      return {
+          fmt::format("turn over the key of the jurisdiction {}: what is sealed from then on "
+                      "does not open with the one of before",
+                      text(request, "jurisdiction"))};
     if (what.method == "/meridian.v1.Keys/Rotate" && request.contains("key"))
       return {fmt::format("turn over the key {} of {}, and destroy the old one",
                           text(request, "key"),

@@ -26,6 +26,9 @@ TEST(ActWords, every_act_is_said_in_words) {
             "turn over the key storage of replica 2, and destroy the old one");
   EXPECT_EQ(word_of(api::rotation_of({"epoch", {}})),
             "turn over the key epoch of the cell, and destroy the old one");
+  EXPECT_EQ(word_of(api::rotation_of({"residency", {}, "eu"})),
+            "turn over the key of the jurisdiction eu: what is sealed from then on does not open "
+            "with the one of before");
   EXPECT_EQ(word_of(rotation_of("storage")),
             "turn over the key storage of stopped nodes, and destroy the old one");
   EXPECT_EQ(

@@ -41,6 +41,21 @@ std::string ids_text(const google::protobuf::RepeatedField<std::uint64_t>& ids) 
   return fmt::format("{}", fmt::join(ids, ", "));
 }
 
+void print_jurisdictions(const v1::NodeKeysReply& reply) {
+  for (const v1::JurisdictionKey& one : reply.jurisdictions()) {
+    if (!one.has_key()) {
+      print_line(fmt::format("\njurisdiction {}: it has no key yet", one.name()));
+      continue;
+    }
+    print_line(fmt::format(
+        "\njurisdiction {}: the key in use is of turn {}{}{}", one.name(), one.turn(),
+        one.older_keys() == 0
+            ? std::string()
+            : fmt::format("; {} older, kept for what was sealed before", one.older_keys()),
+        one.turning() ? "; a next one is being made" : ""));
+  }
+}
+
 void print(const v1::NodeKeysReply& reply) {
   std::vector<std::vector<std::string>> table{
       {"KEY", "VERSION", "STATE", "KIND", "MADE", "PLACE", "FOR"}};
@@ -59,6 +74,14 @@ void print(const v1::NodeKeysReply& reply) {
         "\nstorage is being turned over: {} files got under the new version so far{}\n",
         reply.files_turned(),
         reply.hindrance().empty() ? "" : "; the old one stays for now: " + reply.hindrance());
+  print_jurisdictions(reply);
+}
+
+const v1::JurisdictionKey* find_jurisdiction(const v1::NodeKeysReply& reply,
+                                             const std::string& name) {
+  const auto found =
+      std::ranges::find(reply.jurisdictions(), name, [](const auto& one) { return one.name(); });
+  return found == reply.jurisdictions().end() ? nullptr : &*found;
 }
 
 /// The one version of `storage` that is left.
@@ -77,19 +100,84 @@ Result<v1::NodeKeysReply> wait_until_turned(Client& client) {
   }
 }
 
+Status wait_until_in_use(Client& client, const std::string& jurisdiction, std::uint32_t turn) {
+  const io::MonotonicTime end = client.deadline();
+  for (;;) {
+    const v1::NodeKeysReply reply = TRY(ask_keys(client));
+    const v1::JurisdictionKey* now = find_jurisdiction(reply, jurisdiction);
+    if (now != nullptr && now->has_key() && now->turn() >= turn) return {};
+    if (client.clock().monotonic() >= end)
+      return fail(Code::deadline_exceeded,
+                  "the next key is not in use yet: replicas in two regions of the jurisdiction are "
+                  "needed to make it, and it goes on by itself. `meridian residency list` says how "
+                  "far it is");
+    pause(look_every);
+  }
+}
+
+Status check_jurisdiction(const v1::NodeKeysReply& now, const std::string& name) {
+  const v1::JurisdictionKey* known = find_jurisdiction(now, name);
+  if (known == nullptr) {
+    std::vector<std::string> names;
+    for (const v1::JurisdictionKey& one : now.jurisdictions()) names.push_back(one.name());
+    return fail(Code::not_found,
+                fmt::format("there is no jurisdiction '{}': {}", name,
+                            names.empty() ? std::string("none is defined")
+                                          : fmt::format("there are {}", fmt::join(names, ", "))));
+  }
+  if (!known->has_key())
+    return fail(Code::failed_precondition,
+                fmt::format("the jurisdiction {} has no key yet: its first one is made once "
+                            "replicas in two of its regions are up",
+                            name));
+  if (known->turning())
+    return fail(Code::failed_precondition,
+                fmt::format("the key of the jurisdiction {} is being turned over already: "
+                            "`meridian residency list` says how far it is",
+                            name));
+  return {};
+}
+
 /// Before an approval is used up for what is refused.
 Status check_not_turning(Client& client, const api::KeyRotation& what) {
-  if (what.key != "storage") return {};
+  if (what.key == "epoch") return {};
   const v1::NodeKeysReply now = TRY(ask_keys(client));
+  if (what.key == "residency") return check_jurisdiction(now, what.jurisdiction);
   if (!now.turning()) return {};
   return fail(Code::failed_precondition,
               "storage is being turned over already: `meridian keys list` says how far it is");
+}
+
+Result<Exit> tell_residency(Client& client, const KeyCallOptions& options,
+                            const v1::RotateKeyReply& reply) {
+  if (options.waits) TRY(wait_until_in_use(client, options.jurisdiction, reply.version()));
+  if (options.json) {
+    OrderedJson json =
+        api::rotated_json({.version = reply.version(), .record = reply.record_index()});
+    json["in_use"] = options.waits;
+    print_json(json);
+    return Exit::ok;
+  }
+  if (options.waits)
+    print_line(fmt::format("residency {}: the key of turn {} is in use", options.jurisdiction,
+                           reply.version()));
+  else
+    print_line(
+        fmt::format("residency {}: record {} says that a key of turn {} is wanted; it is "
+                    "made and in use once replicas in two of its regions hold it, and "
+                    "until then the one before is",
+                    options.jurisdiction, reply.record_index(), reply.version()));
+  print_line(
+      "what was sealed before opens with older keys: each is destroyed with the last key of a "
+      "person that needs it (`meridian residency list`)");
+  return Exit::ok;
 }
 
 Result<Exit> rotate(Client& client, const KeyCallOptions& options) {
   v1::RotateKeyRequest request;
   request.set_key(options.name);
   request.set_replica(options.replica);
+  request.set_jurisdiction(options.jurisdiction);
   const api::KeyRotation what = TRY(api::parse_rotation(request));
   TRY(check_not_turning(client, what));
   TRY(ensure_approved(client, api::rotation_of(what)));
@@ -98,6 +186,7 @@ Result<Exit> rotate(Client& client, const KeyCallOptions& options) {
                       "it is unknown whether the key was turned over: see with `meridian keys "
                       "list`, then repeat the command if it was not",
                       &v1::Keys::Stub::Rotate, request));
+  if (options.name == "residency") return tell_residency(client, options, reply);
   std::optional<v1::NodeKeysReply> turned;
   if (options.waits && options.name == "storage") turned = TRY(wait_until_turned(client));
   if (options.json) {
@@ -138,6 +227,9 @@ Result<Exit> rotate(Client& client, const KeyCallOptions& options) {
 KeyMeaning meaning_of_key(std::string_view name) {
   for (const KeyMeaning& one : meanings)
     if (one.name == name) return one;
+  if (name.starts_with("residency-"))
+    return {name, "secret, mixes",
+            "keys of persons that live in a jurisdiction: its number, and the turn"};
   return {name, "secret", "not known to this version"};
 }
 

@@ -10,9 +10,12 @@ namespace meridian::app {
 
 struct KeyCallOptions {
   ClientOptions client;
-  std::string name{};         ///< Of the key to turn over.
-  std::uint64_t replica = 0;  ///< Of `storage`, of several replicas: which; 0: each.
-  bool waits = false;         ///< Until the old storage key is gone where it was asked.
+  std::string name{};          ///< Of the key to turn over.
+  std::uint64_t replica = 0;   ///< Of `storage`, of several replicas: which; 0: each.
+  std::string jurisdiction{};  ///< Of `residency`.
+  /// Until the old storage key is gone where it was asked; until the next one of a jurisdiction is
+  /// in use.
+  bool waits = false;
   bool json = false;
 };
 

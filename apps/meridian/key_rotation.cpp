@@ -19,6 +19,10 @@ namespace {
 
 Status check_name(const std::string& name) {
   if (name == "storage" || name == "epoch") return {};
+  if (name == "residency")
+    return fail(Code::failed_precondition,
+                "the key of a jurisdiction is turned over by a record of a running cell: ask a "
+                "server (--server), not a directory");
   if (const std::string_view why = api::never_rotated(name); !why.empty())
     return fail(Code::failed_precondition, fmt::format("{} is not turned over: {}", name, why));
   return fail(

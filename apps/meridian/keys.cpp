@@ -156,7 +156,9 @@ void add_rotate(CLI::App& keys, Invocation& invocation) {
   auto options = std::make_shared<RotateOptions>();
   CLI::App& command =
       *keys.add_subcommand("rotate", "Put a new key in the place of one, and destroy the old one");
-  command.add_option("KEY", options->name, "storage or epoch; what others need is said below")
+  command
+      .add_option("KEY", options->name,
+                  "storage, epoch or residency; what others need is said below")
       ->required();
   command.add_option("--data", options->directory,
                      "A data directory that is not being served, instead of asking a server");
@@ -164,8 +166,13 @@ void add_rotate(CLI::App& keys, Invocation& invocation) {
       .add_option("--replica", options->call.replica, "storage: of which replica (else of each)")
       ->check(CLI::PositiveNumber)
       ->type_name("ID");
+  command
+      .add_option("--jurisdiction", options->call.jurisdiction,
+                  "residency: whose key (`meridian residency list`)")
+      ->type_name("NAME");
   command.add_flag("--wait", options->call.waits,
-                   "storage: until the server's old one is destroyed, within --timeout");
+                   "storage: until the server's old one is destroyed; residency: until the next "
+                   "one is in use; within --timeout");
   add_client_options(command, options->call.client);
   add_approval_options(command, options->call.client);
   add_key_access(command, *options,
@@ -186,13 +193,21 @@ void add_rotate(CLI::App& keys, Invocation& invocation) {
       "          replica, so that old copies of the key table open nothing. It turns by itself "
       "once a day,\n"
       "          and whenever somebody is forgotten. With --data: of a node that is alone.\n"
+      "residency A next key of a jurisdiction is made by replicas in its regions, and is in use "
+      "once two\n"
+      "          regions hold it; until then the one before is. What was sealed before stays under "
+      "that\n"
+      "          one, which is destroyed with the last key of a person that needs it. So whoever "
+      "stole a\n"
+      "          key opens nothing that is sealed from then on.\n"
       "log, cosign, exchange   are who a replica is; `meridian node replace` puts one with keys "
       "of\n"
       "          its own in its place.\n"
       "cell, payload, commit, index   give the records their names and commitments, which are for\n"
       "          ever: they are never turned over.\n\n"
       "Example: meridian keys rotate storage --server 127.0.0.1:7401,127.0.0.1:7402\n"
-      "         meridian keys rotate storage --data ./ledger");
+      "         meridian keys rotate storage --data ./ledger\n"
+      "         meridian keys rotate residency --jurisdiction eu --wait");
   on_run(command, invocation, options, rotate);
 }
 

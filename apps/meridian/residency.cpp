@@ -45,9 +45,15 @@ OrderedJson json_of(const v1::Jurisdiction& one, const v1::KeepingReply& all) {
     if (retention.residency() == one.name()) classes.push_back(retention.retention());
   OrderedJson regions = OrderedJson::array();
   for (const std::string& region : one.regions()) regions.push_back(region);
-  return {
-      {"name", one.name()},       {"regions", std::move(regions)}, {"classes", std::move(classes)},
-      {"has_key", one.has_key()}, {"held_here", one.held_here()},  {"available", one.available()}};
+  return {{"name", one.name()},
+          {"regions", std::move(regions)},
+          {"classes", std::move(classes)},
+          {"has_key", one.has_key()},
+          {"held_here", one.held_here()},
+          {"available", one.available()},
+          {"turn", one.turn()},
+          {"turning", one.turning()},
+          {"older_keys", one.older_keys()}};
 }
 
 Result<Exit> run_list(Client& client, const ListOptions& options) {
@@ -63,7 +69,8 @@ Result<Exit> run_list(Client& client, const ListOptions& options) {
     print_line("no jurisdiction is defined: what is about persons can be read in every region");
     return Exit::ok;
   }
-  std::vector<std::vector<std::string>> rows{{"NAME", "REGIONS", "CLASSES", "HERE", "WRITABLE"}};
+  std::vector<std::vector<std::string>> rows{
+      {"NAME", "REGIONS", "CLASSES", "HERE", "WRITABLE", "TURN", "OLDER KEYS"}};
   for (const v1::Jurisdiction& one : reply.jurisdictions()) {
     std::vector<std::uint32_t> classes;
     for (const v1::RetentionClass& retention : reply.classes())
@@ -73,7 +80,9 @@ Result<Exit> run_list(Client& client, const ListOptions& options) {
                     one.held_here() ? "read" : "-",
                     !one.has_key()    ? "no key yet"
                     : one.available() ? "yes"
-                                      : "no"});
+                                      : "no",
+                    fmt::format("{}{}", one.turn(), one.turning() ? ", next is wanted" : ""),
+                    std::to_string(one.older_keys())});
   }
   fmt::print("{}", format_table(rows, {}));
   return Exit::ok;
@@ -107,6 +116,10 @@ void add_residency(CLI::App& app, Invocation& invocation) {
   CLI::App& listing =
       *residency.add_subcommand("list", "Show jurisdictions, as one replica sees them");
   listing.add_flag("--json", list->json, "Print JSON");
+  listing.footer(
+      "HERE: whether this replica reads all that lives there. TURN: how often the key was turned "
+      "over;\nOLDER KEYS: how many are kept for what was sealed before (`meridian keys rotate "
+      "residency`).\n\nExample: meridian residency list --server 127.0.0.1:7401");
   on_call(listing, invocation, list, run_list);
 }
 

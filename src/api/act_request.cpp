@@ -74,6 +74,7 @@ mesh::ActRequest residency_of(const door::ResidencyDraft& draft) {
 mesh::ActRequest rotation_of(const KeyRotation& what) {
   Json request{{"key", what.key}};
   if (what.replica) request["replica"] = std::to_string(*what.replica);
+  if (!what.jurisdiction.empty()) request["jurisdiction"] = what.jurisdiction;
   return {mesh::Action::keys_rotate, std::string(methods[4]), canonical(request)};
 }
 

@@ -27,7 +27,8 @@ mesh::ActRequest forgetting_of(u128 subject);
 mesh::ActRequest definition_of(const door::RetentionDraft& draft);
 /// {"name":"eu","regions":["eu-west","eu-north"]}
 mesh::ActRequest residency_of(const door::ResidencyDraft& draft);
-/// {"key":"storage"}; of one of several replicas {"key":"storage","replica":"2"}
+/// {"key":"storage"}; of one of several replicas {"key":"storage","replica":"2"};
+/// {"key":"residency","jurisdiction":"eu"}
 mesh::ActRequest rotation_of(const KeyRotation& what);
 
 /// The methods of the gRPC interface that do dangerous acts; a test sees that none is missing.

@@ -72,6 +72,16 @@ TEST(ActRequest, keys_that_are_turned_over) {
   EXPECT_EQ(rotation_of(*parse_rotation(request)).request, R"({"key":"storage","replica":"2"})");
   EXPECT_EQ(rotation_of(*parse_rotation_json(R"({"replica":"2","key":"storage"})")),
             rotation_of(*parse_rotation(request)));
+  request.Clear();
+  request.set_key("residency");
+  EXPECT_FALSE(parse_rotation(request)) << "of which jurisdiction?";
+  request.set_jurisdiction("eu");
+  EXPECT_EQ(rotation_of(*parse_rotation(request)).request,
+            R"({"key":"residency","jurisdiction":"eu"})");
+  EXPECT_EQ(rotation_of(*parse_rotation_json(R"({"jurisdiction":"eu","key":"residency"})")),
+            rotation_of(*parse_rotation(request)));
+  request.set_replica(2);
+  EXPECT_FALSE(parse_rotation(request));
   EXPECT_EQ(rotation_of({"epoch", {}}).method, "/meridian.v1.Keys/Rotate");
 }
 

@@ -136,7 +136,10 @@ void fill(const door::KeepingList& list, v1::KeepingReply& message) {
     v1::Jurisdiction& out = *message.add_jurisdictions();
     out.set_name(place.jurisdiction.name);
     for (const std::string& region : place.jurisdiction.regions) out.add_regions(region);
-    out.set_has_key(place.jurisdiction.key != 0);
+    out.set_has_key(place.jurisdiction.has_key());
+    out.set_turn(place.jurisdiction.turn());
+    out.set_turning(place.jurisdiction.is_turning);
+    out.set_older_keys(place.older_keys);
     out.set_held_here(place.is_held);
     out.set_available(place.is_up);
   }

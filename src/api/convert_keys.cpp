@@ -35,14 +35,22 @@ Result<KeyRotation> checked(KeyRotation rotation) {
   const std::string& key = rotation.key;
   if (const std::string_view why = never_rotated(key); !why.empty())
     return fail(Code::failed_precondition, fmt::format("{} is not turned over: {}", key, why));
-  if (key != "storage" && key != "epoch")
+  if (key != "storage" && key != "epoch" && key != "residency")
     return fail(Code::invalid_argument,
-                fmt::format("key: there is none that is called {:?}. storage and epoch are turned "
-                            "over",
+                fmt::format("key: there is none that is called {:?}. storage, epoch and residency "
+                            "are turned over",
                             key));
-  if (key == "epoch" && rotation.replica)
+  if (key == "residency" && rotation.jurisdiction.empty())
     return fail(Code::invalid_argument,
-                "replica: the epoch is turned on all replicas at once: leave it away");
+                "jurisdiction: say whose key is turned over; `meridian residency list` shows which "
+                "there are");
+  if (key != "residency" && !rotation.jurisdiction.empty())
+    return fail(Code::invalid_argument,
+                fmt::format("jurisdiction: {} is of no jurisdiction: leave it away", key));
+  if (key != "storage" && rotation.replica)
+    return fail(
+        Code::invalid_argument,
+        fmt::format("replica: {} is turned over on all replicas at once: leave it away", key));
   return rotation;
 }
 
@@ -66,12 +74,13 @@ Result<KeyRotation> parse_rotation_json(std::string_view body) {
   KeyRotation rotation{fields.text("key"), {}};
   const std::uint64_t replica = fields.number("replica", ~std::uint64_t{0});
   if (replica != 0) rotation.replica = replica;
+  rotation.jurisdiction = fields.text("jurisdiction");
   TRY(fields.finish());
   return checked(std::move(rotation));
 }
 
 Result<KeyRotation> parse_rotation(const v1::RotateKeyRequest& request) {
-  KeyRotation rotation{request.key(), {}};
+  KeyRotation rotation{request.key(), {}, request.jurisdiction()};
   if (request.replica() != 0) rotation.replica = request.replica();
   return checked(std::move(rotation));
 }
@@ -100,6 +109,17 @@ void fill(const KeyReport& report, std::uint64_t answered_by, v1::NodeKeysReply&
   reply.set_hindrance(report.progress.hindrance);
 }
 
+void fill(const std::vector<door::KeepingList::Place>& places, v1::NodeKeysReply& reply) {
+  for (const door::KeepingList::Place& place : places) {
+    v1::JurisdictionKey& to = *reply.add_jurisdictions();
+    to.set_name(place.jurisdiction.name);
+    to.set_has_key(place.jurisdiction.has_key());
+    to.set_turn(place.jurisdiction.turn());
+    to.set_turning(place.jurisdiction.is_turning);
+    to.set_older_keys(place.older_keys);
+  }
+}
+
 Json keys_json(const v1::NodeKeysReply& reply) {
   Json keys = Json::array();
   for (const v1::NodeKey& key : reply.keys()) {
@@ -112,8 +132,16 @@ Json keys_json(const v1::NodeKeysReply& reply) {
     if (key.has_files()) one["files"] = key.files();
     keys.push_back(std::move(one));
   }
+  Json jurisdictions = Json::array();
+  for (const v1::JurisdictionKey& one : reply.jurisdictions())
+    jurisdictions.push_back({{"name", one.name()},
+                             {"has_key", one.has_key()},
+                             {"turn", one.turn()},
+                             {"turning", one.turning()},
+                             {"older_keys", one.older_keys()}});
   return {{"answered_by", std::to_string(reply.answered_by())},
           {"keys", std::move(keys)},
+          {"jurisdictions", std::move(jurisdictions)},
           {"token", reply.token()},
           {"turning", reply.turning()},
           {"files_turned", reply.files_turned()},
@@ -125,13 +153,16 @@ void fill(const Rotated& rotated, v1::RotateKeyReply& reply) {
   reply.mutable_asked()->Add(rotated.asked.begin(), rotated.asked.end());
   reply.mutable_destroyed_on()->Add(rotated.destroyed_on.begin(), rotated.destroyed_on.end());
   reply.mutable_not_yet_on()->Add(rotated.not_yet_on.begin(), rotated.not_yet_on.end());
+  if (rotated.record) reply.set_record_index(*rotated.record);
 }
 
 Json rotated_json(const Rotated& rotated) {
-  return {{"version", rotated.version},
-          {"asked", ids_json(rotated.asked)},
-          {"destroyed_on", ids_json(rotated.destroyed_on)},
-          {"not_yet_on", ids_json(rotated.not_yet_on)}};
+  Json json{{"version", rotated.version},
+            {"asked", ids_json(rotated.asked)},
+            {"destroyed_on", ids_json(rotated.destroyed_on)},
+            {"not_yet_on", ids_json(rotated.not_yet_on)}};
+  if (rotated.record) json["record_index"] = std::to_string(*rotated.record);
+  return json;
 }
 
 }  // namespace meridian::api

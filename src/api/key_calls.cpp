@@ -36,6 +36,15 @@ void rotate_epoch(Backend& backend, u128 actor, std::function<void(Result<Rotate
   });
 }
 
+void rotate_residency(Backend& backend, u128 actor, const KeyRotation& what,
+                      std::function<void(Result<Rotated>)> done) {
+  backend.cell.keep(actor, door::ResidencyTurnDraft{what.jurisdiction},
+                    [done = std::move(done)](const Result<cell::KeepAnswer>& kept) {
+                      if (!kept) return done(kept.error());
+                      done(Rotated{.version = kept->turn, .record = raw(kept->record)});
+                    });
+}
+
 /// Before an approval is used up for nothing.
 Status check_leads(Backend& backend) {
   replica::Replica& replica = backend.cell.replica();
@@ -52,7 +61,11 @@ void list_keys(Backend& backend, std::function<void(Result<v1::NodeKeysReply>)> 
     if (!report) return done(report.error());
     v1::NodeKeysReply reply;
     fill(*report, backend.replica_id, reply);
-    done(std::move(reply));
+    backend.cell.keeping([done, reply = std::move(reply)](const door::KeepingList& list) {
+      v1::NodeKeysReply all = reply;
+      fill(list.places, all);
+      done(std::move(all));
+    });
   });
 }
 
@@ -64,6 +77,7 @@ void rotate_key(Backend& backend, const Asker& asker, const KeyRotation& what,
             [&backend, actor = asker.actor(), what, done = std::move(done)](const Status& may) {
               if (!may) return done(may.error());
               if (what.key == "storage") return rotate_storage(backend, what, done);
+              if (what.key == "residency") return rotate_residency(backend, actor, what, done);
               rotate_epoch(backend, actor, done);
             });
 }

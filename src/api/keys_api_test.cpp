@@ -114,6 +114,13 @@ TEST_F(KeysApiTest, what_is_never_turned_over_is_refused_with_what_to_do) {
               AllOf(StartsWith("400 "), HasSubstr("replica: ")));
   EXPECT_THAT(client.post("/v1/node/keys", R"({"key":"epoch","when":"now"})").error(),
               AllOf(StartsWith("400 "), HasSubstr("when")));
+  EXPECT_THAT(client.post("/v1/node/keys", R"({"key":"residency"})").error(),
+              AllOf(StartsWith("400 "), HasSubstr("jurisdiction: ")));
+  EXPECT_THAT(client.post("/v1/node/keys", R"({"key":"epoch","jurisdiction":"eu"})").error(),
+              AllOf(StartsWith("400 "), HasSubstr("jurisdiction: ")));
+  EXPECT_THAT(
+      client.post("/v1/node/keys", R"({"key":"residency","jurisdiction":"eu"})").error(),
+      AllOf(StartsWith("409 failed_precondition: "), HasSubstr("a jurisdiction needs two")));
   EXPECT_EQ(versions(list(), "epoch"), "1");
 }
 

@@ -170,6 +170,8 @@ void KeyMaker::propose_kept(Keep keep) {
   if (std::holds_alternative<door::HoldDraft>(keep.draft)) answer.hold = id;
   if (const auto* release = std::get_if<door::ReleaseDraft>(&keep.draft))
     answer.hold = release->hold;
+  if (commands->front().kind == ledger::CommandKind::turn_residency)
+    answer.turn = ledger::load_command<ledger::TurnResidency>(commands->front().bytes.data()).turn;
   auto request = std::make_unique<ledger::Request>();
   request->actor = keep.actor;
   request->attester = ledger::Attester::door;

@@ -46,8 +46,9 @@ void put(ByteWriter& out, const ResidencyNews& news) {
   ASSERT(news.keys.size() <= ResidencyNews::keys_max);
   out.u64(news.folded);
   out.u8(static_cast<std::uint8_t>(news.keys.size()));
-  for (const auto& [jurisdiction, check] : news.keys) {
+  for (const auto& [jurisdiction, turn, check] : news.keys) {
     out.u8(jurisdiction);
+    out.u16(static_cast<std::uint16_t>(turn));
     out.id(check);
   }
 }
@@ -100,8 +101,9 @@ Result<KeyMessage> take_residency(ByteReader& in) {
   const std::size_t count = in.u8();
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     const std::uint8_t jurisdiction = in.u8();
-    const storage::ResidencyKeys::Held held{jurisdiction, in.id()};
-    if (held.jurisdiction == 0 || held.check == 0 ||
+    const std::uint16_t turn = in.u16();
+    const storage::ResidencyKeys::Held held{jurisdiction, turn, in.id()};
+    if (held.jurisdiction == 0 || held.check == 0 || turn > storage::residency_turns_max ||
         (!news.keys.empty() && !(news.keys.back() < held)))
       return wrong("keys of jurisdictions that are none, or not in their order");
     news.keys.push_back(held);

@@ -64,7 +64,8 @@ struct TurnStorage {
 struct ResidencyNews {
   static constexpr std::size_t keys_max = 255;
   std::uint64_t folded = 0;  ///< All records of keys below it are folded in here.
-  /// Durable here, ascending.
+  /// Durable here, ascending: those in use first of all, then those that may come to be, then
+  /// older ones that are needed, as far as they fit.
   std::vector<storage::ResidencyKeys::Held> keys;
   bool operator==(const ResidencyNews&) const = default;
 };

@@ -20,7 +20,7 @@ std::vector<KeyMessage> samples() {
           TablePart{7, {100, 2}, 1, 2, Buffer(20, Byte{6})},
           TurnStorage{},
           ResidencyNews{100, {}},
-          ResidencyNews{100, {{1, 7}, {1, 9}, {2, 3}}}};
+          ResidencyNews{100, {{1, 0, 7}, {1, 0, 9}, {1, 4'095, 1}, {2, 0, 3}}}};
 }
 
 TEST(KeyMessageTest, each_comes_back_as_it_was) {
@@ -56,10 +56,11 @@ TEST(KeyMessageTest, what_no_encoder_makes_is_refused_by_name) {
   refused(news, "is_complete");
   refused(encode_key_message(KeyNews{0, 7, 0, false}), "turns and check");
   refused(encode_key_message(TablePart{7, {}, 2, 2, {}}), "part 2 of 2");
-  refused(encode_key_message(ResidencyNews{1, {{2, 7}, {1, 9}}}), "in their order");
-  refused(encode_key_message(ResidencyNews{1, {{2, 7}, {2, 7}}}), "in their order");
-  refused(encode_key_message(ResidencyNews{1, {{0, 7}}}), "none");
-  refused(encode_key_message(ResidencyNews{1, {{1, 0}}}), "none");
+  refused(encode_key_message(ResidencyNews{1, {{2, 0, 7}, {1, 0, 9}}}), "in their order");
+  refused(encode_key_message(ResidencyNews{1, {{2, 0, 7}, {2, 0, 7}}}), "in their order");
+  refused(encode_key_message(ResidencyNews{1, {{0, 0, 7}}}), "none");
+  refused(encode_key_message(ResidencyNews{1, {{1, 0, 0}}}), "none");
+  refused(encode_key_message(ResidencyNews{1, {{1, 4'096, 7}}}), "none");
 }
 
 }  // namespace

@@ -70,7 +70,8 @@ struct ExportPage {
 
 struct KeepAnswer {
   ledger::RecordIndex record;
-  u128 hold = 0;  ///< That was placed or released.
+  u128 hold = 0;           ///< That was placed or released.
+  std::uint32_t turn = 0;  ///< Of a jurisdiction's key, that is wanted.
 };
 
 /// The key above those of persons was turned over.

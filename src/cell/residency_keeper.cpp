@@ -11,9 +11,14 @@ namespace {
 
 constexpr int ticks_between_looks = 5;
 
-bool holds(const ResidencyNews& news, std::uint8_t jurisdiction, u128 check) {
-  return std::ranges::find(news.keys, storage::ResidencyKeys::Held{jurisdiction, check}) !=
-         news.keys.end();
+using Key = storage::ResidencyKeys::Held;
+
+bool holds(const ResidencyNews& news, const Key& key) {
+  return std::ranges::find(news.keys, key) != news.keys.end();
+}
+
+Key key_of(const storage::Jurisdiction& one, std::uint32_t turn) {
+  return {one.number, turn, one.keys[turn]};
 }
 
 }  // namespace
@@ -28,18 +33,29 @@ void ResidencyKeeper::tick() {
         if (*alive) group_ = group;
       });
     });
+  destroy_unneeded();
   settle();
 }
 
-/// Keys of jurisdictions that are defined: candidates as long as none counts, then that one.
+/// One in use is told before any other, so that what may be written does not hang on how many there
+/// are; then candidates, of jurisdictions in their order: as these come to count, others follow.
 ResidencyKeeper::Told ResidencyKeeper::own() const {
-  Told told{{fold_.end(), {}}, parts_.clock.monotonic()};
-  for (const storage::ResidencyKeys::Held& held : keys_.held()) {
+  std::vector<Key> in_use, next, older;
+  for (const Key& held : keys_.held()) {
     const storage::Jurisdiction* one = residency().find(held.jurisdiction);
-    if (one != nullptr && (one->key == 0 || one->key == held.check) &&
-        told.news.keys.size() < ResidencyNews::keys_max)
-      told.news.keys.push_back(held);
+    if (one == nullptr) continue;
+    if (held.turn >= one->keys.size()) {
+      if (one->wants_key() && held.turn == one->next_turn()) next.push_back(held);
+    } else if (one->keys[held.turn] == held.check && parts_.table.needs(*one, held.turn)) {
+      (held.turn == one->turn() ? in_use : older).push_back(held);
+    }
   }
+  Told told{{fold_.end(), std::move(in_use)}, parts_.clock.monotonic()};
+  std::vector<Key>& keys = told.news.keys;
+  for (const std::vector<Key>& more : {next, older})
+    keys.insert(keys.end(), more.begin(), more.end());
+  keys.resize(std::min(keys.size(), ResidencyNews::keys_max));
+  std::ranges::sort(keys, std::less<>());
   return told;
 }
 
@@ -80,11 +96,11 @@ std::vector<std::uint64_t> ResidencyKeeper::members_in(const storage::Jurisdicti
   return members;
 }
 
-bool ResidencyKeeper::is_in_two_regions(const storage::Jurisdiction& one, u128 check) const {
+bool ResidencyKeeper::is_in_two_regions(const storage::Jurisdiction& one, const Key& key) const {
   std::set<std::string> regions;
   for (const std::uint64_t id : members_in(one)) {
     const Told* of = told(id);
-    if (of != nullptr && is_heard(*of) && holds(of->news, one.number, check))
+    if (of != nullptr && is_heard(*of) && holds(of->news, key))
       regions.insert(group_->region_of(id));
   }
   return regions.size() >= 2;
@@ -96,23 +112,29 @@ void ResidencyKeeper::settle() {
   bool is_inside_any = false;
   for (const auto& [number, one] : residency().all()) {
     look_at(one);
-    is_inside_any |= is_inside(one) && one.key != 0 && parts_.table.holds(one);
+    is_inside_any |= is_inside(one) && parts_.table.holds(one, one.turn());
   }
   is_inside_any_ = is_inside_any;
   go_on();
 }
 
 void ResidencyKeeper::look_at(const storage::Jurisdiction& one) {
-  if (one.key == 0) {
-    if (is_inside(one)) provide_candidate(one);
-    return propose(one);
-  }
+  if (one.has_key()) look_at_state(one);
+  if (one.wants_key())
+    look_at_next(one);
+  else
+    wanted_.erase(one.number);
+  if (is_inside(one)) ask_for_missing(one);
+}
+
+void ResidencyKeeper::look_at_state(const storage::Jurisdiction& one) {
+  const Key in_use = key_of(one, one.turn());
   // What a region has is what the replica there that has most has; what two regions have, is what
   // the second one does.
   std::map<std::string, std::uint64_t> folded;
   for (const std::uint64_t id : members_in(one)) {
     const Told* of = told(id);
-    if (of == nullptr || !holds(of->news, one.number, one.key)) continue;
+    if (of == nullptr || !holds(of->news, in_use)) continue;
     std::uint64_t& region = folded[group_->region_of(id)];
     region = std::max(region, of->news.folded);
   }
@@ -120,8 +142,7 @@ void ResidencyKeeper::look_at(const storage::Jurisdiction& one) {
   for (const auto& [region, end] : folded) ends.push_back(end);
   std::ranges::sort(ends, std::greater<>());
   parts_.table.set_residency(
-      one.number, {is_in_two_regions(one, one.key), ends.size() < 2 ? std::uint64_t{0} : ends[1]});
-  if (is_inside(one) && !holds(board_[parts_.id].news, one.number, one.key)) ask(one, one.key);
+      one.number, {is_in_two_regions(one, in_use), ends.size() < 2 ? std::uint64_t{0} : ends[1]});
 }
 
 void ResidencyKeeper::wait(std::vector<storage::ResidencyWait> waits, GoOn go_on) {
@@ -159,48 +180,64 @@ void ResidencyKeeper::end() {
 
 // --- keys ---
 
+void ResidencyKeeper::look_at_next(const storage::Jurisdiction& one) {
+  Wanted& wanted =
+      wanted_.try_emplace(one.number, Wanted{one.next_turn(), parts_.clock.monotonic()})
+          .first->second;
+  if (wanted.turn != one.next_turn()) wanted = {one.next_turn(), parts_.clock.monotonic()};
+  if (is_inside(one)) provide_candidate(one, wanted);
+  propose(one, wanted);
+}
+
+std::vector<u128> ResidencyKeeper::candidates_of(const storage::Jurisdiction& one,
+                                                 const Told& told) {
+  std::vector<u128> candidates;
+  for (const Key& held : told.news.keys)
+    if (held.jurisdiction == one.number && held.turn == one.next_turn())
+      candidates.push_back(held.check);
+  return candidates;
+}
+
 /// Of those that replicas there made, each there holds all: whichever two regions hold counts.
-void ResidencyKeeper::provide_candidate(const storage::Jurisdiction& one) {
-  const io::MonotonicTime since =
-      seen_.try_emplace(one.number, parts_.clock.monotonic()).first->second;
+void ResidencyKeeper::provide_candidate(const storage::Jurisdiction& one, const Wanted& wanted) {
   std::set<u128> here, there;
   std::int64_t before = 0;  // replicas there that should make one first
   for (const std::uint64_t id : members_in(one)) {
     if (id < parts_.id) ++before;
-    const Told* of = told(id);
-    if (of == nullptr) continue;
-    for (const storage::ResidencyKeys::Held& held : of->news.keys)
-      if (held.jurisdiction == one.number) (id == parts_.id ? here : there).insert(held.check);
+    if (const Told* of = told(id))
+      for (const u128 check : candidates_of(one, *of))
+        (id == parts_.id ? here : there).insert(check);
   }
   for (const u128 check : there)
-    if (!here.contains(check) && here.size() < candidates_max) ask(one, check);
+    if (!here.contains(check) && here.size() < candidates_max)
+      ask(one, {one.number, wanted.turn, check});
   if (!here.empty() || !there.empty()) return;
-  if (!has_passed(since, io::Duration{before * static_cast<std::int64_t>(patience)})) return;
+  if (!has_passed(wanted.since, io::Duration{before * static_cast<std::int64_t>(patience)})) return;
   std::array<Byte, 32> fresh;
   parts_.entropy.fill(fresh);
   const crypto::Secret key{Bytes(fresh)};
   crypto::cleanse(fresh);
-  const Status taken = keys_.take(one.number, key);
+  const Status taken = keys_.take(one.number, wanted.turn, key);
   if (taken) return tell();
   if (taken.error().code != Code::resource_exhausted)
     parts_.fatal(with_context(taken.error(), "the key of a jurisdiction cannot be kept"));
 }
 
-void ResidencyKeeper::propose(const storage::Jurisdiction& one) {
+void ResidencyKeeper::propose(const storage::Jurisdiction& one, Wanted& wanted) {
   const std::uint64_t term = parts_.table.makes_in();
-  const auto before = proposed_.find(one.number);
-  if (term == 0 || (before != proposed_.end() && !has_passed(before->second, patience))) return;
+  if (term == 0 || (wanted.proposed && !has_passed(*wanted.proposed, patience))) return;
   std::set<u128> candidates;
   for (const std::uint64_t id : members_in(one))
     if (const Told* of = told(id))
-      for (const storage::ResidencyKeys::Held& held : of->news.keys)
-        if (held.jurisdiction == one.number) candidates.insert(held.check);
-  const auto chosen =
-      std::ranges::find_if(candidates, [&](u128 check) { return is_in_two_regions(one, check); });
+      for (const u128 check : candidates_of(one, *of)) candidates.insert(check);
+  const auto chosen = std::ranges::find_if(candidates, [&](u128 check) {
+    return is_in_two_regions(one, {one.number, wanted.turn, check});
+  });
   if (chosen == candidates.end()) return;
-  proposed_[one.number] = parts_.clock.monotonic();
+  wanted.proposed = parts_.clock.monotonic();
   ledger::ResidencyKey command{};
   command.jurisdiction = one.number;
+  command.turn = wanted.turn;
   command.check = *chosen;
   auto request = std::make_unique<ledger::Request>();
   request->attester = ledger::Attester::replica;
@@ -209,36 +246,71 @@ void ResidencyKeeper::propose(const storage::Jurisdiction& one) {
   parts_.submit(std::move(request), [](const Result<replica::Answer>&) {});
 }
 
-/// Of one that has it, and of another one the next time.
-void ResidencyKeeper::ask(const storage::Jurisdiction& one, u128 check) {
-  std::vector<std::uint64_t> holders;
+/// An older one only by a table that is up to date: it may be that nothing needs it any more.
+void ResidencyKeeper::ask_for_missing(const storage::Jurisdiction& one) {
+  for (std::uint32_t turn = 0; turn < one.keys.size(); ++turn) {
+    if (turn != one.turn() && !fold_.is_complete()) continue;
+    if (parts_.table.needs(one, turn) && !parts_.table.holds(one, turn))
+      ask(one, key_of(one, turn));
+  }
+}
+
+/// Of one that has it, and of another one the next time. An older key that nobody told of may not
+/// have found room in what they tell.
+void ResidencyKeeper::ask(const storage::Jurisdiction& one, const Key& key) {
+  std::vector<std::uint64_t> holders, heard;
   for (const std::uint64_t id : members_in(one)) {
     const Told* of = told(id);
-    if (id != parts_.id && of != nullptr && is_heard(*of) && holds(of->news, one.number, check))
-      holders.push_back(id);
+    if (id == parts_.id || of == nullptr || !is_heard(*of)) continue;
+    heard.push_back(id);
+    if (holds(of->news, key)) holders.push_back(id);
   }
+  if (holders.empty() && key.turn < one.turn()) holders = std::move(heard);
   if (holders.empty()) return;
-  asked_[check] = one.number;
-  handover_.ask({holders[asks_++ % holders.size()]}, check);
+  asked_[key.check] = key;
+  handover_.ask({holders[asks_++ % holders.size()]}, key.check);
 }
 
 Result<Bytes> ResidencyKeeper::find(u128 check, const std::string& region) const {
-  for (const auto& [number, one] : residency().all())
-    if (one.has(region) && (one.key == 0 || one.key == check))
-      if (Result<Bytes> key = keys_.find(number, check)) return key;
+  for (const Key& key : keys_.held()) {
+    const storage::Jurisdiction* one = residency().find(key.jurisdiction);
+    if (key.check != check || one == nullptr || !one->has(region)) continue;
+    const bool may_go = key.turn < one->keys.size()
+                            ? one->keys[key.turn] == check && parts_.table.needs(*one, key.turn)
+                            : one->wants_key() && key.turn == one->next_turn();
+    if (may_go) return keys_.find(key);
+  }
   return fail(Code::not_found, "no key that a replica there may have");
 }
 
 bool ResidencyKeeper::take(u128 check, const crypto::Secret& key) {
   const auto asked = asked_.find(check);
   if (asked == asked_.end()) return false;
-  const Status taken = keys_.take(asked->second, key);
+  const Status taken = keys_.take(asked->second.jurisdiction, asked->second.turn, key);
   asked_.erase(asked);
   if (taken)
     tell();
   else if (taken.error().code != Code::resource_exhausted)
     parts_.fatal(with_context(taken.error(), "the key of a jurisdiction cannot be kept"));
   return true;
+}
+
+/// Of turns that are decided only, so that what is folded in later says nothing else: one that did
+/// not come to count then never does, and no row is made for an earlier one any more. A key of a
+/// turn that is not decided here may be in use elsewhere.
+void ResidencyKeeper::destroy_unneeded() {
+  if (!fold_.is_complete()) return;
+  for (const Key& held : keys_.held()) {
+    const storage::Jurisdiction* one = residency().find(held.jurisdiction);
+    if (one == nullptr || held.turn >= one->keys.size()) continue;
+    if (one->keys[held.turn] == held.check && parts_.table.needs(*one, held.turn)) continue;
+    const Status destroyed = keys_.destroy(held);
+    if (destroyed) continue;
+    if (destroyed.error().code != Code::resource_exhausted)
+      parts_.fatal(
+          with_context(destroyed.error(), "the key of a jurisdiction cannot be destroyed"));
+    return;
+  }
 }
 
 }  // namespace meridian::cell

@@ -1,10 +1,12 @@
-// Jurisdictions of a cell (docs/decisions/0034): who holds their keys, whether what lives in one
-// may be written now, and how a key comes to be.
+// Jurisdictions of a cell (docs/decisions/0034, 0039): who holds their keys, whether what lives in
+// one may be written now, how a key comes to be, and when it goes.
 //
-//   a jurisdiction without a key   a replica there makes one, the others there ask for it
-//                                  two of its regions hold it -> the leader proposes residency_key
-//   a key that is not here yet     asked for of whoever told that it has it
-//   rows in one region only        who seals under them waits, for a while
+//   no key, or a next one is wanted   a replica there makes one, the others there ask for it
+//                                     two of its regions hold it -> the leader proposes
+//                                     residency_key; until then the one before stays in use
+//   a key that is not here yet        asked for of whoever has it
+//   rows in one region only           who seals under them waits, for a while
+//   a key that did not come to count, or that no row of the table needs any more: destroyed here
 //
 // On the door's executor. Says and asks nothing as long as no jurisdiction is defined.
 #pragma once
@@ -29,7 +31,7 @@ class ResidencyKeeper {
   /// How long who seals waits for rows to be in two regions; how long the next replica waits before
   /// it makes a key that those before it did not; and before a proposal is repeated.
   static constexpr io::Duration patience = io::seconds(2);
-  /// Keys that one jurisdiction may have before one of them counts.
+  /// Keys of one turn that a replica takes over before one of them counts.
   static constexpr std::size_t candidates_max = 8;
 
   using GoOn = std::function<void(Status)>;
@@ -57,9 +59,16 @@ class ResidencyKeeper {
   void wait(std::vector<storage::ResidencyWait> waits, GoOn go_on);
 
  private:
+  using Key = storage::ResidencyKeys::Held;
   struct Told {
     ResidencyNews news;
     io::MonotonicTime at;
+  };
+  /// A key that is to come to count.
+  struct Wanted {
+    std::uint32_t turn;
+    io::MonotonicTime since;
+    std::optional<io::MonotonicTime> proposed{};
   };
   struct Waiter {
     std::vector<storage::ResidencyWait> waits;
@@ -70,9 +79,15 @@ class ResidencyKeeper {
   const storage::Residency& residency() const { return parts_.table.keeping().residency(); }
   void settle();
   void look_at(const storage::Jurisdiction& one);
-  void provide_candidate(const storage::Jurisdiction& one);
-  void propose(const storage::Jurisdiction& one);
-  void ask(const storage::Jurisdiction& one, u128 check);
+  void look_at_next(const storage::Jurisdiction& one);
+  void look_at_state(const storage::Jurisdiction& one);
+  void provide_candidate(const storage::Jurisdiction& one, const Wanted& wanted);
+  void propose(const storage::Jurisdiction& one, Wanted& wanted);
+  void ask_for_missing(const storage::Jurisdiction& one);
+  void ask(const storage::Jurisdiction& one, const Key& key);
+  void destroy_unneeded();
+  /// Of its next turn, that the replica told.
+  static std::vector<u128> candidates_of(const storage::Jurisdiction& one, const Told& told);
   void go_on();
   Told own() const;
   std::vector<std::uint64_t> members_in(const storage::Jurisdiction& one) const;
@@ -83,7 +98,7 @@ class ResidencyKeeper {
   const Told* told(std::uint64_t id) const;
   bool is_heard(const Told& told) const { return !has_passed(told.at, heard_for); }
   /// Whether replicas in two of its regions hold the key, of those that are heard.
-  bool is_in_two_regions(const storage::Jurisdiction& one, u128 check) const;
+  bool is_in_two_regions(const storage::Jurisdiction& one, const Key& key) const;
   bool has_passed(io::MonotonicTime since, io::Duration time) const {
     return parts_.clock.monotonic() - since >= time;
   }
@@ -93,11 +108,10 @@ class ResidencyKeeper {
   KeyHandover& handover_;
   storage::ResidencyKeys keys_;
   replica::Lifetime lifetime_;
-  std::optional<replica::GroupState> group_;            ///< As of late.
-  std::map<std::uint64_t, Told> board_;                 ///< Of this replica, too.
-  std::map<std::uint8_t, io::MonotonicTime> seen_;      ///< Without a key, since then.
-  std::map<std::uint8_t, io::MonotonicTime> proposed_;  ///< Its key.
-  std::map<u128, std::uint8_t> asked_;                  ///< Jurisdictions of keys.
+  std::optional<replica::GroupState> group_;  ///< As of late.
+  std::map<std::uint64_t, Told> board_;       ///< Of this replica, too.
+  std::map<std::uint8_t, Wanted> wanted_;     ///< By jurisdiction.
+  std::map<u128, Key> asked_;                 ///< By check.
   std::size_t asks_ = 0;
   std::vector<Waiter> waiters_;
   std::atomic<bool> is_inside_any_{false};

@@ -49,11 +49,30 @@ struct ResidencyTest : testing::Test {
     if (!event) return event.error().message;
     return event->forgotten ? "forgotten" : std::string(as_text(event->data));
   }
+  std::vector<storage::ResidencyKeys::Held> keys_at(std::uint64_t id) {
+    return storage::ResidencyKeys(*cell.members[id].keys).held();
+  }
   std::size_t keys_of_jurisdictions(std::uint64_t id) {
     std::size_t count = 0;
     for (const auto& key : cell.members[id].keys->list())
       count += key.name.starts_with("residency") ? 1 : 0;
+    EXPECT_EQ(count, keys_at(id).size());
     return count;
+  }
+  const storage::Jurisdiction& eu(std::uint64_t id) {
+    return *cell.members[id].door->shared_keys()->keeping().residency().find("eu");
+  }
+  std::string turn_over(std::uint64_t at) { return keep(at, door::ResidencyTurnDraft{"eu"}); }
+  Buffer key_bytes(std::uint64_t id, std::uint32_t turn) {
+    return to_buffer(
+        *storage::ResidencyKeys(*cell.members[id].keys).find({1, turn, eu(id).keys[turn]}));
+  }
+  bool holds_bytes(std::uint64_t id, Bytes bytes) {
+    const auto& keys = *cell.members[id].keys;
+    return std::ranges::any_of(keys.list(), [&](const storage::KeyStore::Listing& key) {
+      const auto one = keys.get(key.name, key.version);
+      return one && equal(one->secret, bytes);
+    });
   }
 };
 
@@ -111,7 +130,7 @@ TEST_F(ResidencyTest, nothing_is_written_under_keys_that_one_region_alone_has) {
 
 TEST_F(ResidencyTest, a_replica_elsewhere_is_not_given_the_key_even_if_it_asks) {
   lead_and_define(1);
-  const u128 check = cell.members[1].door->shared_keys()->keeping().residency().find("eu")->key;
+  const u128 check = cell.members[1].door->shared_keys()->keeping().residency().find("eu")->key();
   ASSERT_NE(check, 0u);
   std::map<std::uint64_t, int> answered;
   cell.sent = [&](std::uint64_t, std::uint64_t to, const KeyMessage& message) {
@@ -200,7 +219,143 @@ TEST_F(ResidencyTest, one_that_was_away_while_the_key_was_made_gets_it) {
   EXPECT_EQ(reads(3, record), well);
 }
 
+// --- turning the key over ---
+
+TEST_F(ResidencyTest, a_leader_elsewhere_turns_the_key_over_and_the_one_before_goes_with_its_rows) {
+  lead_and_define(1);
+  ledger::RecordIndex anna{}, bert{};
+  ASSERT_EQ(append(1, 1, medical, "anna", &anna), "done");
+  cell.lead(3);
+  cell.run(io::seconds(1));
+  ASSERT_EQ(turn_over(3), "done");
+  cell.run(io::seconds(2));
+  for (const std::uint64_t id : {1, 2, 3}) {
+    EXPECT_EQ(eu(id).turn(), 1u);
+    EXPECT_FALSE(eu(id).is_turning);
+    EXPECT_EQ(keys_of_jurisdictions(id), id == 3 ? 0u : 2u);
+  }
+  const auto handed_over = cell.hand_over(1, Keepers::draft_of(2, "bert", medical));
+  cell.run(io::seconds(3));
+  ASSERT_TRUE(*handed_over && **handed_over) << (*handed_over)->error().message;
+  bert = ***handed_over;
+  for (const std::uint64_t id : {1, 2}) {
+    EXPECT_EQ(reads(id, anna), well);
+    EXPECT_EQ(reads(id, bert), well);
+  }
+  const Buffer old_key = key_bytes(1, 0);
+  EXPECT_TRUE(holds_bytes(1, old_key));
+  ASSERT_TRUE(*cell.forget(3, "bert"));
+  cell.run(io::seconds(2));
+  EXPECT_TRUE(holds_bytes(2, old_key)) << "anna's row needs it";
+  ASSERT_TRUE(*cell.forget(3, "anna"));
+  cell.run(io::seconds(2));
+  for (const std::uint64_t id : {1, 2}) {
+    EXPECT_FALSE(holds_bytes(id, old_key)) << id;
+    EXPECT_EQ(keys_of_jurisdictions(id), 1u);
+    EXPECT_EQ(reads(id, anna), "forgotten");
+    cell.stop(id);
+    cell.start(id);
+    EXPECT_FALSE(holds_bytes(id, old_key)) << "durably";
+  }
+}
+
+TEST_F(ResidencyTest, a_stolen_key_opens_nothing_that_was_sealed_since_it_was_turned_over) {
+  lead_and_define(1);
+  ledger::RecordIndex before{}, after{};
+  ASSERT_EQ(append(1, 1, medical, "anna", &before), "done");
+  const Buffer stolen = key_bytes(2, 0);
+  ASSERT_EQ(turn_over(1), "done");
+  cell.run(io::seconds(2));
+  ASSERT_EQ(append(1, 2, medical, "anna", &after), "done");
+  cell.run(io::seconds(1));
+  EXPECT_EQ(reads(2, after), well);
+  // A replica with all that there is, but the stolen key in the place of the one in use.
+  storage::ResidencyKeys keys(*cell.members[2].keys);
+  std::string name;
+  for (const auto& key : cell.members[2].keys->list())
+    if (key.name.starts_with("residency-1-1-")) name = key.name;
+  ASSERT_TRUE(keys.destroy({1, 1, eu(2).keys[1]}));
+  ASSERT_TRUE(cell.members[2].keys->add_given({{name, stolen}}));
+  EXPECT_EQ(reads(2, before), well);
+  EXPECT_NE(reads(2, after), well);
+  EXPECT_EQ(reads(1, after), well);
+}
+
+TEST_F(ResidencyTest, one_that_was_down_and_a_region_of_later_get_the_keys_of_all_turns) {
+  cell.join();
+  lead_and_define(1);
+  ASSERT_EQ(keep(1, door::ResidencyDraft{"eu", {"region-1", "region-2", "region-3"}}), "done");
+  cell.run(io::seconds(2));
+  ledger::RecordIndex before{}, after{};
+  ASSERT_EQ(append(1, 1, medical, "anna", &before), "done");
+  cell.stop(3);
+  ASSERT_EQ(turn_over(1), "done");
+  cell.run(io::seconds(2));
+  ASSERT_EQ(append(1, 2, medical, "anna", &after), "done");
+  cell.start(3);
+  cell.run(io::seconds(3));
+  EXPECT_EQ(reads(3, before), well);
+  EXPECT_EQ(reads(3, after), well);
+  EXPECT_FALSE(reads(4, after) == well);
+  ASSERT_EQ(keep(1, door::ResidencyDraft{"eu", {"region-1", "region-2", "region-3", "region-4"}}),
+            "done");
+  cell.run(io::seconds(3));
+  EXPECT_EQ(reads(4, before), well);
+  EXPECT_EQ(reads(4, after), well);
+}
+
+TEST_F(ResidencyTest, who_leads_next_goes_on_with_a_turn_that_was_begun) {
+  lead_and_define(1);
+  cell.members[2].is_cut_off = true;
+  ASSERT_EQ(turn_over(1), "done");
+  cell.run(io::seconds(3));
+  EXPECT_TRUE(eu(1).is_turning);
+  EXPECT_EQ(eu(1).turn(), 0u) << "one region alone holds the next one";
+  const std::string again = turn_over(1);
+  EXPECT_NE(again.find("turned over already"), std::string::npos) << again;
+  cell.lead(3);
+  cell.crash(1, 7);
+  cell.start(1);
+  cell.run(io::seconds(2));
+  EXPECT_TRUE(eu(1).is_turning);
+  cell.members[2].is_cut_off = false;
+  ASSERT_EQ(keep(3, medical_class("eu", 8)), "done");
+  cell.run(io::seconds(3));
+  for (const std::uint64_t id : {1, 2, 3}) EXPECT_EQ(eu(id).turn(), 1u) << id;
+}
+
+TEST_F(ResidencyTest, a_key_that_did_not_come_to_count_is_destroyed) {
+  lead_and_define(1);
+  ASSERT_EQ(append(1, 1), "done");
+  cell.run(io::seconds(1));
+  cell.percent_lost = 100;
+  ASSERT_EQ(turn_over(1), "done");
+  cell.run(io::seconds(4));
+  ASSERT_EQ(keys_at(1).size(), 2u);
+  ASSERT_EQ(keys_at(2).size(), 2u);
+  ASSERT_NE(keys_at(1), keys_at(2)) << "each made one";
+  cell.percent_lost = 0;
+  cell.run(io::seconds(3));
+  EXPECT_EQ(eu(1).turn(), 1u);
+  EXPECT_EQ(keys_at(1), keys_at(2));
+  EXPECT_EQ(keys_at(1).size(), 2u) << "the first one opens what was sealed before";
+}
+
+TEST_F(ResidencyTest, a_turn_is_refused_with_what_there_is_to_do) {
+  const auto says = [](const std::string& text, std::string_view words) {
+    return text.find(words) != std::string::npos;
+  };
+  cell.lead(1);
+  cell.run(io::seconds(1));
+  EXPECT_TRUE(says(turn_over(1), "none is defined"));
+  cell.members[2].is_cut_off = true;
+  ASSERT_EQ(keep(1, door::ResidencyDraft{"eu", {"region-1", "region-2"}}), "done");
+  EXPECT_TRUE(says(turn_over(1), "has no key yet"));
+  EXPECT_TRUE(says(keep(1, door::ResidencyTurnDraft{"us"}), "'us': there are eu"));
+}
+
 TEST(Residency, with_messages_lost_and_power_failing_what_was_acknowledged_is_read_where_it_lives) {
+  std::uint32_t turns = 0;
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Keepers cell(seed, 4);  // 4 is elsewhere
@@ -218,7 +373,8 @@ TEST(Residency, with_messages_lost_and_power_failing_what_was_acknowledged_is_re
     std::uint64_t leader = 1;
     for (u128 step = 1; step <= 40; ++step) {
       const std::string who = "person-" + std::to_string(random.below(6));
-      switch (random.below(8)) {
+      switch (random.below(9)) {
+        case 8: cell.keep(leader, door::ResidencyTurnDraft{"eu"}); break;
         case 0: cell.lead(leader = 1 + random.below(4)); break;
         case 1: {
           const std::uint64_t id = 1 + random.below(4);
@@ -242,6 +398,15 @@ TEST(Residency, with_messages_lost_and_power_failing_what_was_acknowledged_is_re
     cell.percent_lost = 0;
     cell.run(io::seconds(8));
     EXPECT_GT(written.size(), 3u);
+    for (const std::uint64_t id : {1, 2, 3}) {
+      const storage::CellKeyTable& table = *cell.members[id].door->shared_keys();
+      const storage::Jurisdiction& place = *table.keeping().residency().find("eu");
+      EXPECT_FALSE(place.is_turning);
+      turns += place.turn();
+      for (const auto& held : storage::ResidencyKeys(*cell.members[id].keys).held())
+        EXPECT_TRUE(table.needs(place, held.turn) && place.keys[held.turn] == held.check)
+            << "turn " << held.turn << " at " << id;
+    }
     for (const auto& [record, who] : written) {
       for (const std::uint64_t id : {1, 2, 3}) {
         const auto event = cell.read(id, record);
@@ -257,6 +422,7 @@ TEST(Residency, with_messages_lost_and_power_failing_what_was_acknowledged_is_re
       EXPECT_FALSE(key.name.starts_with("residency")) << key.name;
     EXPECT_TRUE(cell.fatal.empty()) << cell.fatal.front();
   }
+  EXPECT_GT(turns, 12u);
 }
 
 }  // namespace

@@ -127,8 +127,9 @@ struct KeepingList {
   std::vector<storage::Hold> holds;
   struct Place {
     storage::Jurisdiction jurisdiction;
-    bool is_held = false;  ///< Its key, by this replica.
+    bool is_held = false;  ///< All of its keys that are needed, by this replica.
     bool is_up = false;    ///< What lives there may be written now, as this replica knows it.
+    std::uint32_t older_keys = 0;  ///< Than the one in use, that keys of persons still need.
   };
   std::vector<Place> places{};
 };

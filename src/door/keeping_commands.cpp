@@ -1,6 +1,7 @@
 #include "door/keeping_commands.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -128,6 +129,37 @@ Result<std::vector<KeepingCommand>> make(const storage::SubjectKeyring& table,
   return commands;
 }
 
+Result<KeepingCommand> make(const storage::SubjectKeyring& table, const ResidencyTurnDraft& draft) {
+  const storage::Jurisdiction* known = table.keeping().residency().find(draft.name);
+  if (known == nullptr) {
+    std::vector<std::string_view> names;
+    for (const auto& [number, one] : table.keeping().residency().all()) names.push_back(one.name);
+    return fail(Code::not_found,
+                names.empty()
+                    ? fmt::format("there is no jurisdiction '{}': none is defined", draft.name)
+                    : fmt::format("there is no jurisdiction '{}': there are {}", draft.name,
+                                  fmt::join(names, ", ")));
+  }
+  if (!known->has_key())
+    return fail(Code::failed_precondition,
+                fmt::format("the jurisdiction {} has no key yet: its first one is being made",
+                            to_text(*known)));
+  if (known->is_turning)
+    return fail(Code::failed_precondition,
+                fmt::format("the key of the jurisdiction {} is being turned over already: the next "
+                            "one is in use once replicas in two of its regions hold it",
+                            to_text(*known)));
+  if (known->next_turn() > storage::residency_turns_max)
+    return fail(Code::resource_exhausted,
+                fmt::format("the key of the jurisdiction {} was turned over {} times, which is all "
+                            "that there are numbers for: define another jurisdiction",
+                            to_text(*known), storage::residency_turns_max));
+  ledger::TurnResidency command{};
+  command.jurisdiction = known->number;
+  command.turn = known->next_turn();
+  return keeping_command(CommandKind::turn_residency, command);
+}
+
 Result<KeepingCommand> make(const storage::SubjectKeyring& table, const HoldDraft& draft,
                             u128 fresh) {
   ASSERT(fresh != 0);
@@ -159,7 +191,8 @@ Result<KeepingCommand> make(const storage::SubjectKeyring& table, const ReleaseD
 u128 subject_of(const KeepingCommand& command) {
   if (command.kind == ledger::CommandKind::set_retention ||
       command.kind == ledger::CommandKind::expire_class ||
-      command.kind == ledger::CommandKind::set_residency)
+      command.kind == ledger::CommandKind::set_residency ||
+      command.kind == ledger::CommandKind::turn_residency)
     return 0;
   static_assert(
       offsetof(ledger::EraseSubject, subject) == 0 &&
@@ -226,8 +259,17 @@ std::optional<storage::KeyRow> change_of(CommandKind kind, const Byte* bytes) {
   }
   if (kind == CommandKind::residency_key) {
     const auto command = load_command<ledger::ResidencyKey>(bytes);
-    if (command.jurisdiction == 0 || command.check == 0) return std::nullopt;
-    return storage::residency_key_row(command.jurisdiction, command.check);
+    if (command.jurisdiction == 0 || command.check == 0 ||
+        command.turn > storage::residency_turns_max)
+      return std::nullopt;
+    return storage::residency_key_row(command.jurisdiction, command.turn, command.check);
+  }
+  if (kind == CommandKind::turn_residency) {
+    const auto command = load_command<ledger::TurnResidency>(bytes);
+    if (command.jurisdiction == 0 || command.turn == 0 ||
+        command.turn > storage::residency_turns_max)
+      return std::nullopt;
+    return storage::residency_turn_row(command.jurisdiction, command.turn);
   }
   return std::nullopt;
 }
@@ -241,6 +283,7 @@ Result<std::vector<KeepingCommand>> make_commands(const storage::SubjectKeyring&
   if (const auto* retention = std::get_if<RetentionDraft>(&draft))
     return one(make(table, *retention));
   if (const auto* residency = std::get_if<ResidencyDraft>(&draft)) return make(table, *residency);
+  if (const auto* turn = std::get_if<ResidencyTurnDraft>(&draft)) return one(make(table, *turn));
   if (const auto* hold = std::get_if<HoldDraft>(&draft)) return one(make(table, *hold, fresh));
   return one(make(table, std::get<ReleaseDraft>(draft)));
 }

@@ -56,12 +56,17 @@ struct HoldDraft {
 struct ReleaseDraft {
   u128 hold = 0;
 };
-using KeepingDraft = std::variant<RetentionDraft, HoldDraft, ReleaseDraft, ResidencyDraft>;
+/// The key of a jurisdiction is turned over.
+struct ResidencyTurnDraft {
+  std::string name;
+};
+using KeepingDraft =
+    std::variant<RetentionDraft, HoldDraft, ReleaseDraft, ResidencyDraft, ResidencyTurnDraft>;
 
 /// `fresh`: the id of a hold that is placed. Errors: invalid_argument (a text that is empty, too
 /// long or personal; a class that cannot be kept as it says), failed_precondition (the subject was
-/// forgotten, keys are by another period already, or the class lives elsewhere or has keys),
-/// not_found (no such hold, or jurisdiction).
+/// forgotten, keys are by another period already, the class lives elsewhere or has keys, or a key
+/// is made or turned over already), not_found (no such hold, or jurisdiction).
 Result<std::vector<KeepingCommand>> make_commands(const storage::SubjectKeyring& table,
                                                   const KeepingDraft& draft, u128 fresh);
 /// Once its records are in the table. Errors: failed_precondition if what others had recorded just

@@ -91,6 +91,7 @@ void SealingDoor::keep(u128 actor, KeepingDraft draft, std::function<void(Result
     io_.entropy.fill(fresh);
     const auto* retention = std::get_if<RetentionDraft>(&draft);
     if (std::holds_alternative<ResidencyDraft>(draft) ||
+        std::holds_alternative<ResidencyTurnDraft>(draft) ||
         (retention != nullptr && !retention->residency.empty()))
       return done(fail(Code::failed_precondition,
                        "a cell of one replica has one region, and a jurisdiction needs two: "
@@ -206,9 +207,16 @@ void SealingDoor::keeping(std::function<void(KeepingList)> done) {
   io_.executor.post([this, done = std::move(done)] {
     const storage::SubjectKeyring& table = keys_.ring();
     KeepingList list{table.today(), {}, table.keeping().holds()};
-    for (const auto& [number, jurisdiction] : table.keeping().residency().all())
-      list.places.push_back({jurisdiction, table.holds(jurisdiction),
-                             keys_.shared != nullptr && keys_.shared->residency(number).is_up});
+    for (const auto& [number, jurisdiction] : table.keeping().residency().all()) {
+      KeepingList::Place place{jurisdiction, jurisdiction.has_key(),
+                               keys_.shared != nullptr && keys_.shared->residency(number).is_up};
+      for (std::uint32_t turn = 0; turn < jurisdiction.keys.size(); ++turn) {
+        if (!table.needs(jurisdiction, turn)) continue;
+        place.is_held &= table.holds(jurisdiction, turn);
+        if (turn != jurisdiction.turn()) ++place.older_keys;
+      }
+      list.places.push_back(std::move(place));
+    }
     for (const auto& [number, retention] : table.keeping().classes())
       list.classes.push_back(retention);
     done(std::move(list));

@@ -44,6 +44,7 @@ enum class CommandKind : std::uint8_t {
   expire_class = 37,
   set_residency = 38,
   residency_key = 39,
+  turn_residency = 40,
 };
 constexpr bool made_by_clients(CommandKind kind) { return static_cast<std::uint8_t>(kind) <= 4; }
 
@@ -322,12 +323,22 @@ struct SetResidency {
   std::array<Byte, 64> zero;
 };
 
-/// The key of a jurisdiction, which no record holds. The first one counts.
+/// The key of a jurisdiction, which no record holds. The first one of a number counts.
 struct ResidencyKey {
   std::uint8_t jurisdiction;
-  std::array<Byte, 15> zero_a;
+  std::array<Byte, 3> zero_a;
+  std::uint32_t turn;  ///< How often it was turned over before: 0 of the first key.
+  std::array<Byte, 8> zero_b;
   u128 check;  ///< Tells it from another.
   std::array<Byte, 96> zero;
+};
+
+/// A next key of a jurisdiction is wanted: the one of that turn.
+struct TurnResidency {
+  std::uint8_t jurisdiction;
+  std::array<Byte, 3> zero_a;
+  std::uint32_t turn;  ///< 1 and up.
+  std::array<Byte, 120> zero;
 };
 
 static_assert(sizeof(Account) == command_size && sizeof(Transfer) == command_size);
@@ -342,7 +353,7 @@ static_assert(sizeof(EntrySkipped) == command_size && sizeof(SetRetention) == co
 static_assert(sizeof(PlaceHold) == command_size && sizeof(ReleaseHold) == command_size);
 static_assert(sizeof(ForgetSubject) == command_size && sizeof(EraseKey) == command_size);
 static_assert(sizeof(ExpireClass) == command_size && sizeof(SetResidency) == command_size);
-static_assert(sizeof(ResidencyKey) == command_size);
+static_assert(sizeof(ResidencyKey) == command_size && sizeof(TurnResidency) == command_size);
 
 /// The command whose 128 bytes stand at `bytes` (any alignment). A copy: 128 bytes, registers.
 template <typename Command>

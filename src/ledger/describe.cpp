@@ -340,7 +340,13 @@ void BodyDescriber::operator()(const SystemBody& body) {
     case CommandKind::residency_key: {
       auto command = load_command<ResidencyKey>(bytes);
       out_.number("jurisdiction", command.jurisdiction);
+      out_.number("turn", command.turn);
       return out_.opaque("check", command.check);
+    }
+    case CommandKind::turn_residency: {
+      auto command = load_command<TurnResidency>(bytes);
+      out_.number("jurisdiction", command.jurisdiction);
+      return out_.number("turn", command.turn);
     }
     case CommandKind::create_account:
     case CommandKind::create_transfer:
@@ -414,6 +420,7 @@ std::string_view kind_name(CommandKind kind) {
     case CommandKind::expire_class: return "expire_class";
     case CommandKind::set_residency: return "set_residency";
     case CommandKind::residency_key: return "residency_key";
+    case CommandKind::turn_residency: return "turn_residency";
   }
   return "unknown";
 }

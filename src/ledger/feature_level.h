@@ -5,8 +5,8 @@
 //   2: subject_key, turn_epoch and entry_skipped may stand in records
 //   3: set_retention, place_hold, release_hold, forget_subject, erase_key and expire_class may
 //   4: accounts may have the flag requires_signature; events may be signed
-//      set_residency and residency_key may stand in records, and set_retention may name a
-//      jurisdiction
+//      set_residency, residency_key and turn_residency may stand in records, and set_retention may
+//      name a jurisdiction
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ constexpr FeatureLevels feature_levels_up_to(std::uint32_t newest) {
 /// version that does not know the level may not even decode them: they are proposed only where they
 /// have an effect.
 constexpr std::uint32_t level_needed(CommandKind kind) {
-  if (kind == CommandKind::set_residency || kind == CommandKind::residency_key)
+  if (kind >= CommandKind::set_residency && kind <= CommandKind::turn_residency)
     return residency_level;
   if (kind >= CommandKind::set_retention && kind <= CommandKind::expire_class) return 3;
   return kind == CommandKind::subject_key || kind == CommandKind::turn_epoch ||

@@ -117,6 +117,7 @@ class HeaderReader {
       case CommandKind::expire_class:
       case CommandKind::set_residency:
       case CommandKind::residency_key:
+      case CommandKind::turn_residency:
       case CommandKind::entry_skipped: break;
     }
     return read_system();

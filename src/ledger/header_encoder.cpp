@@ -162,6 +162,7 @@ BodyEnd put_body(Byte* at, CommandKind kind, const Byte* command, const Effect& 
     case CommandKind::expire_class:
     case CommandKind::set_residency:
     case CommandKind::residency_key:
+    case CommandKind::turn_residency:
     case CommandKind::entry_skipped: break;
   }
   return BodyEnd{.at = put_bytes(at, Bytes(command, command_size))};

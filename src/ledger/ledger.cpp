@@ -53,6 +53,7 @@ bool is_linked(CommandKind kind, const Byte* command) {
     case CommandKind::expire_class:
     case CommandKind::set_residency:
     case CommandKind::residency_key:
+    case CommandKind::turn_residency:
     case CommandKind::entry_skipped: return false;
   }
   return false;
@@ -330,6 +331,7 @@ Result<Outcome> LedgerState::judge(const CommandPlace& place, Effect& effect) {
     case CommandKind::expire_class:
     case CommandKind::set_residency:
     case CommandKind::residency_key:
+    case CommandKind::turn_residency:
     case CommandKind::entry_skipped: return judge_system(place, effect);
   }
   return outcome(SystemOutcome::refused);

@@ -215,6 +215,7 @@ std::string_view outcome_name(CommandKind kind, Outcome value) {
     case CommandKind::expire_class:
     case CommandKind::set_residency:
     case CommandKind::residency_key:
+    case CommandKind::turn_residency:
     case CommandKind::entry_skipped: return name_of(static_cast<SystemOutcome>(value));
   }
   return unknown;

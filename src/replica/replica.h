@@ -116,7 +116,7 @@ struct KeyRecord {
 };
 constexpr bool is_of_keys(ledger::CommandKind kind) {
   return (kind >= ledger::CommandKind::set_retention &&
-          kind <= ledger::CommandKind::residency_key) ||
+          kind <= ledger::CommandKind::turn_residency) ||
          kind == ledger::CommandKind::subject_key || kind == ledger::CommandKind::erase_subject ||
          kind == ledger::CommandKind::turn_epoch;
 }

@@ -152,7 +152,12 @@ class FoldedKeyTable final : public CellKeyTable {
   Day today() const override { return rows_.today(); }
   ForgetPlan plan(u128 subject) const override { return rows_.plan(subject); }
   bool has_keys(std::uint8_t retention) const override { return rows_.has_keys(retention); }
-  bool holds(const Jurisdiction& one) const override { return resident_.holds(one); }
+  bool needs(const Jurisdiction& one, std::uint32_t turn) const override {
+    return rows_.needs(one, turn);
+  }
+  bool holds(const Jurisdiction& one, std::uint32_t turn) const override {
+    return resident_.holds(one, turn);
+  }
   DueKeys due(std::size_t subjects_max) const override { return rows_.due(subjects_max); }
 
   // --- folding ---
@@ -160,6 +165,10 @@ class FoldedKeyTable final : public CellKeyTable {
   Status add(const KeyRow& row, std::uint64_t record) override {
     const RowId id{row.subject, row.retention, row.version};
     if (!rows_.may_seal(row.subject)) return {};
+    // Made for a key of the jurisdiction that is not in use any more: another one is made.
+    if (row.retention < forgotten_row &&
+        turn_of(row.version) != rows_.keeping().turn_now(row.retention))
+      return {};
     const bool is_own = unfolded_.contains(id);
     if (rows_.has(row)) {  // ours, or it came with several requests
       if (unfolded_.erase(id) != 0) take(row, id, record);
@@ -327,8 +336,8 @@ class FoldedKeyTable final : public CellKeyTable {
   }
 
   Status check_up(const Jurisdiction& jurisdiction) const {
-    if (jurisdiction.key == 0 || !resident_.holds(jurisdiction))
-      return resident_.not_here(jurisdiction);
+    if (!resident_.holds(jurisdiction, jurisdiction.turn()))
+      return resident_.not_here(jurisdiction, jurisdiction.turn());
     if (residency(jurisdiction.number).is_up) return {};
     return residency_unavailable(
         fmt::format("replicas in two regions of the jurisdiction {} are needed to write what lives "

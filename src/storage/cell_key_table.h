@@ -77,8 +77,9 @@ class CellKeyTable : public SubjectKeyring {
   // residency_unavailable of a class whose jurisdiction is not up, or not here.
 
   // --- folding, in the order of records ---
-  /// That stands in `record`. Errors: data_loss if it does not open or another key stands under its
-  /// name: it is no part of the table then, on any replica.
+  /// That stands in `record`. One of another turn than that of its jurisdiction's key in use is no
+  /// part of the table. Errors: data_loss if it does not open or another key stands under its name:
+  /// it is none then either, on any replica.
   virtual Status add(const KeyRow& row, std::uint64_t record) = 0;
   /// Its rows are gone from memory; from the disk with the next turn.
   virtual void erase(u128 subject) = 0;

@@ -93,6 +93,7 @@ std::uint32_t period_version(bool is_by_month, Day day) {
 
 Period period_of(std::uint32_t version, const RetentionClass& retention) {
   if (!is_dated(version)) return {retention.defined, retention.defined};
+  version = without_turn(version);
   const int year = static_cast<int>(version / months_of_a_version);
   const unsigned month = version % months_of_a_version;
   const Day begin = first_of(year, std::max(month, 1U));
@@ -100,9 +101,12 @@ Period period_of(std::uint32_t version, const RetentionClass& retention) {
 }
 
 std::string period_text(std::uint32_t version) {
-  if (!is_dated(version)) return "undated";
-  const std::uint32_t year = version / months_of_a_version, month = version % months_of_a_version;
-  return month == 0 ? fmt::format("{:04}", year) : fmt::format("{:04}-{:02}", year, month);
+  const std::uint32_t period = without_turn(version);
+  const std::uint32_t year = period / months_of_a_version, month = period % months_of_a_version;
+  std::string text = "undated";
+  if (is_dated(version))
+    text = month == 0 ? fmt::format("{:04}", year) : fmt::format("{:04}-{:02}", year, month);
+  return turn_of(version) == 0 ? text : fmt::format("{}, turn {}", text, turn_of(version));
 }
 
 Day kept_until(std::uint32_t version, const RetentionClass& retention) {
@@ -220,12 +224,19 @@ const Hold* Keeping::hold_on(u128 subject, std::uint8_t retention) const {
 
 std::uint32_t Keeping::version_now(std::uint8_t retention, Day today) const {
   const RetentionClass* known = find(retention);
-  return known == nullptr ? undated_version : period_version(known->is_by_month, today);
+  return known == nullptr
+             ? undated_version
+             : with_turn(period_version(known->is_by_month, today), turn_now(retention));
+}
+
+std::uint32_t Keeping::turn_now(std::uint8_t retention) const {
+  const Jurisdiction* home = home_of(retention);
+  return home == nullptr ? 0 : home->turn();
 }
 
 bool Keeping::is_through(std::uint8_t retention, std::uint32_t version,
                          std::uint32_t through) const {
-  if (is_dated(version)) return version <= through;
+  if (is_dated(version)) return without_turn(version) <= through;
   const RetentionClass* known = find(retention);
   return known != nullptr && period_version(true, known->defined) <= through;
 }

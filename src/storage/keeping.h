@@ -2,6 +2,8 @@
 //
 // A retention class that is defined seals under a key for each year, or each month: the version of
 // the key names the period, so that keys go when their time has come and nothing else with them.
+// Of a class that lives in a jurisdiction it also names the key of that: how often it was turned
+// over before (docs/decisions/0039).
 // Pure: whoever asks brings the date.
 #pragma once
 
@@ -90,13 +92,27 @@ struct Hold {
 inline constexpr std::uint32_t undated_version = 1;
 /// 13 * year + month; month 0: the whole year.
 std::uint32_t period_version(bool is_by_month, Day day);
-constexpr bool is_dated(std::uint32_t version) { return version >= 13 * 1970; }
+
+/// The upper bits of a version: the turn of the jurisdiction's key; 0 where there is none.
+inline constexpr unsigned turn_shift = 20;
+constexpr std::uint32_t turn_of(std::uint32_t version) { return version >> turn_shift; }
+constexpr std::uint32_t without_turn(std::uint32_t version) {
+  return version & ((1U << turn_shift) - 1);
+}
+constexpr std::uint32_t with_turn(std::uint32_t version, std::uint32_t turn) {
+  return version | turn << turn_shift;
+}
+static_assert(residency_turns_max < 1U << (32 - turn_shift) && 13U * 9999 + 12 < 1U << turn_shift);
+
+// Functions of a version take the period out of it, whatever its turn.
+
+constexpr bool is_dated(std::uint32_t version) { return without_turn(version) >= 13 * 1970; }
 /// `end` is the first day after it. An undated one is over on the day of the definition.
 struct Period {
   Day begin, end;
 };
 Period period_of(std::uint32_t version, const RetentionClass& retention);
-/// "2026", "2026-11", "undated"
+/// "2026", "2026-11", "undated"; of a later turn "2026, turn 1"
 std::string period_text(std::uint32_t version);
 /// The first day on which a key may go, and the first on which it must.
 Day kept_until(std::uint32_t version, const RetentionClass& retention);
@@ -127,6 +143,8 @@ class Keeping {
 
   /// The version to seal under.
   std::uint32_t version_now(std::uint8_t retention, Day today) const;
+  /// The turn that a key of the class which is made now belongs to.
+  std::uint32_t turn_now(std::uint8_t retention) const;
   /// Whether expiring the class through `through` takes a key of `version`.
   bool is_through(std::uint8_t retention, std::uint32_t version, std::uint32_t through) const;
   /// Whether it is expired already.

@@ -393,8 +393,10 @@ TEST(KeepingTables, golden_bytes_are_what_rows_are_written_as_and_read_from) {
                                  gone_row(5, {1, 1}),
                                  expired_row(2, 13 * 2024 + 1),
                                  jurisdiction_row(1, "eu", "eu-west"),
-                                 residency_key_row(1, 77),
-                                 row_of(medical)};
+                                 residency_key_row(1, 0, 77),
+                                 row_of(medical),
+                                 residency_turn_row(1, 1),
+                                 residency_key_row(1, 1, 78)};
   const Buffer golden = golden_bytes("keeping-rows.hex");
   ASSERT_FALSE(golden.empty());
   EXPECT_EQ(encode_rows(rows, 1), golden);
@@ -406,7 +408,8 @@ TEST(KeepingTables, golden_bytes_are_what_rows_are_written_as_and_read_from) {
   EXPECT_EQ(class_in(rows[9]), medical);
   // One encoding: no bit of padding may be set.
   for (const std::size_t at : {8 + 18, 8 + 19, 8 + 17, 8 + 2 * 104 + 16, 8 + 4 * 104 + 30,
-                               8 + 7 * 104 + 20, 8 + 8 * 104 + 90, 8 + 9 * 104 + 22}) {
+                               8 + 7 * 104 + 20, 8 + 8 * 104 + 90, 8 + 9 * 104 + 22,
+                               8 + 8 * 104 + 21, 8 + 10 * 104 + 21, 8 + 10 * 104 + 40}) {
     Buffer changed = golden;
     changed[at] ^= 0x40;
     EXPECT_FALSE(decode_rows(rows_tag, changed).has_value()) << at;

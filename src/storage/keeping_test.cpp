@@ -50,6 +50,8 @@ TEST(Keeping, a_key_covers_a_year_or_a_month) {
   EXPECT_EQ(period_version(false, day(2026, 1, 1)), year);
   EXPECT_EQ(period_version(true, day(2026, 11, 1)), month);
   EXPECT_NE(period_version(true, day(2026, 12, 1)), month);
+  EXPECT_EQ(period_text(with_turn(month, 2)), "2026-11, turn 2");
+  EXPECT_EQ(period_text(with_turn(undated_version, 1)), "undated, turn 1");
   const RetentionClass kept = of({84, 0}, {});
   EXPECT_EQ(kept_until(year, kept), day(2034, 1, 1)) << "seven years from the end of 2026";
   EXPECT_EQ(kept_until(month, kept), day(2033, 12, 1));
@@ -90,7 +92,8 @@ TEST(Keeping, what_is_due_was_kept_as_long_as_it_must) {
       const auto through = keeping.due_through(3, Day{today});
       ASSERT_TRUE(through.has_value());
       for (std::int32_t sealed = raw(day(2026, 3, 16)); sealed <= today; sealed += 13) {
-        const std::uint32_t version = period_version(by_month, Day{sealed});
+        const auto turn = static_cast<std::uint32_t>(sealed % 3);
+        const std::uint32_t version = with_turn(period_version(by_month, Day{sealed}), turn);
         const bool goes = keeping.is_through(3, version, *through);
         ASSERT_TRUE(!goes || kept_until(version, retention) <= Day{today}) << period_text(version);
         ASSERT_EQ(goes, *due_on(version, retention) <= Day{today}) << period_text(version);

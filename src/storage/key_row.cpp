@@ -141,8 +141,8 @@ std::string region_in(const KeyRow& row) {
   return std::string(text_of(text_at<region_name_size>(&fields_of(row)[region_at])));
 }
 
-KeyRow residency_key_row(std::uint8_t number, u128 check) {
-  KeyRow row{.retention = number, .kind = RowKind::residency_key};
+KeyRow residency_key_row(std::uint8_t number, std::uint32_t turn, u128 check) {
+  KeyRow row{.retention = number, .kind = RowKind::residency_key, .version = turn};
   Fields fields{};
   store_le(&fields[0], check);
   put(row, fields);
@@ -150,5 +150,9 @@ KeyRow residency_key_row(std::uint8_t number, u128 check) {
 }
 
 u128 residency_key_in(const KeyRow& row) { return load_le<u128>(fields_of(row).data()); }
+
+KeyRow residency_turn_row(std::uint8_t number, std::uint32_t turn) {
+  return {.retention = number, .kind = RowKind::residency_turn, .version = turn};
+}
 
 }  // namespace meridian::storage

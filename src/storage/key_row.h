@@ -23,6 +23,7 @@ enum class RowKind : std::uint8_t {
   expired = 6,          ///< All keys of a class through a version that are not held are.
   jurisdiction = 7,     ///< A region of one.
   residency_key = 8,    ///< Of a jurisdiction: which it is.
+  residency_turn = 9,   ///< Of a jurisdiction: a next key is wanted.
 };
 
 /// Which of the two keys it has follows from `retention`; the other is zero. Rows of other kinds
@@ -45,7 +46,9 @@ KeyRow wish_row(u128 subject, Day day);
 KeyRow gone_row(u128 subject, const KeyName& key);
 KeyRow expired_row(std::uint8_t retention, std::uint32_t through);
 KeyRow jurisdiction_row(std::uint8_t number, std::string_view name, std::string_view region);
-KeyRow residency_key_row(std::uint8_t number, u128 check);
+/// `version` is the turn.
+KeyRow residency_key_row(std::uint8_t number, std::uint32_t turn, u128 check);
+KeyRow residency_turn_row(std::uint8_t number, std::uint32_t turn);
 
 /// Of a row of that kind.
 RetentionClass class_in(const KeyRow& row);

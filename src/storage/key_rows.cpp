@@ -49,8 +49,11 @@ bool is_well_formed(const KeyRow& row) {
       return row == jurisdiction_row(row.retention, jurisdiction_in(row), region_in(row)) &&
              row.retention > 0 && !jurisdiction_in(row).empty() && !region_in(row).empty();
     case RowKind::residency_key:
-      return row == residency_key_row(row.retention, residency_key_in(row)) && row.retention > 0 &&
-             residency_key_in(row) != 0;
+      return row == residency_key_row(row.retention, row.version, residency_key_in(row)) &&
+             row.retention > 0 && row.version <= residency_turns_max && residency_key_in(row) != 0;
+    case RowKind::residency_turn:
+      return row == residency_turn_row(row.retention, row.version) && row.retention > 0 &&
+             row.version > 0 && row.version <= residency_turns_max;
   }
   return false;
 }

@@ -105,6 +105,9 @@ class KeyStore {
   /// overwritten. Durable when it returns. Errors: not_found; failed_precondition for the newest
   /// version of a name (add the next one first).
   virtual Status destroy(std::string_view name, KeyVersion version) = 0;
+  /// The same of a name with all its versions, for one whose versions nothing else names: they
+  /// would begin at 1 again. Errors: not_found.
+  virtual Status destroy_name(std::string_view name) = 0;
 
   /// Of a store with a token: takes up what another process wrote, for who takes turns with others
   /// at one directory. Secrets given out before are not valid any more. Errors: unimplemented of

@@ -125,6 +125,21 @@ TEST(KeyStore, versions_count_up_and_the_newest_cannot_be_destroyed) {
   EXPECT_EQ(content_of(**rig.open()), content_of(*rig.keys));
 }
 
+TEST(KeyStore, a_name_is_destroyed_with_all_its_versions) {
+  KeyRig rig;
+  rig.create();
+  const Buffer secret(32, Byte{9}), other(32, Byte{10});
+  ASSERT_TRUE(rig.keys->add_given({{"residency-1-0-00", secret}, {"residency-1-1-00", other}}));
+  ASSERT_TRUE(rig.keys->add_given({{"residency-1-0-00", secret}}));
+  EXPECT_EQ(rig.keys->destroy_name("residency-1").error().code, Code::not_found);
+  ASSERT_TRUE(rig.keys->destroy_name("residency-1-0-00"));
+  for (int round = 0; round < 2; ++round, rig.keys = *rig.open()) {
+    EXPECT_FALSE(rig.keys->newest("residency-1-0-00"));
+    EXPECT_TRUE(equal(rig.keys->newest("residency-1-1-00")->secret, other));
+  }
+  EXPECT_EQ(rig.keys->destroy_name("residency-1-0-00").error().code, Code::not_found);
+}
+
 TEST(KeyStore, given_keys_become_the_newest_versions_all_or_none) {
   KeyRig rig;
   rig.create();

@@ -151,7 +151,12 @@ class SealedKeyTable final : public KeyTable {
   Day today() const override { return rows_.today(); }
   ForgetPlan plan(u128 subject) const override { return rows_.plan(subject); }
   bool has_keys(std::uint8_t retention) const override { return rows_.has_keys(retention); }
-  bool holds(const Jurisdiction& one) const override { return resident_.holds(one); }
+  bool needs(const Jurisdiction& one, std::uint32_t turn) const override {
+    return rows_.needs(one, turn);
+  }
+  bool holds(const Jurisdiction& one, std::uint32_t turn) const override {
+    return resident_.holds(one, turn);
+  }
   DueKeys due(std::size_t subjects_max) const override { return rows_.due(subjects_max); }
   std::uint32_t epoch() const override { return file_.epoch(); }
   std::uint64_t dropped_bytes() const override { return file_.dropped_bytes(); }

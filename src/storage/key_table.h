@@ -59,10 +59,13 @@ class SubjectKeyring {
   virtual Day today() const = 0;
   /// What forgetting the subject now would destroy, and what it must leave.
   virtual ForgetPlan plan(u128 subject) const = 0;
-  /// Whether anything of the class can be opened here or elsewhere. Cost: a look at every row.
+  /// Whether anything of the class can be opened here or elsewhere.
   virtual bool has_keys(std::uint8_t retention) const = 0;
-  /// Whether this replica holds the key of the jurisdiction.
-  virtual bool holds(const Jurisdiction& jurisdiction) const = 0;
+  /// Whether the jurisdiction's key of that turn is in use, or a key of a person stands here that
+  /// it is mixed into: what it is needed for. Else it is to be destroyed.
+  virtual bool needs(const Jurisdiction& jurisdiction, std::uint32_t turn) const = 0;
+  /// Whether this replica holds that key of the jurisdiction.
+  virtual bool holds(const Jurisdiction& jurisdiction, std::uint32_t turn) const = 0;
   /// What is to be destroyed by now; of persons at most `subjects_max`. Cost: a look at every row.
   virtual DueKeys due(std::size_t subjects_max) const = 0;
 };

@@ -14,17 +14,24 @@ namespace {
 constexpr std::string_view key_prefix = "residency-";
 constexpr std::string_view unavailable_word = "RESIDENCY_UNAVAILABLE: ";
 
-std::string key_name(std::uint8_t jurisdiction) {
-  return fmt::format("{}{}", key_prefix, jurisdiction);
+std::string key_name(const ResidencyKeys::Held& key) {
+  return fmt::format("{}{}-{}-{:012x}", key_prefix, key.jurisdiction, key.turn,
+                     high64(key.check) >> 16);
 }
 
-/// 0: it is the name of another key.
-std::uint8_t jurisdiction_of(std::string_view name) {
-  if (!name.starts_with(key_prefix)) return 0;
+/// What a name says before the check; none if it is the name of another key.
+std::optional<ResidencyKeys::Held> named_by(std::string_view name) {
+  if (!name.starts_with(key_prefix)) return std::nullopt;
   name.remove_prefix(key_prefix.size());
-  std::uint8_t number = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  return error == std::errc{} && end == name.data() + name.size() ? number : std::uint8_t{0};
+  ResidencyKeys::Held key{};
+  const auto take = [&name](auto& number) {
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error != std::errc{} || end == name.data() + name.size() || *end != '-') return false;
+    name.remove_prefix(static_cast<std::size_t>(end - name.data()) + 1);
+    return true;
+  };
+  if (!take(key.jurisdiction) || !take(key.turn)) return std::nullopt;
+  return key;
 }
 
 }  // namespace
@@ -50,10 +57,24 @@ bool Residency::add(std::uint8_t number, std::string_view name, std::string_view
   return true;
 }
 
-bool Residency::set_key(std::uint8_t number, u128 check) {
+bool Residency::set_key(std::uint8_t number, std::uint32_t turn, u128 check) {
   const auto known = all_.find(number);
-  if (known == all_.end() || known->second.key != 0 || check == 0) return false;
-  known->second.key = check;
+  if (known == all_.end() || check == 0) return false;
+  Jurisdiction& one = known->second;
+  if (!one.wants_key() || turn != one.next_turn()) return false;
+  if (std::ranges::find(one.keys, check) != one.keys.end()) return false;
+  one.keys.push_back(check);
+  one.is_turning = false;
+  return true;
+}
+
+bool Residency::begin_turn(std::uint8_t number, std::uint32_t turn) {
+  const auto known = all_.find(number);
+  if (known == all_.end()) return false;
+  Jurisdiction& one = known->second;
+  if (!one.has_key() || one.is_turning || turn != one.next_turn() || turn > residency_turns_max)
+    return false;
+  one.is_turning = true;
   return true;
 }
 
@@ -85,32 +106,28 @@ crypto::Digest resident_key(Bytes jurisdiction_key, std::string_view purpose, By
 std::vector<ResidencyKeys::Held> ResidencyKeys::held() const {
   std::vector<Held> held;
   for (const KeyStore::Listing& key : store_.list()) {
-    const std::uint8_t jurisdiction = jurisdiction_of(key.name);
-    if (jurisdiction == 0) continue;
-    if (const Result<KeyStore::Key> one = store_.get(key.name, key.version))
-      held.push_back({jurisdiction, kek_check(one->secret)});
+    std::optional<Held> one = named_by(key.name);
+    if (!one) continue;
+    const Result<KeyStore::Key> stored = store_.get(key.name, key.version);
+    if (!stored) continue;
+    one->check = kek_check(stored->secret);
+    if (key_name(*one) == key.name) held.push_back(*one);
   }
   std::ranges::sort(held, std::less<>());
   return held;
 }
 
-Result<Bytes> ResidencyKeys::find(std::uint8_t jurisdiction, u128 check) const {
-  const std::string name = key_name(jurisdiction);
-  if (const auto known = versions_.find(check); known != versions_.end())
-    if (const Result<KeyStore::Key> one = store_.get(name, known->second)) return one->secret;
-  for (const KeyStore::Listing& key : store_.list()) {
-    if (key.name != name) continue;
-    const Result<KeyStore::Key> one = store_.get(name, key.version);
-    if (!one || kek_check(one->secret) != check) continue;
-    versions_[check] = key.version;
-    return one->secret;
-  }
-  return fail(Code::not_found, "the key of that jurisdiction is not here");
+Result<Bytes> ResidencyKeys::find(const Held& key) const {
+  return TRY(store_.newest(key_name(key))).secret;
 }
 
-Status ResidencyKeys::take(std::uint8_t jurisdiction, const crypto::Secret& key) {
-  if (find(jurisdiction, kek_check(key.bytes()))) return {};
-  return store_.add_given({{key_name(jurisdiction), key.bytes()}});
+Status ResidencyKeys::take(std::uint8_t jurisdiction, std::uint32_t turn,
+                           const crypto::Secret& key) {
+  const Held held{jurisdiction, turn, kek_check(key.bytes())};
+  if (find(held)) return {};
+  return store_.add_given({{key_name(held), key.bytes()}});
 }
+
+Status ResidencyKeys::destroy(const Held& key) { return store_.destroy_name(key_name(key)); }
 
 }  // namespace meridian::storage

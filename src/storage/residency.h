@@ -2,7 +2,9 @@
 //
 // A jurisdiction has a name, two regions or more, and a key that only replicas there hold. It is
 // mixed into the keys of persons of a class that names it: without it a row of the table opens
-// nothing. ResidencyKeys is owned by the thread that owns the key store; the rest are values.
+// nothing. It can be turned over: the next one is mixed into what is made from then on, and those
+// before stay for the rows that they were mixed into. ResidencyKeys is owned by the thread that
+// owns the key store; the rest are values.
 #pragma once
 
 #include <array>
@@ -11,7 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "base/result.h"
@@ -25,13 +27,25 @@ namespace meridian::storage {
 inline constexpr std::size_t jurisdiction_name_size = 24;
 inline constexpr std::size_t region_name_size = 32;
 inline constexpr std::uint8_t jurisdictions_max = 250;
+inline constexpr std::uint32_t residency_turns_max = 4'095;  ///< Of one jurisdiction's key.
 
 struct Jurisdiction {
   std::uint8_t number = 0;  ///< 1 and up.
   std::string name;
   std::vector<std::string> regions;  ///< In the order of their records.
-  u128 key = 0;                      ///< Check value; 0: it has none yet.
+  std::vector<u128> keys{};          ///< Check values, by turn; the last one is in use.
+  bool is_turning = false;           ///< A next one is wanted.
   bool has(std::string_view region) const;
+  bool has_key() const { return !keys.empty(); }
+  /// Of the key in use; of the first one while there is none.
+  std::uint32_t turn() const {
+    return keys.empty() ? 0 : static_cast<std::uint32_t>(keys.size() - 1);
+  }
+  /// The key in use; 0: there is none yet.
+  u128 key() const { return keys.empty() ? u128{0} : keys.back(); }
+  /// Whether a key that is not known yet may come to count, and as which turn.
+  bool wants_key() const { return keys.empty() || is_turning; }
+  std::uint32_t next_turn() const { return static_cast<std::uint32_t>(keys.size()); }
   bool operator==(const Jurisdiction&) const = default;
 };
 /// "eu (eu-west, eu-north)"
@@ -42,8 +56,10 @@ class Residency {
  public:
   /// True if that changed anything. A number keeps the name of its first region.
   bool add(std::uint8_t number, std::string_view name, std::string_view region);
-  /// The first key counts.
-  bool set_key(std::uint8_t number, u128 check);
+  /// The first key of a turn counts, if that is the one that is wanted.
+  bool set_key(std::uint8_t number, std::uint32_t turn, u128 check);
+  /// The key of `turn` is wanted, unless that is another one than the next.
+  bool begin_turn(std::uint8_t number, std::uint32_t turn);
 
   const Jurisdiction* find(std::uint8_t number) const;
   const Jurisdiction* find(std::string_view name) const;
@@ -81,29 +97,32 @@ bool is_residency_unavailable(const Error& error);
 /// What seals, or commits, in the place of a row's value.
 crypto::Digest resident_key(Bytes jurisdiction_key, std::string_view purpose, Bytes value);
 
-/// Keys of jurisdictions in a key store: names "residency-1" and so on, a version for each that was
-/// made or given.
+/// Keys of jurisdictions in a key store, each under a name of its own: for jurisdiction 1 and turn
+/// 0 "residency-1-0-" and 12 digits of its check. Of several of one turn, one comes to count.
 class ResidencyKeys {
  public:
   explicit ResidencyKeys(KeyStore& store) : store_(store) {}
 
   struct Held {
     std::uint8_t jurisdiction;
+    std::uint32_t turn;
     u128 check;
     bool operator==(const Held&) const = default;
     bool operator<(const Held& other) const {
-      return std::pair(jurisdiction, check) < std::pair(other.jurisdiction, other.check);
+      return std::tuple(jurisdiction, turn, check) <
+             std::tuple(other.jurisdiction, other.turn, other.check);
     }
   };
   std::vector<Held> held() const;  ///< Ascending.
   /// Errors: not_found.
-  Result<Bytes> find(std::uint8_t jurisdiction, u128 check) const;
+  Result<Bytes> find(const Held& key) const;
   /// Durable when it returns; once more does no harm. Errors: those of KeyStore::add_given.
-  Status take(std::uint8_t jurisdiction, const crypto::Secret& key);
+  Status take(std::uint8_t jurisdiction, std::uint32_t turn, const crypto::Secret& key);
+  /// Overwritten when it returns. Errors: those of KeyStore::destroy.
+  Status destroy(const Held& key);
 
  private:
   KeyStore& store_;
-  mutable std::map<u128, KeyVersion> versions_;  ///< By check, of those that were looked for.
 };
 
 }  // namespace meridian::storage

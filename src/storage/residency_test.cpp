@@ -7,104 +7,12 @@
 #include <set>
 
 #include "sim/random.h"
-#include "storage/cell_key_table.h"
-#include "storage/internal/key_rig.h"
+#include "storage/internal/residency_key_rig.h"
 
 namespace meridian::storage {
 namespace {
 
-constexpr std::uint8_t eu = 1, medical = 7, common = 1;
-
-RetentionClass resident(std::uint8_t retention, std::uint8_t jurisdiction) {
-  return {.retention = retention,
-          .residency = jurisdiction,
-          .keep = {12, 0},
-          .defined = Day{19'675},
-          .name = text_field<class_name_size>("medical"),
-          .basis = text_field<class_basis_size>("a law")};
-}
-
-struct Replica : KeyRig {
-  std::unique_ptr<CellKeyTable> table;
-
-  explicit Replica(std::size_t passed_over) {
-    Buffer bytes(passed_over);
-    entropy.fill(bytes);
-    create();
-    start();
-  }
-  void start() {
-    auto opened = CellKeyTable::open(context(), *keys, clock);
-    ASSERT_TRUE(opened.has_value()) << opened.error().message;
-    table = *std::move(opened);
-    table->set_complete(true);
-  }
-  void restart(std::uint64_t records) {
-    ASSERT_TRUE(table->folded(records));
-    table.reset();
-    auto opened = open();
-    ASSERT_TRUE(opened.has_value());
-    keys = std::move(*opened);
-    start();
-  }
-  /// "opens", or why not.
-  std::string opens(u128 subject, const KeyName& key) {
-    const auto opened = table->for_opening(subject, key.retention, key.version);
-    if (opened) return "opens";
-    if (is_residency_unavailable(opened.error())) return "elsewhere";
-    return opened.error().code == Code::not_found ? "gone" : opened.error().message;
-  }
-};
-
-struct ResidencyTest : testing::Test {
-  Replica inside{0}, outside{100};
-  std::uint64_t records = 0;
-  std::uint32_t turns = 0;
-
-  ResidencyTest() { turn(); }
-  void turn() {
-    const u128 check = *inside.table->offer();
-    ASSERT_TRUE(outside.table->take(crypto::Secret(*inside.table->kek(check))));
-    for (Replica* one : {&inside, &outside})
-      ASSERT_TRUE(*one->table->turn(turns + 1, check, records));
-    ++turns, ++records;
-  }
-  void change(const KeyRow& row) {
-    for (Replica* one : {&inside, &outside}) one->table->change(row);
-    ++records;
-  }
-  void give_key() {
-    const crypto::Secret key{Buffer(32, Byte{9})};
-    ASSERT_TRUE(ResidencyKeys(*inside.keys).take(eu, key));
-    change(residency_key_row(eu, kek_check(key.bytes())));
-  }
-  void define() {
-    change(jurisdiction_row(eu, "eu", "eu-west"));
-    change(jurisdiction_row(eu, "eu", "eu-north"));
-    change(row_of(resident(medical, eu)));
-    give_key();
-  }
-  void set_up(std::uint64_t confirmed) {
-    inside.table->set_residency(eu, {true, confirmed});
-    outside.table->set_residency(eu, {true, confirmed});
-  }
-  /// Its rows are folded in everywhere. Where it lives elsewhere, the random values are.
-  Result<std::uint32_t> seal(Replica& at, u128 subject, std::uint8_t retention) {
-    at.table->make_in(1);
-    const auto made = at.table->for_sealing(subject, retention);
-    Result<std::uint32_t> version = std::uint32_t{0};
-    if (made)
-      *version = made->seal_version;
-    else
-      version = made.error();
-    for (const KeyRow& row : at.table->take_unfolded()) {
-      for (Replica* one : {&inside, &outside})
-        EXPECT_TRUE(one->table->add(row, records).has_value());
-      ++records;
-    }
-    return version;
-  }
-};
+struct ResidencyTest : testing::Test, ResidencyRig {};
 
 TEST_F(ResidencyTest, only_who_holds_the_key_seals_and_opens) {
   define();
@@ -163,15 +71,16 @@ TEST_F(ResidencyTest, a_class_with_keys_stays_where_it_is) {
 
 TEST_F(ResidencyTest, a_jurisdiction_keeps_its_name_its_regions_and_its_key) {
   define();
-  const u128 key = inside.table->keeping().residency().find(eu)->key;
+  const u128 key = jurisdiction().key();
   EXPECT_NE(key, 0u);
   change(jurisdiction_row(eu, "us", "us-east"));
   change(jurisdiction_row(2, "eu", "us-east"));
-  change(residency_key_row(eu, 77));
-  change(residency_key_row(9, 77));
+  change(residency_key_row(eu, 0, 77));
+  change(residency_key_row(eu, 1, 77));
+  change(residency_key_row(9, 0, 77));
   const Residency& all = inside.table->keeping().residency();
   ASSERT_EQ(all.all().size(), 1u);
-  EXPECT_EQ(*all.find("eu"), (Jurisdiction{eu, "eu", {"eu-west", "eu-north"}, key}));
+  EXPECT_EQ(*all.find("eu"), (Jurisdiction{eu, "eu", {"eu-west", "eu-north"}, {key}}));
   change(jurisdiction_row(eu, "eu", "eu-south"));
   EXPECT_TRUE(all.find(eu)->has("eu-south"));
 }
@@ -216,20 +125,20 @@ TEST_F(ResidencyTest, a_copy_from_elsewhere_opens_where_the_key_is) {
   ASSERT_TRUE(version.has_value());
   turn();
   const auto copy = outside.table->copy();
-  Replica third{200};
+  ResidencyReplica third{200};
   ASSERT_TRUE(third.table->take(crypto::Secret(*outside.table->kek(copy.check))));
   ASSERT_TRUE(third.table->install(copy));
   EXPECT_EQ(third.opens(5, {medical, *version}), "elsewhere");
-  ASSERT_TRUE(ResidencyKeys(*third.keys).take(eu, crypto::Secret(Buffer(32, Byte{9}))));
+  ASSERT_TRUE(ResidencyKeys(*third.keys).take(eu, 0, key_of(0)));
   EXPECT_EQ(third.opens(5, {medical, *version}), "opens");
 }
 
 TEST_F(ResidencyTest, random_histories_are_alike_on_both_and_open_on_one) {
+  std::map<std::uint8_t, bool> is_resident;  // by class; once it has a key or a definition
+  std::map<u128, std::set<KeyName>> keys;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     sim::Random random(seed);
-    std::map<std::uint8_t, bool> is_resident;  // by class; once it has a key or a definition
-    std::map<u128, std::set<KeyName>> keys;
     const u128 first = 1'000 * seed;
     const auto offset = static_cast<std::uint8_t>(10 * seed);
     if (seed == 1) define();
@@ -237,7 +146,10 @@ TEST_F(ResidencyTest, random_histories_are_alike_on_both_and_open_on_one) {
       set_up(~std::uint64_t{0});
       const u128 subject = first + random.below(4);
       const auto retention = static_cast<std::uint8_t>(offset + random.below(3));
-      switch (random.below(8)) {
+      switch (random.below(9)) {
+        case 8:
+          if (jurisdiction().next_turn() < 60) turn_over();
+          break;
         case 0: {
           bool has_keys = false;
           for (const auto& [who, names] : keys)
@@ -253,18 +165,23 @@ TEST_F(ResidencyTest, random_histories_are_alike_on_both_and_open_on_one) {
         case 2: turn(); break;
         case 3: (random.chance(0.5) ? inside : outside).restart(records); break;
         default: {
-          Replica& at = is_resident[retention] ? inside : outside;
+          ResidencyReplica& at = is_resident[retention] ? inside : outside;
           const auto version = seal(at, subject, retention);
           if (version) keys[subject].insert({retention, *version});
         }
       }
       ASSERT_EQ(inside.table->rows(), outside.table->rows());
+      std::set<std::uint32_t> used{jurisdiction().turn()};
       for (const auto& [who, names] : keys)
         for (const KeyName& name : names) {
+          if (is_resident[name.retention]) used.insert(turn_of(name.version));
           ASSERT_EQ(inside.opens(who, name), "opens") << "step " << step;
           ASSERT_EQ(outside.opens(who, name), is_resident[name.retention] ? "elsewhere" : "opens")
               << "step " << step;
         }
+      std::string scanned;
+      for (const std::uint32_t turn : used) scanned += std::to_string(turn) + " ";
+      ASSERT_EQ(needed(), scanned) << "step " << step;
     }
   }
   for (const KeyStore::Listing& key : outside.keys->list())

@@ -289,23 +289,41 @@ Status SealedKeyStore::destroy(std::string_view name, KeyVersion version) {
     return fail(Code::failed_precondition,
                 fmt::format("version {} of key {} is its newest: add the next one first",
                             static_cast<std::uint32_t>(version), name));
+  return take_out({id});
+}
+
+Status SealedKeyStore::destroy_name(std::string_view name) {
+  const std::lock_guard turn(changes_);
+  TRY(check_usable());
+  std::vector<NameVersion> all;
+  for (const auto& [id, key] : keys_)
+    if (id.name == name) all.push_back(id);
+  if (all.empty()) return fail(Code::not_found, fmt::format("there is no key {}", name));
+  return take_out(all);
+}
+
+Status SealedKeyStore::take_out(const std::vector<NameVersion>& ids) {
   Result<std::unique_ptr<io::File>> old = io_.disk.open(key_store_path, io::OpenMode::read_write);
   if (!old) return std::move(old).error();
   TRY(lock_->renew());
-  const bool inside = is_in_token(found->second.kind);
+  std::vector<std::string> inside;
   Keys left = copy_of(keys_);
-  left.erase(id);
+  for (const NameVersion& id : ids) {
+    if (is_in_token(left.at(id).kind)) inside.push_back(inside_.label(id.name, id.version));
+    left.erase(id);
+  }
   if (Status written = write(left); !written) {
     lock_->undo_renew();
     return written;
   }
   {
     const std::unique_lock guard(mutex_);
-    keys_.erase(found);
+    for (const NameVersion& id : ids) keys_.erase(id);
   }
   Status gone = overwrite(**old);
   if (gone) gone = lock_->drop_old();
-  if (gone && inside) gone = inside_.token->destroy(inside_.label(name, version));
+  for (const std::string& label : inside)
+    if (gone) gone = inside_.token->destroy(label);
   if (!gone) {
     broken_ = true;
     return with_context(std::move(gone).error(),

@@ -39,7 +39,9 @@ bool SubjectRows::take_in(const KeyRow& row) {
     case RowKind::jurisdiction:
       return keeping_.residency().add(row.retention, jurisdiction_in(row), region_in(row));
     case RowKind::residency_key:
-      return keeping_.residency().set_key(row.retention, residency_key_in(row));
+      return keeping_.residency().set_key(row.retention, row.version, residency_key_in(row));
+    case RowKind::residency_turn:
+      return keeping_.residency().begin_turn(row.retention, row.version);
     case RowKind::hold: return keeping_.place(hold_in(row));
     case RowKind::release: return keeping_.release(row.subject, released_in(row));
     case RowKind::wish: {
@@ -60,10 +62,27 @@ bool SubjectRows::define(const RetentionClass& retention) {
 }
 
 bool SubjectRows::has_keys(std::uint8_t retention) const {
-  return std::ranges::any_of(subjects_, [retention](const auto& one) {
-    return std::ranges::any_of(one.second.rows,
-                               [retention](const Row& row) { return row.retention == retention; });
-  });
+  const auto first = turns_.lower_bound({retention, 0});
+  return first != turns_.end() && first->first.first == retention;
+}
+
+bool SubjectRows::needs(const Jurisdiction& jurisdiction, std::uint32_t turn) const {
+  if (turn >= jurisdiction.keys.size()) return false;
+  return turn == jurisdiction.turn() ||
+         std::ranges::any_of(keeping_.classes(), [&](const auto& one) {
+           return one.second.residency == jurisdiction.number && turns_.contains({one.first, turn});
+         });
+}
+
+void SubjectRows::count_in(const Row& row) {
+  if (row.retention < forgotten_row) ++turns_[{row.retention, turn_of(row.version)}];
+}
+
+void SubjectRows::count_out(const Row& row) {
+  if (row.retention >= forgotten_row) return;
+  const auto at = turns_.find({row.retention, turn_of(row.version)});
+  ASSERT(at != turns_.end());
+  if (--at->second == 0) turns_.erase(at);
 }
 
 bool SubjectRows::take_key(const KeyRow& row) {
@@ -78,6 +97,7 @@ bool SubjectRows::take_key(const KeyRow& row) {
   }
   subject.rows.push_back(taken);
   ++size_;
+  count_in(taken);
   return true;
 }
 
@@ -93,7 +113,7 @@ bool SubjectRows::forget(u128 subject) {
   if (is_held(subject)) return false;
   Subject& keys = subjects_[subject];
   if (keys.forgotten) return false;
-  size_ -= keys.rows.size();
+  take_rows(keys, [](const Row&) { return true; });
   keys = {.rows = {}, .forgotten = true, .wish = {}, .gone = {}};
   return true;
 }
@@ -102,8 +122,7 @@ bool SubjectRows::forget(u128 subject) {
 void SubjectRows::drop_unneeded_commit(Subject& keys) {
   if (std::ranges::any_of(keys.rows, [](const Row& row) { return row.retention < commit_row; }))
     return;
-  size_ -= keys.rows.size();
-  keys.rows.clear();
+  take_rows(keys, [](const Row&) { return true; });
 }
 
 bool SubjectRows::remove(u128 subject, const KeyName& key) {
@@ -111,7 +130,7 @@ bool SubjectRows::remove(u128 subject, const KeyName& key) {
   Subject& keys = subjects_[subject];
   if (keys.forgotten || std::ranges::find(keys.gone, key) != keys.gone.end()) return false;
   keys.gone.push_back(key);
-  size_ -= std::erase_if(keys.rows, [&](const Row& row) {
+  take_rows(keys, [&](const Row& row) {
     return row.retention == key.retention && row.version == key.version;
   });
   drop_unneeded_commit(keys);
@@ -122,10 +141,9 @@ std::size_t SubjectRows::take_expired(u128 subject, Subject& keys, std::uint8_t 
                                       std::uint32_t through) {
   const std::size_t before = keys.rows.size();
   if (keeping_.hold_on(subject, retention) != nullptr) return 0;
-  const std::size_t gone = std::erase_if(keys.rows, [&](const Row& row) {
+  const std::size_t gone = take_rows(keys, [&](const Row& row) {
     return row.retention == retention && keeping_.is_through(retention, row.version, through);
   });
-  size_ -= gone;
   if (gone != 0) drop_unneeded_commit(keys);
   return before - keys.rows.size();
 }
@@ -177,7 +195,8 @@ std::size_t SubjectRows::keys_destroyed_by(const KeyRow& row) const {
     case RowKind::release:
     case RowKind::wish:
     case RowKind::jurisdiction:
-    case RowKind::residency_key: return 0;
+    case RowKind::residency_key:
+    case RowKind::residency_turn: return 0;
   }
   return 0;
 }
@@ -187,11 +206,10 @@ std::size_t SubjectRows::keys_destroyed_by(const KeyRow& row) const {
 void SubjectRows::take_out(const KeyRow& row) {
   const auto found = subjects_.find(row.subject);
   if (found == subjects_.end()) return;
-  std::vector<Row>& rows = found->second.rows;
-  size_ -= std::erase_if(rows, [&](const Row& one) {
+  take_rows(found->second, [&](const Row& one) {
     return one.retention == row.retention && one.version == row.version;
   });
-  if (rows.empty() && !found->second.forgotten) subjects_.erase(found);
+  if (found->second.rows.empty() && !found->second.forgotten) subjects_.erase(found);
 }
 
 Result<KeyRow> SubjectRows::make(u128 subject, const KeyName& name, io::Entropy& entropy,
@@ -241,13 +259,14 @@ Result<SubjectKeyring::SubjectKeys> SubjectRows::keys_of(u128 subject, std::uint
 }
 
 std::shared_ptr<const SubjectRows::Saved> SubjectRows::save() const {
-  return std::make_shared<const Saved>(Saved{subjects_, keeping_, size_, epoch_});
+  return std::make_shared<const Saved>(Saved{subjects_, keeping_, size_, epoch_, turns_});
 }
 
 void SubjectRows::restore(const Saved& saved) {
   subjects_ = saved.subjects;
   keeping_ = saved.keeping;
   size_ = saved.size;
+  turns_ = saved.turns;
   epoch_ = saved.epoch;
 }
 
@@ -344,7 +363,11 @@ std::vector<KeyRow> SubjectRows::marks() const {
   for (const auto& [number, one] : keeping_.residency().all()) {
     for (const std::string& region : one.regions)
       marks.push_back(jurisdiction_row(number, one.name, region));
-    if (one.key != 0) marks.push_back(residency_key_row(number, one.key));
+    for (std::uint32_t turn = 0; turn < one.next_turn(); ++turn) {
+      if (turn != 0) marks.push_back(residency_turn_row(number, turn));
+      marks.push_back(residency_key_row(number, turn, one.keys[turn]));
+    }
+    if (one.is_turning) marks.push_back(residency_turn_row(number, one.next_turn()));
   }
   for (const auto& [number, retention] : keeping_.classes()) marks.push_back(row_of(retention));
   for (const auto& [retention, through] : keeping_.expired())
@@ -392,6 +415,7 @@ void SubjectRows::clear() {
   subjects_.clear();
   keeping_.clear();
   size_ = 0;
+  turns_.clear();
   cache_.clear();
 }
 

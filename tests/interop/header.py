@@ -40,7 +40,8 @@ KINDS = {1: "account", 2: "transfer", 3: "event", 4: "stream deletion", 16: "ope
          24: "member_change", 25: "cell_key_grant", 26: "subject_key", 27: "turn_epoch",
          28: "entry_skipped",
          32: "set_retention", 33: "place_hold", 34: "release_hold", 35: "forget_subject",
-         36: "erase_key", 37: "expire_class", 38: "set_residency", 39: "residency_key"}
+         36: "erase_key", 37: "expire_class", 38: "set_residency", 39: "residency_key",
+         40: "turn_residency"}
 CLASSES = ["none", "public", "internal", "confidential", "restricted"]
 DECISIONS = ["none", "allowed", "refused", "flagged"]
 ATTESTERS = {1: "door", 2: "client signature", 3: "replica"}

@@ -28,7 +28,7 @@ inline constexpr std::uint16_t transfer_resolves =
 constexpr bool is_known(CommandKind kind) {
   auto number = static_cast<std::uint8_t>(kind);
   return (number >= 1 && number <= 4) || (number >= 16 && number <= 28) ||
-         (number >= 32 && number <= 39);
+         (number >= 32 && number <= 40);
 }
 
 /// Where the last field of a command of `kind` ends; the rest is reserved.
@@ -54,6 +54,7 @@ constexpr std::size_t fields_end(CommandKind kind) {
     case CommandKind::expire_class: return offsetof(ExpireClass, zero);
     case CommandKind::set_residency: return offsetof(SetResidency, zero);
     case CommandKind::residency_key: return offsetof(ResidencyKey, zero);
+    case CommandKind::turn_residency: return offsetof(TurnResidency, zero);
     case CommandKind::create_account:
     case CommandKind::create_transfer:
     case CommandKind::append_event:
@@ -85,7 +86,10 @@ inline bool reserved_bytes_are_zero(CommandKind kind, const Byte* command) {
   if (kind == CommandKind::set_residency)
     return all_zero(Bytes(load_command<SetResidency>(command).zero_a));
   if (kind == CommandKind::residency_key)
-    return all_zero(Bytes(load_command<ResidencyKey>(command).zero_a));
+    return all_zero(Bytes(load_command<ResidencyKey>(command).zero_a)) &&
+           all_zero(Bytes(load_command<ResidencyKey>(command).zero_b));
+  if (kind == CommandKind::turn_residency)
+    return all_zero(Bytes(load_command<TurnResidency>(command).zero_a));
   return true;
 }
 

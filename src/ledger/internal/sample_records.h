@@ -16,7 +16,7 @@
 
 namespace meridian::ledger {
 
-inline constexpr std::array<CommandKind, 25> all_kinds{
+inline constexpr std::array<CommandKind, 26> all_kinds{
     CommandKind::create_account, CommandKind::create_transfer, CommandKind::append_event,
     CommandKind::delete_stream,  CommandKind::open_generation, CommandKind::set_feature_level,
     CommandKind::expire_pending, CommandKind::state_digest,    CommandKind::time_advance,
@@ -25,7 +25,7 @@ inline constexpr std::array<CommandKind, 25> all_kinds{
     CommandKind::turn_epoch,     CommandKind::entry_skipped,   CommandKind::set_retention,
     CommandKind::place_hold,     CommandKind::release_hold,    CommandKind::forget_subject,
     CommandKind::erase_key,      CommandKind::expire_class,    CommandKind::set_residency,
-    CommandKind::residency_key,
+    CommandKind::residency_key,  CommandKind::turn_residency,
 };
 
 template <typename Command>
@@ -126,8 +126,13 @@ class Sampler {
         std::fill_n(&bytes[offsetof(ExpireClass, zero_a)], sizeof(ExpireClass::zero_a), Byte{0});
       if (kind == CommandKind::set_residency)
         std::fill_n(&bytes[offsetof(SetResidency, zero_a)], sizeof(SetResidency::zero_a), Byte{0});
-      if (kind == CommandKind::residency_key)
+      if (kind == CommandKind::residency_key) {
         std::fill_n(&bytes[offsetof(ResidencyKey, zero_a)], sizeof(ResidencyKey::zero_a), Byte{0});
+        std::fill_n(&bytes[offsetof(ResidencyKey, zero_b)], sizeof(ResidencyKey::zero_b), Byte{0});
+      }
+      if (kind == CommandKind::turn_residency)
+        std::fill_n(&bytes[offsetof(TurnResidency, zero_a)], sizeof(TurnResidency::zero_a),
+                    Byte{0});
     } else if (chance(2)) {
       std::fill(bytes.begin() + offsetof(Transfer, timestamp), bytes.end(), Byte{0});
     }
@@ -275,6 +280,7 @@ class Sampler {
       case CommandKind::expire_class:
       case CommandKind::set_residency:
       case CommandKind::residency_key:
+      case CommandKind::turn_residency:
       case CommandKind::entry_skipped: header.body = SystemBody{command(header.kind)}; return;
     }
   }

@@ -54,6 +54,7 @@ class Fold {
       case ledger::CommandKind::expire_class:
       case ledger::CommandKind::set_residency:
       case ledger::CommandKind::residency_key:
+      case ledger::CommandKind::turn_residency:
       case ledger::CommandKind::entry_skipped: break;
     }
   }

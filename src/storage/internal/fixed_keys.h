@@ -43,6 +43,7 @@ class FixedKeys final : public KeyStore {
   Status add_given(const std::vector<Given>&) override { return refuse(); }
   Status give_wrapper(std::string_view, Bytes, u128) override { return refuse(); }
   Status destroy(std::string_view, KeyVersion) override { return refuse(); }
+  Status destroy_name(std::string_view) override { return refuse(); }
   std::vector<Listing> list() const override { return {}; }
 
  private:

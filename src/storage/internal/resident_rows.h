@@ -11,15 +11,17 @@ class ResidentRows {
  public:
   explicit ResidentRows(KeyStore& store) : keys_(store) {}
 
-  /// `keys` as they are, of a class that lives anywhere. Errors: residency_unavailable if the
-  /// jurisdiction's key is not here. Valid until the next call.
+  /// `keys` of a row of class `retention`, as they are if that lives anywhere. Errors:
+  /// residency_unavailable if the jurisdiction's key of the row's turn is not here. Valid until the
+  /// next call.
   Result<SubjectKeyring::SubjectKeys> mix(const Keeping& keeping, std::uint8_t retention,
                                           SubjectKeyring::SubjectKeys keys);
-  bool holds(const Jurisdiction& jurisdiction) const {
-    return keys_.find(jurisdiction.number, jurisdiction.key).has_value();
+  bool holds(const Jurisdiction& jurisdiction, std::uint32_t turn) const {
+    return turn < jurisdiction.keys.size() &&
+           keys_.find({jurisdiction.number, turn, jurisdiction.keys[turn]}).has_value();
   }
-  /// What whoever asks is told of one that this replica does not hold.
-  Error not_here(const Jurisdiction& jurisdiction) const;
+  /// What whoever asks is told of a key that this replica does not hold.
+  Error not_here(const Jurisdiction& jurisdiction, std::uint32_t turn) const;
   void drop_keys() { seal_ = {}, commit_ = {}; }
 
  private:

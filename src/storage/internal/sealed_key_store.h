@@ -73,6 +73,7 @@ class SealedKeyStore final : public KeyStore {
   Status add_given(const std::vector<Given>& given) override;
   Status give_wrapper(std::string_view name, Bytes secret, u128 check) override;
   Status destroy(std::string_view name, KeyVersion version) override;
+  Status destroy_name(std::string_view name) override;
   std::vector<Listing> list() const override;
   std::string token_display() const override;
 
@@ -93,6 +94,7 @@ class SealedKeyStore final : public KeyStore {
   Status check_usable() const;
   Status check_room(std::size_t more) const;
   Status put(Keys fresh);
+  Status take_out(const std::vector<NameVersion>& ids);
   Status write(const Keys& keys);
 
   Io io_;

@@ -9,8 +9,10 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -91,8 +93,9 @@ class SubjectRows {
   DueKeys due(std::size_t subjects_max) const;
   SubjectState state(u128 subject) const;
   std::size_t size() const { return size_; }
-  /// Cost: a look at every row.
   bool has_keys(std::uint8_t retention) const;
+  /// Cost: a look at every class.
+  bool needs(const Jurisdiction& jurisdiction, std::uint32_t turn) const;
 
   /// What changes what stands before it (definitions, holds, marks).
   std::vector<KeyRow> marks() const;
@@ -113,6 +116,9 @@ class SubjectRows {
   void drop_keys() { cache_.clear(); }
 
  private:
+  /// How many keys that seal stand here, by class and turn.
+  using Turns = std::map<std::pair<std::uint8_t, std::uint32_t>, std::size_t>;
+
   Result<Bytes> unwrapped(u128 subject, const Row& row, const Keks& keks);
   const crypto::KeyWrapper& kek_of(const Row& row, const Keks& keks) const;
 
@@ -124,6 +130,19 @@ class SubjectRows {
   std::size_t take_expired(u128 subject, Subject& keys, std::uint8_t retention,
                            std::uint32_t through);
   void drop_unneeded_commit(Subject& keys);
+  void count_in(const Row& row);
+  void count_out(const Row& row);
+  /// Those of which `goes` is true; how many.
+  template <typename Goes>
+  std::size_t take_rows(Subject& keys, const Goes& goes) {
+    const std::size_t gone = std::erase_if(keys.rows, [&](const Row& row) {
+      if (!goes(row)) return false;
+      count_out(row);
+      return true;
+    });
+    size_ -= gone;
+    return gone;
+  }
   bool is_held(u128 subject) const;
 
   io::Clock& clock_;
@@ -132,6 +151,7 @@ class SubjectRows {
   Keeping keeping_;
   std::size_t size_ = 0;
   std::uint32_t epoch_ = 0;
+  Turns turns_;
 };
 
 struct SubjectRows::Saved {
@@ -139,6 +159,7 @@ struct SubjectRows::Saved {
   Keeping keeping;
   std::size_t size;
   std::uint32_t epoch;
+  Turns turns;
 };
 
 /// What is refused of one that was forgotten.
