@@ -4,6 +4,7 @@
 #include "api/act_request.h"
 #include "api/convert.h"
 #include "api/convert_keeping.h"
+#include "certificate_commands.h"
 #include "ledger/describe.h"
 #include "output.h"
 #include "run_with.h"
@@ -178,6 +179,8 @@ void add_retention(CLI::App& app, Invocation& invocation) {
   CLI::App& listing = *retention.add_subcommand("list", "Show the classes that are defined");
   listing.add_flag("--json", list->json, "Print JSON");
   on_call(listing, invocation, list, run_list);
+
+  add_class_certificate(retention, invocation);
 }
 
 void add_hold(CLI::App& app, Invocation& invocation) {

@@ -3,9 +3,10 @@
 #include "act_calls.h"
 #include "api/act_request.h"
 #include "api/convert.h"
+#include "certificate_calls.h"
+#include "certificate_commands.h"
 #include "files.h"
 #include "ledger/describe.h"
-#include "on_run.h"
 #include "output.h"
 #include "run_with.h"
 #include "subject_words.h"
@@ -24,20 +25,9 @@ struct ExportOptions {
   std::string subject, out;
   bool json = false;
 };
-struct VerifyOptions {
-  std::string file, policy;
-  bool json = false;
-};
 
-/// The receipts of the records that say what was done, with what they do not say.
 Status write_certificate(Client& client, const v1::ForgetReply& reply, const std::string& path) {
-  door::ErasureCertificate certificate = certificate_of(reply);
-  for (std::uint32_t i = 0; i < reply.records(); ++i) {
-    v1::ReceiptRequest request;
-    request.set_record_index(reply.record_index() + i);
-    certificate.receipts.push_back(
-        TRY(client.call(*client.proofs, &v1::Proofs::Stub::Receipt, request)).receipt());
-  }
+  const door::ErasureCertificate certificate = TRY(certificate_of(client, reply));
   return write_output(path, door::encode_certificate(certificate));
 }
 
@@ -102,8 +92,8 @@ Result<Exit> run_forget(Client& client, const Options& options) {
   if (options.certificate.empty()) return Exit::ok;
   if (Status written = write_certificate(client, reply, options.certificate); !written)
     return with_context(written.error(),
-                        "the subject is forgotten, but the certificate is not written; forget it "
-                        "again with --certificate for one that says so, or take the receipts");
+                        "the subject is forgotten, but the certificate is not written: get one "
+                        "with `meridian subject certificate`");
   if (!options.json) print_line("certificate: " + options.certificate);
   return Exit::ok;
 }
@@ -174,62 +164,6 @@ Result<Exit> run_export(Client& client, const ExportOptions& options) {
   return Exit::ok;
 }
 
-Result<Exit> run_verify(const VerifyOptions& options) {
-  const std::string text = TRY(read_input(options.file, door::certificate_size_max));
-  const std::string policy_text = TRY(read_input(options.policy, proof::policy_size_max));
-  const Result<proof::Policy> policy = proof::parse_policy(policy_text);
-  if (!policy) return with_context(policy.error(), options.policy);
-  const Result<door::ErasureCertificate> certificate = door::decode_certificate(text);
-  if (!certificate) {
-    report(with_context(certificate.error(), options.file));
-    return Exit::damaged;
-  }
-  const Result<door::ProvenErasure> proven = door::verify_certificate(*certificate, *policy);
-  if (!proven) {
-    report(with_context(proven.error(), options.file));
-    return proven.error().code == Code::permission_denied ? Exit::refused : Exit::damaged;
-  }
-  const std::string id = ledger::opaque_hex(certificate->subject);
-  if (options.json) {
-    OrderedJson out{{"valid", true}, {"subject_id", id}};
-    out["keys_destroyed"] = certificate->keys_destroyed;
-    out["epoch"] = certificate->epoch;
-    out["is_all"] = proven->is_all;
-    out["kept"] = certificate->kept.size();
-    out["records"] = proven->records;
-    out["level"] = proof::level_name(proven->evidence);
-    out["origin"] = proven->evidence.checkpoint.origin;
-    out["not_yet_on"] = certificate->unconfirmed;
-    print_json(out);
-    return Exit::ok;
-  }
-  print_line("valid");
-  print_line(fmt::format(
-      "Records {} prove: {} keys of subject {} are destroyed{}; {}.", numbers(proven->records),
-      certificate->keys_destroyed, id,
-      certificate->epoch == 0 ? std::string()
-                              : fmt::format(", with the key of epoch {}", certificate->epoch),
-      proven->is_all ? std::string("nothing of it is kept")
-                     : fmt::format("{} are kept yet", certificate->kept.size())));
-  for (const auto& one : certificate->erased)
-    print_line(fmt::format("  erased: class {}, {}", one.retention, one.period));
-  if (!certificate->kept.empty()) print_line("The server says, and no record proves, why:");
-  for (const auto& one : certificate->kept)
-    print_line(fmt::format(
-        "  kept: class {}, {}{}{}", one.retention, one.period,
-        one.until.empty() ? std::string()
-                          : fmt::format(", until {}: {}, {}", one.until, one.class_name, one.basis),
-        one.hold.empty() ? std::string() : ", held: " + one.reference));
-  if (!certificate->unconfirmed.empty())
-    print_line(
-        fmt::format("Replicas {} had not destroyed the epoch's key when this was written. "
-                    "They do before anything else once they run; what they hold meanwhile "
-                    "is sealed, and nobody can ask them.",
-                    numbers(certificate->unconfirmed)));
-  print_line(proof::describe(proven->evidence));
-  return Exit::ok;
-}
-
 }  // namespace
 
 void add_subject(CLI::App& app, Invocation& invocation) {
@@ -250,7 +184,8 @@ void add_subject(CLI::App& app, Invocation& invocation) {
       "hold\n"
       "keeps goes by itself as soon as it may, and nothing new is sealed. The payee of an "
       "imported\n"
-      "journal transaction is the subject of its text.\n\n"
+      "journal transaction is the subject of its text. What goes later is in `subject "
+      "certificate`.\n\n"
       "Example: meridian subject forget 'Dr. Example' --certificate example.certificate");
   add_approval_options(forgetting, forget->client);
   on_call(forgetting, invocation, forget, run_forget);
@@ -277,18 +212,8 @@ void add_subject(CLI::App& app, Invocation& invocation) {
   add_purpose_option(exporting, exported->client);
   on_call(exporting, invocation, exported, run_export);
 
-  auto verify = std::make_shared<VerifyOptions>();
-  CLI::App& verifying =
-      *subject.add_subcommand("verify-certificate", "Check a certificate of erasure, offline");
-  verifying.add_option("FILE", verify->file, "The certificate")->required();
-  verifying.add_option("--policy", verify->policy, "Whom you trust (C2SP tlog-policy)")->required();
-  verifying.add_flag("--json", verify->json, "Print JSON");
-  verifying.footer(
-      "Needs no server. Exit code 1: not enough trusted signatures; 4: the certificate was "
-      "changed\n"
-      "or says something else than its records.\n\n"
-      "Example: meridian subject verify-certificate example.certificate --policy ledger.policy");
-  on_run(verifying, invocation, verify, run_verify);
+  add_subject_certificate(subject, invocation);
+  add_verify_certificate(subject, invocation);
 }
 
 }  // namespace meridian::app

@@ -35,21 +35,14 @@ std::string words(const v1::SubjectKey& key) {
   return out;
 }
 
-door::ErasureCertificate certificate_of(const v1::ForgetReply& reply) {
-  door::ErasureCertificate certificate;
-  certificate.subject = to_u128(reply.subject_id());
-  certificate.keys_destroyed = reply.keys_destroyed();
-  certificate.epoch = reply.epoch();
-  for (const v1::SubjectKey& key : reply.erased())
-    certificate.erased.push_back({static_cast<std::uint8_t>(key.retention()), key.period()});
-  for (const v1::SubjectKey& key : reply.kept())
-    certificate.kept.push_back(
-        {static_cast<std::uint8_t>(key.retention()), key.period(), key.kept_until(),
-         key.hold_id().empty() ? std::string() : ledger::opaque_hex(to_u128(key.hold_id())),
-         key.class_name(), key.basis(), key.reference()});
-  certificate.confirmed.assign(reply.destroyed_on().begin(), reply.destroyed_on().end());
-  certificate.unconfirmed.assign(reply.not_yet_on().begin(), reply.not_yet_on().end());
-  return certificate;
+door::CertifiedKey certified(const v1::SubjectKey& key) {
+  return {static_cast<std::uint8_t>(key.retention()),
+          key.period(),
+          key.kept_until(),
+          key.hold_id().empty() ? std::string() : ledger::opaque_hex(to_u128(key.hold_id())),
+          key.class_name(),
+          key.basis(),
+          key.reference()};
 }
 
 }  // namespace meridian::app

@@ -23,7 +23,7 @@ OrderedJson json_of(const v1::Hold& hold);
 /// "class 3, 2026: kept until 2034-01-01: tax_documents, AO 147; held: case-2026-114"
 std::string words(const v1::SubjectKey& key);
 
-/// What a reply says; receipts are still to be added.
-door::ErasureCertificate certificate_of(const v1::ForgetReply& reply);
+/// As a certificate has it.
+door::CertifiedKey certified(const v1::SubjectKey& key);
 
 }  // namespace meridian::app

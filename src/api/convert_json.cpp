@@ -287,4 +287,25 @@ Result<std::string> parse_subject_json(std::string_view body) {
   return subject;
 }
 
+Result<cell::ErasuresQuery> parse_erasures_json(std::string_view body) {
+  json parsed = TRY(internal::parse_json(body));
+  JsonFields fields(parsed, {});
+  cell::ErasuresQuery query;
+  const bool is_class = fields.has("retention");
+  if (is_class && fields.has("subject"))
+    fields.refuse("retention", "beside a subject: ask for the one or the other");
+  if (is_class)
+    query.of = door::RetentionNumber{
+        static_cast<std::uint8_t>(fields.number("retention", storage::forgotten_row - 1))};
+  else
+    query.of = fields.text("subject");
+  if (fields.has("position")) query.position = fields.number("position");
+  TRY(fields.finish());
+  const auto* subject = std::get_if<std::string>(&query.of);
+  if (subject != nullptr && subject->empty())
+    return fail(Code::invalid_argument,
+                "subject: missing, name the person it is about, or a retention class");
+  return query;
+}
+
 }  // namespace meridian::api

@@ -50,5 +50,7 @@ Result<Drafts> parse_transactions_json(std::string_view body);
 Result<std::vector<u128>> parse_ids_json(std::string_view body);
 /// {"subject":"..."}
 Result<std::string> parse_subject_json(std::string_view body);
+/// {"subject":"...", "position":"0"} or {"retention":3, "position":"0"}
+Result<cell::ErasuresQuery> parse_erasures_json(std::string_view body);
 
 }  // namespace meridian::api

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "api/convert.h"
+#include "ledger/describe.h"
 
 namespace meridian::api {
 namespace {
@@ -70,6 +71,16 @@ Result<door::ReleaseDraft> parse_release(const v1::ReleaseHoldRequest& message) 
   return door::ReleaseDraft{TRY(parse_u128(message.hold_id(), "hold_id"))};
 }
 
+Result<cell::ErasuresQuery> parse_erasures(const v1::ErasuresRequest& message) {
+  if (message.of_case() == v1::ErasuresRequest::kRetention)
+    return cell::ErasuresQuery{door::RetentionNumber{TRY(parse_class(message.retention()))},
+                               message.position()};
+  if (message.subject().empty())
+    return fail(Code::invalid_argument,
+                "subject: empty, name the person it is about, or a retention class");
+  return cell::ErasuresQuery{message.subject(), message.position()};
+}
+
 void fill(const storage::RetentionClass& retention, v1::RetentionClass& message) {
   message.set_retention(retention.retention);
   message.set_name(std::string(storage::text_of(retention.name)));
@@ -112,6 +123,43 @@ void fill(const cell::ForgetAnswer& answer, v1::ForgetReply& message) {
   for (const std::uint64_t id : answer.not_yet_on) message.add_not_yet_on(id);
   for (const storage::KeyName& key : answer.erased) fill(key, *message.add_erased());
   for (const door::Kept& kept : answer.kept) fill(kept, *message.add_kept());
+  if (answer.turn) message.set_turn_record(raw(*answer.turn));
+}
+
+void fill(const cell::Erasure& erasure, v1::Erasure& message) {
+  const door::ErasureRecord& said = erasure.said;
+  message.set_record_index(said.record);
+  message.set_kind(std::string(ledger::kind_name(said.kind)));
+  message.set_time_ns(said.time_ns);
+  for (const std::uint8_t one : said.classes) message.add_classes(one);
+  if (said.kind == ledger::CommandKind::erase_key ||
+      said.kind == ledger::CommandKind::expire_class) {
+    message.set_period(storage::period_text(said.version));
+    message.set_version(said.version);
+  }
+  if (said.destroys()) message.set_keys_destroyed(said.keys);
+  message.set_epoch(said.epoch);
+  if (erasure.turn) message.set_turn_record(*erasure.turn);
+  if (said.wished) {
+    message.set_keys_kept(said.keys);
+    message.set_forget_since(to_text(*said.wished));
+  }
+  if (said.hold != 0) message.set_hold_id(format_u128(said.hold));
+  message.set_is_clear(erasure.is_clear);
+}
+
+void fill(const cell::ErasuresPage& page, v1::ErasuresReply& message) {
+  if (page.subject != 0) message.set_subject_id(format_u128(page.subject));
+  for (const cell::Erasure& one : page.erasures) fill(one, *message.add_erasures());
+  message.set_next(page.next);
+  message.set_end(page.end);
+  message.set_records(page.records);
+  for (const door::Kept& kept : page.kept) fill(kept, *message.add_kept());
+  for (const cell::ReplicaEpoch& one : page.replicas) {
+    v1::ReplicaEpoch& out = *message.add_replicas();
+    out.set_replica(one.id);
+    out.set_epoch(one.epoch);
+  }
 }
 
 void fill(const door::Door::SubjectStatus& status, v1::SubjectStatusReply& message) {

@@ -60,7 +60,7 @@ bool is_json(std::string_view content_type) {
 /// POSTs whose body is a question: they change nothing.
 bool is_read(std::string_view path) {
   return path == "/v1/accounts/lookup" || path == "/v1/transfers/lookup" ||
-         path == "/v1/subjects/status" || path == "/v1/settle";
+         path == "/v1/subjects/status" || path == "/v1/subjects/erasures" || path == "/v1/settle";
 }
 
 /// Who is sent away is told where the leader is, if that is known.

@@ -51,6 +51,13 @@ TEST_F(HttpHostileTest, bodies_that_are_wrong_are_refused_by_name) {
             "docs/api.md");
   EXPECT_EQ(error_of_post("/v1/subjects/forget", R"({"subject":""})"),
             "400 invalid_argument: subject: missing, name the person it is about");
+  EXPECT_EQ(error_of_post("/v1/subjects/erasures", "{}"),
+            "400 invalid_argument: subject: missing, name the person it is about, or a retention "
+            "class");
+  EXPECT_EQ(error_of_post("/v1/subjects/erasures", R"({"retention":254})"),
+            "400 invalid_argument: retention: 254 is above 253");
+  EXPECT_EQ(error_of_post("/v1/subjects/erasures", R"({"subject":"ann","retention":3})"),
+            "400 invalid_argument: retention: beside a subject: ask for the one or the other");
   EXPECT_EQ(error_of_post("/v1/accounts", std::string(1'000'000, '[')),
             "400 invalid_argument: body: nests deeper than 64 levels");
   EXPECT_EQ(error_of_post("/v1/accounts", "\"\xff\xfe\""),

@@ -97,6 +97,7 @@ void reply_forgotten(const Call& call, const Result<cell::ForgetAnswer>& done) {
     reply["destroyed_on"] = done->destroyed_on;
     reply["not_yet_on"] = done->not_yet_on;
   }
+  if (done->turn) reply["turn_record"] = std::to_string(raw(*done->turn));
   call->reply_json(reply.dump());
 }
 
@@ -133,6 +134,56 @@ void post_subject_status(Backend& backend, const Call& call) {
                               });
 }
 
+Json json_of(const cell::Erasure& erasure) {
+  const door::ErasureRecord& said = erasure.said;
+  Json out{{"record_index", std::to_string(said.record)},
+           {"kind", ledger::kind_name(said.kind)},
+           {"time", ledger::iso_time(said.time_ns)}};
+  if (said.kind != ledger::CommandKind::forget_subject) out["classes"] = said.classes;
+  if (said.kind == ledger::CommandKind::erase_key || said.kind == ledger::CommandKind::expire_class)
+    out["period"] = storage::period_text(said.version);
+  if (said.destroys()) {
+    out["keys_destroyed"] = said.keys;
+    out["epoch"] = said.epoch;
+  }
+  if (erasure.turn) out["turn_record"] = std::to_string(*erasure.turn);
+  if (said.wished) {
+    out["keys_kept"] = said.keys;
+    out["forget_since"] = to_text(*said.wished);
+  }
+  if (said.hold != 0) out["hold_id"] = ledger::opaque_hex(said.hold);
+  return out;
+}
+
+void reply_erasures(const Call& call, const cell::ErasuresPage& page) {
+  Json reply{{"erasures", Json::array()},
+             {"next", std::to_string(page.next)},
+             {"end", page.end},
+             {"records", std::to_string(page.records)}};
+  for (const cell::Erasure& one : page.erasures) {
+    Json& out = reply["erasures"].emplace_back(json_of(one));
+    if (page.subject != 0 && one.said.kind == ledger::CommandKind::expire_class)
+      out["is_clear"] = one.is_clear;
+  }
+  if (page.subject != 0) {
+    reply["subject_id"] = ledger::opaque_hex(page.subject);
+    reply["kept"] = Json::array();
+    for (const door::Kept& kept : page.kept) reply["kept"].push_back(json_of(kept));
+  }
+  for (const cell::ReplicaEpoch& one : page.replicas)
+    reply["replicas"].push_back({{"replica", one.id}, {"epoch", one.epoch}});
+  call->reply_json(reply.dump());
+}
+
+void post_erasures(Backend& backend, const Call& call) {
+  Result<cell::ErasuresQuery> query = parse_erasures_json(call->request.body);
+  if (!query) return call->refuse(query.error());
+  backend.cell.find_erasures(std::move(*query), [call](const Result<cell::ErasuresPage>& page) {
+    if (!page) return call->refuse(page.error());
+    reply_erasures(call, *page);
+  });
+}
+
 void post_settle(Backend& backend, const Call& call) {
   backend.cell.replica().settle([call] { call->reply_json("{}"); });
 }
@@ -152,6 +203,8 @@ void add_write_routes(std::vector<HttpApi::Route>& routes) {
   routes.push_back({HttpMethod::post, "v1/subjects/forget", Action::subjects_forget, post_forget});
   routes.push_back(
       {HttpMethod::post, "v1/subjects/status", Action::subjects_read, post_subject_status});
+  routes.push_back(
+      {HttpMethod::post, "v1/subjects/erasures", Action::subjects_read, post_erasures, true});
   routes.push_back({HttpMethod::post, "v1/settle", Action::status_read, post_settle});
 }
 

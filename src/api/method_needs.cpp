@@ -37,6 +37,7 @@ const Needs* needs_of_method(std::string_view path) {
       {"/meridian.v1.Subjects/Forget", subjects_forget},
       {"/meridian.v1.Subjects/Status", subjects_read},
       {"/meridian.v1.Subjects/Export", subjects_export},
+      {"/meridian.v1.Subjects/Erasures", subjects_read},
       {"/meridian.v1.Subjects/SetRetention", retention_change},
       {"/meridian.v1.Subjects/SetResidency", retention_change},
       {"/meridian.v1.Subjects/PlaceHold", holds_change},

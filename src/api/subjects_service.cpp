@@ -83,6 +83,19 @@ class SubjectsService final : public v1::Subjects::CallbackService {
     });
   }
 
+  Reactor* Erasures(Context* context, const v1::ErasuresRequest* request,
+                    v1::ErasuresReply* reply) override {
+    UnaryCall call(backend_, context, reply, read_deadline_message);
+    Result<cell::ErasuresQuery> query = parse_erasures(*request);
+    if (!query) return call.refused(query.error());
+    return call.read([this, call, query = std::move(*query)] {
+      backend_.cell.find_erasures(query, [call](Result<cell::ErasuresPage> page) {
+        if (!page) return call.refuse(page.error());
+        call.answer([&](v1::ErasuresReply& out) { fill(*page, out); });
+      });
+    });
+  }
+
   Reactor* SetRetention(Context* context, const v1::RetentionClass* request,
                         v1::KeepReply* reply) override {
     UnaryCall call(backend_, context, reply, keep_deadline_message);

@@ -60,6 +60,8 @@ TEST_F(KeepersTest, forgetting_destroys_what_may_go_and_names_what_is_kept_on_ev
   EXPECT_EQ(answer.kept[0].class_name, "tax_documents");
   EXPECT_EQ(answer.kept[0].basis, "AO 147");
   EXPECT_EQ(answer.records, 2U);
+  ASSERT_TRUE(answer.turn.has_value());
+  EXPECT_EQ(raw(*answer.turn), raw(answer.record) + 2) << "it stands behind what it destroyed";
   EXPECT_EQ(answer.not_yet_on, std::vector<std::uint64_t>{3});
   cell.start(3);
   const std::uint64_t joiner = cell.join();
@@ -76,6 +78,33 @@ TEST_F(KeepersTest, forgetting_destroys_what_may_go_and_names_what_is_kept_on_ev
   ASSERT_TRUE(more && !*more);
   EXPECT_EQ(more->error().code, Code::failed_precondition) << "nothing is sealed for her any more";
   EXPECT_TRUE(cell.fatal.empty());
+}
+
+TEST_F(KeepersTest, every_replica_knows_which_have_destroyed_the_key_of_an_epoch) {
+  append(1, 1, "anna", 1);
+  cell.stop(3);
+  const auto forgotten = cell.forget(1, "anna");
+  ASSERT_TRUE(forgotten && *forgotten);
+  const std::uint32_t turned = (*forgotten)->epoch + 1;
+  const auto known_at = [&](std::uint64_t at) {
+    KeyProgress known;
+    cell.members[at].custodian->progress([&](KeyProgress now) { known = std::move(now); });
+    cell.run(io::seconds(1));
+    EXPECT_TRUE(known.is_complete) << at;
+    return known.replicas;
+  };
+  for (const std::uint64_t at : {1, 2}) {
+    const std::vector<ReplicaEpoch> known = known_at(at);
+    ASSERT_EQ(known.size(), 3U);
+    EXPECT_EQ(known[0], (ReplicaEpoch{1, turned})) << at;
+    EXPECT_EQ(known[1], (ReplicaEpoch{2, turned})) << at;
+    EXPECT_EQ(known[2].id, 3U);
+    EXPECT_LT(known[2].epoch, turned) << at;
+  }
+  cell.start(3);
+  cell.run(io::seconds(5));
+  for (const std::uint64_t at : {1, 2, 3})
+    for (const ReplicaEpoch& one : known_at(at)) EXPECT_EQ(one.epoch, turned) << at;
 }
 
 TEST_F(KeepersTest, what_was_kept_goes_by_itself_when_its_time_has_come) {

@@ -110,6 +110,22 @@ void KeyCustodian::ask_storage_turn(std::optional<std::uint64_t> which,
   });
 }
 
+void KeyCustodian::progress(std::function<void(KeyProgress)> done) {
+  parts_.group(
+      [this, done = std::move(done), alive = lifetime_.token()](const replica::GroupState& group) {
+        parts_.executor.post([this, done, alive, ids = group.membership.ids()] {
+          if (!*alive) return;
+          KeyProgress now{fold_.is_complete(), {}};
+          for (const std::uint64_t id : ids) {
+            const auto told = board_.find(id);
+            const std::uint32_t turns = told == board_.end() ? 0 : told->second.turns;
+            now.replicas.push_back({id, id == parts_.id ? parts_.table.place().turns : turns});
+          }
+          done(std::move(now));
+        });
+      });
+}
+
 /// A region is named for ever: it must be one that the cell has.
 void KeyCustodian::keep_if_peopled(u128 actor, door::KeepingDraft draft, KeyMaker::Recorded done) {
   parts_.group([this, actor, draft = std::move(draft), done = std::move(done),

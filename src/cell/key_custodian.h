@@ -19,6 +19,11 @@
 
 namespace meridian::cell {
 
+struct KeyProgress {
+  bool is_complete = false;  ///< All records that are stored here are folded in here.
+  std::vector<ReplicaEpoch> replicas;
+};
+
 class KeyCustodian {
  public:
   static constexpr io::Duration period = io::milliseconds(100);
@@ -45,6 +50,8 @@ class KeyCustodian {
   /// unavailable if another leads; invalid_argument.
   void ask_storage_turn(std::optional<std::uint64_t> which,
                         std::function<void(Result<std::vector<std::uint64_t>>)> done);
+  /// Any thread. How far each member has turned the epoch, as far as this replica has heard.
+  void progress(std::function<void(KeyProgress)> done);
   /// Whether this replica seals what lives in a jurisdiction, also where it does not lead. Any
   /// thread.
   bool relays() const { return residency_.is_inside_any(); }

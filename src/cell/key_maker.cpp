@@ -367,9 +367,9 @@ void KeyMaker::propose_turn() {
   }
   forgets_ = std::move(later);
   is_old_ = is_asked_for_ = false;
-  const std::uint32_t turn_at = request->command_count();
+  turn.at = request->command_count();
   for (Forget& forget : turn.forgets)
-    if (forget.subject == 0) forget.first = turn_at;
+    if (forget.subject == 0) forget.first = turn.at;
   ledger::TurnEpoch command{};
   command.number = turn.number;
   command.check = candidate_;
@@ -392,8 +392,11 @@ void KeyMaker::refuse_waiting() {
 void KeyMaker::turn_answered(std::uint32_t number, const Result<replica::Answer>& answer) {
   if (!turn_ || turn_->number != number) return;
   if (answer) {
-    for (Forget& forget : turn_->forgets)
-      forget.answer.record = ledger::RecordIndex{raw(answer->first_record) + forget.first};
+    const std::uint64_t first = raw(answer->first_record);
+    for (Forget& forget : turn_->forgets) {
+      forget.answer.record = ledger::RecordIndex{first + forget.first};
+      forget.answer.turn = ledger::RecordIndex{first + turn_->at};
+    }
     turn_->is_answered = true;
     if (turn_->is_folded) settle_turn();
     return;

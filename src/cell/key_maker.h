@@ -101,6 +101,7 @@ class KeyMaker {
     std::uint32_t number;
     std::vector<Forget> forgets;
     bool is_begun = false, is_folded = false, is_answered = false;
+    std::uint32_t at = 0;       ///< In its request.
     io::MonotonicTime since{};  ///< It was made here.
   };
 

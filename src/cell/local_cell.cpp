@@ -41,6 +41,8 @@ Status OneCell::open(const replica::Replica::Io& io, const replica::ReplicaConfi
   schemas_ = std::make_unique<SchemaBook>(*replica_, *door_, *reader_, executors_.reads);
   signatures_ = std::make_unique<SignatureKeeper>(*replica_, *door_, *reader_, executors_.reads);
   exporter_ = std::make_unique<SubjectExport>(*replica_, *door_, executors_.reads);
+  erasures_ =
+      std::make_unique<SubjectErasures>(*replica_, *door_, custodian_.get(), executors_.reads);
   if (custodian_ != nullptr)
     custodian_->start();
   else {

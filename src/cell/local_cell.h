@@ -11,10 +11,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/result.h"
 #include "door/door.h"
+#include "door/erasure_records.h"
 #include "io/executor.h"
 #include "ledger/queries.h"
 #include "replica/replica.h"
@@ -58,6 +60,7 @@ struct ForgetAnswer {
   /// Of a cell of several replicas: on which of them the keys are destroyed by now, and on which
   /// they are destroyed as soon as those go on.
   std::vector<std::uint64_t> destroyed_on{}, not_yet_on{};
+  std::optional<ledger::RecordIndex> turn{};  ///< That says so of the key of the epoch.
 };
 
 /// A part of everything about a person.
@@ -66,6 +69,35 @@ struct ExportPage {
   std::uint64_t next = 0;  ///< Record to go on from.
   bool end = false;
   std::uint64_t records = 0;  ///< In the ledger.
+};
+
+/// Of a person (its name), or of a retention class: what was destroyed, from record `position` on.
+struct ErasuresQuery {
+  std::variant<std::string, door::RetentionNumber> of;
+  std::uint64_t position = 0;
+};
+/// A record about that.
+struct Erasure {
+  door::ErasureRecord said;
+  std::optional<std::uint64_t> turn;  ///< The record by which the epoch's key was destroyed.
+  bool is_clear = false;  ///< Of an expiry: no key of the class up to its period is left of the
+                          ///< person that was asked about.
+};
+/// How far a replica is known to have turned the epoch.
+struct ReplicaEpoch {
+  std::uint64_t id = 0;
+  std::uint32_t epoch = 0;  ///< Keys of all epochs below it are destroyed there.
+  bool operator==(const ReplicaEpoch&) const = default;
+};
+/// A part of them.
+struct ErasuresPage {
+  u128 subject = 0;  ///< Opaque; 0 of a class.
+  std::vector<Erasure> erasures{};
+  std::uint64_t next = 0;  ///< Record to go on from.
+  bool end = false;
+  std::uint64_t records = 0;             ///< In the ledger.
+  std::vector<door::Kept> kept{};        ///< Of the person: keys that seal, now.
+  std::vector<ReplicaEpoch> replicas{};  ///< Of several; as this one has heard.
 };
 
 struct KeepAnswer {
@@ -129,6 +161,9 @@ class LocalCell {
   /// Events with a compartment about the subject, from record `position` on: a part of them.
   virtual void export_subject(std::string subject, std::uint64_t position,
                               std::function<void(Result<ExportPage>)> done) = 0;
+  /// Records by which something of a person, or of a class, was destroyed: a part of them.
+  virtual void find_erasures(ErasuresQuery query,
+                             std::function<void(Result<ErasuresPage>)> done) = 0;
 
   virtual void lookup_accounts(std::vector<u128> ids,
                                std::function<void(std::vector<ledger::AccountState>)> done) = 0;

@@ -235,6 +235,14 @@ class Door {
   };
   virtual void subject_status(std::string subject,
                               std::function<void(Result<SubjectStatus>)> done) = 0;
+  /// Of a person (opaque): its keys that seal, and why they are kept; and of each class and period
+  /// whether none is left of the class up to it.
+  struct KeysLeft {
+    std::vector<Kept> keys;
+    std::vector<bool> clear;
+  };
+  virtual void keys_left(u128 subject, std::vector<storage::KeyName> through,
+                         std::function<void(KeysLeft)> done) = 0;
   virtual void keeping(std::function<void(KeepingList)> done) = 0;
 
   /// Opaque ids of names, never 0 once ready() (pure; any thread).

@@ -1,29 +1,28 @@
-// certificate = "meridian-erasure-certificate 1\n" line* "receipts" TAB count "\n"
+// certificate = "meridian-erasure-certificate " ("1" | "2") "\n" line* "receipts" TAB count "\n"
 //               ("receipt" TAB size "\n" receipt "\n")*
-// line        = name (TAB field)* "\n", in the order of encode_certificate
+// line        = name (TAB field)* "\n", in the order of write()
 #include "door/erasure_certificate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
-#include <set>
 #include <utility>
 
 #include "base/assert.h"
-#include "base/bits.h"
 #include "ledger/describe.h"
-#include "ledger/header.h"
 #include "proof/receipt.h"
-#include "storage/keeping.h"
 
 namespace meridian::door {
 namespace {
 
-constexpr std::string_view first_line = "meridian-erasure-certificate 1";
-constexpr std::string_view claim =
+constexpr std::string_view first_line_of_1 = "meridian-erasure-certificate 1";
+constexpr std::string_view claim_of_1 =
     "no key under our control opens what was sealed under the keys that are named erased";
+constexpr std::string_view first_line_of_2 = "meridian-erasure-certificate 2";
+constexpr std::string_view claim_of_2 =
+    "no key under our control opens what was sealed under the keys that are named destroyed";
 
 bool is_text(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
@@ -109,39 +108,94 @@ Result<u128> parse_opaque(const Reader& reader, const std::string& text) {
   return id;
 }
 
-}  // namespace
+/// "1,3"; empty if there are none.
+std::string text_of(const std::vector<std::uint8_t>& classes) {
+  return fmt::format("{}", fmt::join(classes, ","));
+}
 
-std::string encode_certificate(const ErasureCertificate& certificate) {
-  Writer writer;
-  writer.line(first_line);
-  writer.line("claim", claim);
-  writer.line("subject", ledger::opaque_hex(certificate.subject));
-  writer.line("destroyed", certificate.keys_destroyed, certificate.epoch);
-  for (const auto& one : certificate.erased) writer.line("erased", one.retention, one.period);
-  for (const auto& one : certificate.kept)
+Result<std::vector<std::uint8_t>> parse_classes(const Reader& reader, const std::string& text) {
+  std::vector<std::uint8_t> classes;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    classes.push_back(TRY(reader.number<std::uint8_t>(text.substr(at, end - at))));
+    at = end + 1;
+  }
+  if (text_of(classes) != text) return reader.wrong("a list of classes is expected");
+  return classes;
+}
+
+// --- what both versions have ---
+
+void write_kept(Writer& writer, const std::vector<CertifiedKey>& kept) {
+  for (const CertifiedKey& one : kept)
     writer.line("kept", one.retention, one.period, one.until, one.hold, one.class_name, one.basis,
                 one.reference);
-  for (const std::uint64_t id : certificate.confirmed) writer.line("confirmed", id);
-  for (const std::uint64_t id : certificate.unconfirmed) writer.line("unconfirmed", id);
-  writer.line("receipts", certificate.receipts.size());
-  for (const std::string& receipt : certificate.receipts) {
+}
+
+Result<std::vector<CertifiedKey>> read_kept(Reader& reader) {
+  std::vector<CertifiedKey> kept;
+  while (reader.is_next("kept")) {
+    const auto fields = TRY(reader.line("kept", 7));
+    const std::uint8_t retention = TRY(reader.number<std::uint8_t>(fields[0]));
+    kept.push_back({retention, fields[1], fields[2], fields[3], fields[4], fields[5], fields[6]});
+  }
+  return kept;
+}
+
+void write_receipts(Writer& writer, const std::vector<std::string>& receipts) {
+  writer.line("receipts", receipts.size());
+  for (const std::string& receipt : receipts) {
     writer.line("receipt", receipt.size());
     writer.out += receipt;
     writer.out += '\n';
   }
-  return std::move(writer.out);
 }
 
-Result<ErasureCertificate> decode_certificate(std::string_view text) {
-  if (text.size() > certificate_size_max)
-    return fail(Code::invalid_argument, "too large for a certificate");
-  ErasureCertificate certificate;
-  Reader reader(text);
+Result<std::vector<std::string>> read_receipts(Reader& reader) {
+  const auto counted = TRY(reader.line("receipts", 1));
+  const std::size_t count = TRY(reader.number<std::size_t>(counted[0]));
+  if (count > certificate_receipts_max) return reader.wrong("too many receipts");
+  std::vector<std::string> receipts;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto sized = TRY(reader.line("receipt", 1));
+    const std::size_t size = TRY(reader.number<std::size_t>(sized[0]));
+    if (size > proof::receipt_size_max) return reader.wrong("too large for a receipt");
+    receipts.push_back(TRY(reader.bytes(size)));
+  }
+  if (!reader.is_done()) return reader.wrong("something stands behind the last receipt");
+  return receipts;
+}
+
+Status read_head(Reader& reader, std::string_view first_line, std::string_view claim) {
   TRY(reader.line(first_line, 0));
   const auto claimed = TRY(reader.line("claim", 1));
   if (claimed[0] != claim) return reader.wrong("the claim is another");
+  return {};
+}
+
+Result<u128> read_subject(Reader& reader) {
   const auto subject = TRY(reader.line("subject", 1));
-  certificate.subject = TRY(parse_opaque(reader, subject[0]));
+  return parse_opaque(reader, subject[0]);
+}
+
+// --- version 1 ---
+
+void write(Writer& writer, const ForgettingCertificate& certificate) {
+  writer.line(first_line_of_1);
+  writer.line("claim", claim_of_1);
+  writer.line("subject", ledger::opaque_hex(certificate.subject));
+  writer.line("destroyed", certificate.keys_destroyed, certificate.epoch);
+  for (const auto& one : certificate.erased) writer.line("erased", one.retention, one.period);
+  write_kept(writer, certificate.kept);
+  for (const std::uint64_t id : certificate.confirmed) writer.line("confirmed", id);
+  for (const std::uint64_t id : certificate.unconfirmed) writer.line("unconfirmed", id);
+  write_receipts(writer, certificate.receipts);
+}
+
+Result<Certificate> read_of_1(Reader& reader) {
+  ForgettingCertificate certificate;
+  TRY(read_head(reader, first_line_of_1, claim_of_1));
+  certificate.subject = TRY(read_subject(reader));
   const auto destroyed = TRY(reader.line("destroyed", 2));
   certificate.keys_destroyed = TRY(reader.number<std::uint32_t>(destroyed[0]));
   certificate.epoch = TRY(reader.number<std::uint32_t>(destroyed[1]));
@@ -150,133 +204,106 @@ Result<ErasureCertificate> decode_certificate(std::string_view text) {
     const std::uint8_t retention = TRY(reader.number<std::uint8_t>(fields[0]));
     certificate.erased.push_back({retention, fields[1]});
   }
-  while (reader.is_next("kept")) {
-    const auto fields = TRY(reader.line("kept", 7));
-    const std::uint8_t retention = TRY(reader.number<std::uint8_t>(fields[0]));
-    certificate.kept.push_back(
-        {retention, fields[1], fields[2], fields[3], fields[4], fields[5], fields[6]});
-  }
+  certificate.kept = TRY(read_kept(reader));
   for (auto [name, ids] : {std::pair("confirmed", &certificate.confirmed),
                            std::pair("unconfirmed", &certificate.unconfirmed)})
     while (reader.is_next(name)) {
       const auto fields = TRY(reader.line(name, 1));
       ids->push_back(TRY(reader.number<std::uint64_t>(fields[0])));
     }
-  const auto counted = TRY(reader.line("receipts", 1));
-  const std::size_t count = TRY(reader.number<std::size_t>(counted[0]));
-  if (count > certificate_receipts_max) return reader.wrong("too many receipts");
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto sized = TRY(reader.line("receipt", 1));
-    const std::size_t size = TRY(reader.number<std::size_t>(sized[0]));
-    if (size > proof::receipt_size_max) return reader.wrong("too large for a receipt");
-    certificate.receipts.push_back(TRY(reader.bytes(size)));
-  }
-  if (!reader.is_done()) return reader.wrong("something stands behind the last receipt");
-  return certificate;
+  certificate.receipts = TRY(read_receipts(reader));
+  return Certificate(std::move(certificate));
 }
 
-namespace {
+// --- version 2 ---
 
-/// What the records say, added up.
-struct Told {
-  std::uint32_t keys_destroyed = 0;
-  std::optional<std::uint32_t> keys_kept;  ///< By a wish.
-  bool is_all = false;
-  std::set<std::uint32_t> epochs;
-  std::set<std::uint8_t> classes;                 ///< Of a whole erasure.
-  std::set<ErasureCertificate::Erased> erased{};  ///< Of single keys.
-};
-
-Error differs(std::string_view what) {
-  return fail(Code::data_loss,
-              fmt::format("the records do not say what the certificate does: {}", what));
+void write(Writer& writer, const ErasureCertificate& certificate) {
+  ASSERT(!certificate.is_of_class() || certificate.kept.empty());
+  writer.line(first_line_of_2);
+  writer.line("claim", claim_of_2);
+  if (certificate.is_of_class())
+    writer.line("class", raw(std::get<RetentionNumber>(certificate.of)));
+  else
+    writer.line("subject", ledger::opaque_hex(std::get<u128>(certificate.of)));
+  writer.line("made", certificate.made);
+  writer.line("records", certificate.first, certificate.next);
+  for (const auto& one : certificate.wishes)
+    writer.line("wish", one.record, one.time, one.day, one.keys_kept);
+  for (const auto& one : certificate.destroyed)
+    writer.line("destroyed", one.record, one.time, one.by, text_of(one.classes), one.period,
+                one.keys, one.epoch, one.turn ? fmt::format("{}", *one.turn) : std::string());
+  write_kept(writer, certificate.kept);
+  for (const auto& one : certificate.replicas) writer.line("replica", one.id, one.epoch);
+  write_receipts(writer, certificate.receipts);
 }
 
-Status tell(const ledger::Header& header, u128 subject, Told& told) {
-  const auto* body = std::get_if<ledger::SystemBody>(&header.body);
-  if (body == nullptr || header.outcome != ledger::Outcome::created)
-    return differs(fmt::format("record {} is of another kind", raw(header.record_index)));
-  const Byte* command = body->command.data();
-  u128 of = 0;
-  if (header.kind == ledger::CommandKind::erase_subject) {
-    const auto all = ledger::load_command<ledger::EraseSubject>(command);
-    of = all.subject;
-    told.is_all = true;
-    told.keys_destroyed += all.keys_destroyed;
-    if (all.epoch != 0) told.epochs.insert(all.epoch);
-    for (std::uint32_t retention = 0; retention < 256; ++retention)
-      if (has_bit(all.classes, retention))
-        told.classes.insert(static_cast<std::uint8_t>(retention));
-  } else if (header.kind == ledger::CommandKind::forget_subject) {
-    const auto wish = ledger::load_command<ledger::ForgetSubject>(command);
-    of = wish.subject;
-    told.keys_kept = wish.keys_kept;
-  } else if (header.kind == ledger::CommandKind::erase_key) {
-    const auto one = ledger::load_command<ledger::EraseKey>(command);
-    of = one.subject;
-    ++told.keys_destroyed;
-    told.epochs.insert(one.epoch);
-    told.erased.insert({one.retention, storage::period_text(one.version)});
-  } else {
-    return differs(fmt::format("record {} is of another kind", raw(header.record_index)));
-  }
-  if (of != subject)
-    return differs(fmt::format("record {} is about another person", raw(header.record_index)));
-  return {};
+Result<ErasedOf> read_of(Reader& reader) {
+  if (!reader.is_next("class")) return ErasedOf(TRY(read_subject(reader)));
+  const auto fields = TRY(reader.line("class", 1));
+  return ErasedOf(RetentionNumber{TRY(reader.number<std::uint8_t>(fields[0]))});
 }
 
-Status compare(const ErasureCertificate& certificate, const Told& told) {
-  if (told.is_all == told.keys_kept.has_value())
-    return differs("either everything is erased, or something is kept");
-  if (told.keys_destroyed != certificate.keys_destroyed) return differs("keys destroyed");
-  const std::set<std::uint32_t> epochs =
-      certificate.epoch == 0 ? std::set<std::uint32_t>{} : std::set{certificate.epoch};
-  if (told.epochs != epochs) return differs("the epoch");
-  if (told.keys_kept.value_or(0) != certificate.kept.size()) return differs("keys kept");
-  const std::set<ErasureCertificate::Erased> erased(certificate.erased.begin(),
-                                                    certificate.erased.end());
-  if (told.is_all) {
-    std::set<std::uint8_t> classes;
-    for (const auto& one : erased) classes.insert(one.retention);
-    if (classes != told.classes) return differs("classes erased");
-  } else if (erased != told.erased) {
-    return differs("keys erased");
-  }
-  return {};
+Result<ErasureCertificate::Wish> read_wish(Reader& reader) {
+  const auto fields = TRY(reader.line("wish", 4));
+  ErasureCertificate::Wish wish{.time = fields[1], .day = fields[2]};
+  wish.record = TRY(reader.number<std::uint64_t>(fields[0]));
+  wish.keys_kept = TRY(reader.number<std::uint32_t>(fields[3]));
+  return wish;
 }
 
-int strength(const proof::Evidence& evidence) {
-  return (evidence.global ? 1 : 0) + (evidence.witnessed ? 2 : 0);
+Result<ErasureCertificate::Destroyed> read_destroyed(Reader& reader) {
+  const auto fields = TRY(reader.line("destroyed", 8));
+  ErasureCertificate::Destroyed one{.time = fields[1], .by = fields[2], .period = fields[4]};
+  one.record = TRY(reader.number<std::uint64_t>(fields[0]));
+  one.classes = TRY(parse_classes(reader, fields[3]));
+  one.keys = TRY(reader.number<std::uint32_t>(fields[5]));
+  one.epoch = TRY(reader.number<std::uint32_t>(fields[6]));
+  if (!fields[7].empty()) one.turn = TRY(reader.number<std::uint64_t>(fields[7]));
+  return one;
+}
+
+Result<ErasureCertificate::Replica> read_replica(Reader& reader) {
+  const auto fields = TRY(reader.line("replica", 2));
+  ErasureCertificate::Replica one;
+  one.id = TRY(reader.number<std::uint64_t>(fields[0]));
+  one.epoch = TRY(reader.number<std::uint32_t>(fields[1]));
+  return one;
+}
+
+Result<Certificate> read_of_2(Reader& reader) {
+  ErasureCertificate certificate;
+  TRY(read_head(reader, first_line_of_2, claim_of_2));
+  certificate.of = TRY(read_of(reader));
+  const auto made = TRY(reader.line("made", 1));
+  certificate.made = made[0];
+  const auto records = TRY(reader.line("records", 2));
+  certificate.first = TRY(reader.number<std::uint64_t>(records[0]));
+  certificate.next = TRY(reader.number<std::uint64_t>(records[1]));
+  while (reader.is_next("wish")) certificate.wishes.push_back(TRY(read_wish(reader)));
+  while (reader.is_next("destroyed")) certificate.destroyed.push_back(TRY(read_destroyed(reader)));
+  certificate.kept = TRY(read_kept(reader));
+  if (certificate.is_of_class() && !certificate.kept.empty())
+    return reader.wrong("nothing is named kept of a class");
+  while (reader.is_next("replica")) certificate.replicas.push_back(TRY(read_replica(reader)));
+  certificate.receipts = TRY(read_receipts(reader));
+  return Certificate(std::move(certificate));
 }
 
 }  // namespace
 
-Result<ProvenErasure> verify_certificate(const ErasureCertificate& certificate,
-                                         const proof::Policy& policy) {
-  ProvenErasure proven;
-  Told told;
-  if (certificate.receipts.empty()) return differs("there is no receipt");
-  for (const std::string& text : certificate.receipts) {
-    const Result<proof::Receipt> receipt = proof::parse_receipt(text);
-    if (!receipt)
-      return fail(Code::data_loss, "a receipt is malformed: " + receipt.error().message);
-    proof::Evidence evidence = TRY(proof::evaluate(*receipt, policy));
-    const Result<ledger::Header> header = ledger::Header::decode(receipt->header);
-    if (!header) return fail(Code::data_loss, "a record is malformed: " + header.error().message);
-    if (raw(header->record_index) != raw(receipt->index))
-      return fail(Code::data_loss, "a record has another place than its receipt says");
-    if (std::ranges::find(proven.records, raw(header->record_index)) != proven.records.end())
-      return differs("a receipt stands twice");
-    TRY(tell(*header, certificate.subject, told));
-    if (!proven.records.empty() && evidence.checkpoint.origin != proven.evidence.checkpoint.origin)
-      return differs("its records are of several logs");
-    if (proven.records.empty() || strength(evidence) < strength(proven.evidence))
-      proven.evidence = std::move(evidence);
-    proven.records.push_back(raw(header->record_index));
-  }
-  TRY(compare(certificate, told));
-  proven.is_all = told.is_all;
-  return proven;
+std::string encode_certificate(const Certificate& certificate) {
+  Writer writer;
+  std::visit([&](const auto& one) { write(writer, one); }, certificate);
+  return std::move(writer.out);
+}
+
+Result<Certificate> decode_certificate(std::string_view text) {
+  if (text.size() > certificate_size_max)
+    return fail(Code::invalid_argument, "too large for a certificate");
+  Reader reader(text);
+  if (reader.is_next(first_line_of_1)) return read_of_1(reader);
+  if (reader.is_next(first_line_of_2)) return read_of_2(reader);
+  return fail(Code::invalid_argument, "line 1: a certificate of version 1 or 2 is expected");
 }
 
 }  // namespace meridian::door

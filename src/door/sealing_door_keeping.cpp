@@ -1,4 +1,5 @@
 // Forgetting and keeping, of a door.
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -33,6 +34,20 @@ void describe(const KeepingCommand& command, Erased& erased) {
     erased.keys_destroyed += expired.keys_destroyed;
     erased.epoch = expired.epoch;
   }
+}
+
+/// All that seal, and what keeps them.
+std::vector<Kept> keys_of(const storage::SubjectKeyring& table, u128 subject,
+                          const storage::SubjectState& state) {
+  std::vector<storage::KeptKey> keys;
+  for (const storage::KeyName& key : state.keys) {
+    storage::KeptKey& one = keys.emplace_back(storage::KeptKey{key, {}, 0});
+    if (const auto* retention = table.keeping().find(key.retention);
+        retention != nullptr && !retention->keep.is_zero())
+      one.until = storage::kept_until(key.version, *retention);
+    if (const auto* hold = table.keeping().hold_on(subject, key.retention)) one.hold = hold->id;
+  }
+  return describe_kept(table, subject, keys);
 }
 
 }  // namespace
@@ -188,18 +203,24 @@ void SealingDoor::subject_status(std::string subject,
     status.forgotten = table.is_forgotten(status.subject);
     status.wish = state.wish;
     status.known = status.forgotten || state.wish || !state.keys.empty() || !state.holds.empty();
-    std::vector<storage::KeptKey> keys;
-    for (const storage::KeyName& key : state.keys) {
-      storage::KeptKey& one = keys.emplace_back(storage::KeptKey{key, {}, 0});
-      if (const auto* retention = table.keeping().find(key.retention);
-          retention != nullptr && !retention->keep.is_zero())
-        one.until = storage::kept_until(key.version, *retention);
-      if (const auto* hold = table.keeping().hold_on(status.subject, key.retention))
-        one.hold = hold->id;
-    }
-    status.keys = describe_kept(table, status.subject, keys);
+    status.keys = keys_of(table, status.subject, state);
     status.holds = std::move(state.holds);
     done(std::move(status));
+  });
+}
+
+void SealingDoor::keys_left(u128 subject, std::vector<storage::KeyName> through,
+                            std::function<void(KeysLeft)> done) {
+  io_.executor.post([this, subject, through = std::move(through), done = std::move(done)] {
+    const storage::SubjectKeyring& table = keys_.ring();
+    const storage::SubjectState state = table.state(subject);
+    KeysLeft left{keys_of(table, subject, state), {}};
+    for (const storage::KeyName& one : through)
+      left.clear.push_back(std::ranges::none_of(state.keys, [&](const storage::KeyName& key) {
+        return key.retention == one.retention &&
+               table.keeping().is_through(one.retention, key.version, one.version);
+      }));
+    done(std::move(left));
   });
 }
 

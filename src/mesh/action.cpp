@@ -62,8 +62,8 @@ std::array<Actions, role_count> make_roles() {
           set_of({status_read, metrics_read, members_read, members_change, upgrade_read,
                   upgrade_activate, keys_read, keys_rotate, policy_read, policy_propose,
                   policy_approve, recovery_run, schemas_read, schemas_change}),
-          set_of({status_read, schemas_read, subjects_read, subjects_export, subjects_forget,
-                  holds_change, retention_change, policy_read})};
+          set_of({status_read, schemas_read, proofs_read, subjects_read, subjects_export,
+                  subjects_forget, holds_change, retention_change, policy_read})};
 }
 
 }  // namespace

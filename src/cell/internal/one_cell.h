@@ -13,6 +13,7 @@
 #include "cell/local_cell.h"
 #include "cell/schema_book.h"
 #include "cell/signature_keeper.h"
+#include "cell/subject_erasures.h"
 #include "cell/subject_export.h"
 
 namespace meridian::cell::internal {
@@ -107,6 +108,9 @@ class OneCell final : public LocalCell {
   void export_subject(std::string subject, std::uint64_t position,
                       std::function<void(Result<ExportPage>)> done) override {
     exporter_->read(subject, position, std::move(done));
+  }
+  void find_erasures(ErasuresQuery query, std::function<void(Result<ErasuresPage>)> done) override {
+    erasures_->read(query, std::move(done));
   }
 
   void lookup_accounts(std::vector<u128> ids,
@@ -253,6 +257,7 @@ class OneCell final : public LocalCell {
   std::unique_ptr<SchemaBook> schemas_;
   std::unique_ptr<SignatureKeeper> signatures_;
   std::unique_ptr<SubjectExport> exporter_;
+  std::unique_ptr<SubjectErasures> erasures_;
 };
 
 }  // namespace meridian::cell::internal

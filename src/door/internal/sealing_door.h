@@ -71,6 +71,8 @@ class SealingDoor final : public Door {
   std::unique_ptr<ledger::Request> take_refusals() override { return refusals_.take(); }
   void subject_status(std::string subject,
                       std::function<void(Result<SubjectStatus>)> done) override;
+  void keys_left(u128 subject, std::vector<storage::KeyName> through,
+                 std::function<void(KeysLeft)> done) override;
   void keeping(std::function<void(KeepingList)> done) override;
 
   u128 stream_id(std::string_view name) const override { return id("stream", name); }
