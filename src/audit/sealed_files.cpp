@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,41 +35,33 @@ void check_file(const storage::SealedContext& context, const std::string& path,
   }
 }
 
-using Named = std::optional<std::vector<std::uint64_t>>;
-
-void check_runs(const storage::SealedContext& context, std::string_view name, const Named& runs,
-                Findings& findings) {
-  const std::string directory = fmt::format("index/{}", name);
-  const std::string what = fmt::format("the index of {}", name);
-  std::vector<std::string> files;
-  if (runs) {
-    for (const std::uint64_t number : *runs) files.push_back(fmt::format("{:016x}.run", number));
-  } else {
-    const Result<bool> there = context.disk.exists(directory);
-    if (!there || !*there) return;
-    auto names = context.disk.list(directory);
-    if (!names) return findings.add(fmt::format("{}: {}", what, names.error().message));
-    files = *std::move(names);
+/// Whatever stands there.
+std::vector<std::string> all_in(const storage::SealedContext& context, const std::string& directory,
+                                std::string_view what, Findings& findings) {
+  const Result<bool> there = context.disk.exists(directory);
+  if (!there || !*there) return {};
+  auto names = context.disk.list(directory);
+  if (!names) {
+    findings.add(fmt::format("{}: {}", what, names.error().message));
+    return {};
   }
-  for (const std::string& file : files)
-    check_file(context, fmt::format("{}/{}", directory, file), what, findings);
+  for (std::string& name : *names) name = fmt::format("{}/{}", directory, name);
+  return *std::move(names);
 }
 
 }  // namespace
 
 void check_indexes(const storage::SealedContext& context, const storage::StateStore* states,
                    Findings& findings) {
-  const storage::StateManifest* manifest = states != nullptr ? states->newest() : nullptr;
-  const auto ids = replica::open_id_runs(context, manifest);
-  const auto streams = replica::open_stream_index(context, manifest);
-  constexpr std::array names{"transfers", "resolutions", "events", "imported"};
-  const bool knows_ids = states != nullptr && ids, knows_streams = states != nullptr && streams;
-  for (std::size_t i = 0; i < names.size(); ++i)
-    check_runs(context, names[i], knows_ids ? Named((*ids)[i]->live_runs()) : Named(), findings);
-  check_runs(context, "streams", knows_streams ? Named(streams->streams->live_runs()) : Named(),
-             findings);
-  check_runs(context, "categories",
-             knows_streams ? Named(streams->categories->live_runs()) : Named(), findings);
+  for (const replica::NamedRuns& one :
+       replica::named_runs(states != nullptr ? states->newest() : nullptr)) {
+    const std::string what = fmt::format("the index of {}", one.index);
+    const bool is_known = states != nullptr && one.paths;
+    for (const std::string& path :
+         is_known ? *one.paths
+                  : all_in(context, fmt::format("index/{}", one.index), what, findings))
+      check_file(context, path, what, findings);
+  }
 }
 
 }  // namespace meridian::audit::internal

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
+#include "storage/run_manifest.h"
+
 namespace meridian::replica {
 
 namespace {
@@ -13,31 +17,60 @@ Bytes part_of(const storage::StateManifest* manifest, Part part) {
   return manifest->parts[static_cast<std::size_t>(part)];
 }
 
+struct Index {
+  std::string_view name;
+  std::size_t key_size;
+  Part part;
+};
+/// Of ids, in the order of ledger::IdSpace; then of streams, and of categories.
+constexpr std::array<Index, ledger::id_space_count + 2> indexes{
+    {{"transfers", 16, Part::transfers},
+     {"resolutions", 16, Part::resolutions},
+     {"events", 16, Part::events},
+     {"imported", 16, Part::imported_timestamps},
+     {"streams", 24, Part::streams},
+     {"categories", 24, Part::categories}}};
+
 Result<std::unique_ptr<storage::SortedRuns>> open_runs(const storage::SealedContext& context,
                                                        const storage::StateManifest* manifest,
-                                                       std::string_view name, std::size_t key_size,
-                                                       Part part) {
-  return storage::SortedRuns::open(context, {std::string(name), key_size}, part_of(manifest, part));
+                                                       const Index& index) {
+  return storage::SortedRuns::open(context, {std::string(index.name), index.key_size},
+                                   part_of(manifest, index.part));
+}
+
+Result<std::vector<std::string>> runs_of(const Index& index,
+                                         const storage::StateManifest* manifest) {
+  if (manifest != nullptr && !Checkpointer::is_part_count(manifest->parts.size()))
+    return fail(Code::data_loss, "the state manifest has another number of parts");
+  std::vector<std::string> paths;
+  const Bytes part = part_of(manifest, index.part);
+  if (part.empty()) return paths;
+  for (const auto& run : TRY(storage::decode_run_manifest(index.name, part)).runs)
+    paths.push_back(storage::run_path(index.name, run.number));
+  return paths;
 }
 
 }  // namespace
 
+std::vector<NamedRuns> named_runs(const storage::StateManifest* manifest) {
+  std::vector<NamedRuns> named;
+  for (const Index& index : indexes) named.push_back({index.name, runs_of(index, manifest)});
+  return named;
+}
+
 Result<IdHistory::Runs> open_id_runs(const storage::SealedContext& context,
                                      const storage::StateManifest* manifest) {
-  static_assert(ledger::id_space_count == 4);
   IdHistory::Runs runs;
-  runs[0] = TRY(open_runs(context, manifest, "transfers", 16, Part::transfers));
-  runs[1] = TRY(open_runs(context, manifest, "resolutions", 16, Part::resolutions));
-  runs[2] = TRY(open_runs(context, manifest, "events", 16, Part::events));
-  runs[3] = TRY(open_runs(context, manifest, "imported", 16, Part::imported_timestamps));
+  for (std::size_t space = 0; space < runs.size(); ++space)
+    runs[space] = TRY(open_runs(context, manifest, indexes[space]));
   return runs;
 }
 
 Result<StreamIndex> open_stream_index(const storage::SealedContext& context,
                                       const storage::StateManifest* manifest) {
   StreamIndex index;
-  index.streams = TRY(open_runs(context, manifest, "streams", 24, Part::streams));
-  index.categories = TRY(open_runs(context, manifest, "categories", 24, Part::categories));
+  index.streams = TRY(open_runs(context, manifest, indexes[ledger::id_space_count]));
+  index.categories = TRY(open_runs(context, manifest, indexes[ledger::id_space_count + 1]));
   return index;
 }
 

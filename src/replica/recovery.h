@@ -6,6 +6,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "ledger/ledger.h"
 #include "proof/merkle.h"
@@ -41,6 +44,12 @@ Result<IdHistory::Runs> open_id_runs(const storage::SealedContext& context,
 /// The indexes of streams and categories as of `manifest`; null: empty ones.
 Result<StreamIndex> open_stream_index(const storage::SealedContext& context,
                                       const storage::StateManifest* manifest);
+/// The files of an index that `manifest` names, or why it cannot be known. For all indexes.
+struct NamedRuns {
+  std::string_view index;
+  Result<std::vector<std::string>> paths;
+};
+std::vector<NamedRuns> named_runs(const storage::StateManifest* manifest);
 /// What this replica signed last. Errors: data_loss if it cannot be known although the replica has
 /// run before (`wal/` is there), so that it might sign what contradicts.
 Result<CosignedHead> open_cosigned(io::Disk& disk);

@@ -40,10 +40,6 @@ RunKey read_key(const Byte* bytes, std::size_t key_size) {
 
 }  // namespace
 
-std::string run_path(const std::string& name, std::uint64_t number) {
-  return fmt::format("index/{}/{:016x}.run", name, number);
-}
-
 Result<RunWriter> RunWriter::create(const SealedContext& context,
                                     const SortedRuns::Options& options, std::uint64_t number,
                                     std::uint64_t pairs_expected, std::size_t part_frame_bytes) {

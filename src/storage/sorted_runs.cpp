@@ -177,23 +177,18 @@ class SortedRunsOf final : public SortedRuns {
   std::atomic<std::uint64_t> debt_{0};
 };
 
-// manifest = key_size(4) run_count(4) next_number(8) then run_count × { number(8) pairs(8) }
 template <typename Table>
 Status SortedRunsOf<Table>::load(Bytes manifest) {
   TRY(context_.disk.make_directory(folder()));
   TRY(context_.disk.sync_directory("index"));
   TRY(context_.disk.sync_directory(""));
   if (!manifest.empty()) {
-    ByteReader in(manifest);
-    const std::uint32_t key_size = in.u32();
-    const std::uint32_t count = in.u32();
-    next_number_ = in.u64();
-    if (!in.ok() || key_size != options_.key_size || in.remaining() != std::uint64_t{count} * 16)
+    const RunManifest named = TRY(decode_run_manifest(options_.name, manifest));
+    if (named.key_size != options_.key_size)
       return fail(Code::data_loss, "the manifest of index " + options_.name + " is malformed");
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint64_t number = in.u64();
-      published_.runs.push_back(TRY(Run::open(context_, options_, number, in.u64())));
-    }
+    next_number_ = named.next_number;
+    for (const RunManifest::Run& run : named.runs)
+      published_.runs.push_back(TRY(Run::open(context_, options_, run.number, run.pairs)));
   }
   manifest_runs_ = published_.runs;
   return retire();
@@ -328,16 +323,9 @@ Status SortedRunsOf<Table>::add_run(std::span<Pair> pairs) {
 
 template <typename Table>
 Buffer SortedRunsOf<Table>::encode_manifest(const RunList& runs) const {
-  Buffer manifest;
-  ByteWriter out(manifest);
-  out.u32(static_cast<std::uint32_t>(options_.key_size));
-  out.u32(static_cast<std::uint32_t>(runs.size()));
-  out.u64(next_number_);
-  for (const auto& run : runs) {
-    out.u64(run->number());
-    out.u64(run->pairs());
-  }
-  return manifest;
+  RunManifest manifest{static_cast<std::uint32_t>(options_.key_size), next_number_};
+  for (const auto& run : runs) manifest.runs.push_back({run->number(), run->pairs()});
+  return encode_run_manifest(manifest);
 }
 
 template <typename Table>

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "storage/internal/block_filter.h"
+#include "storage/run_manifest.h"
 #include "storage/sealed_file.h"
 #include "storage/sorted_runs.h"
 
@@ -24,8 +25,6 @@ inline constexpr std::size_t run_part_frame_bytes = 4 << 20;
 inline constexpr std::uint32_t run_pairs_tag = 5;
 inline constexpr std::uint32_t run_filter_tag = 6;
 inline constexpr std::uint32_t run_directory_tag = 7;
-
-std::string run_path(const std::string& name, std::uint64_t number);
 
 struct RunFrame {
   RunKey first;
