@@ -6,6 +6,7 @@
 #include <array>
 #include <set>
 
+#include "base/printable.h"
 #include "ledger/describe.h"
 #include "output.h"
 #include "proof/receipt.h"
@@ -127,7 +128,7 @@ Status set_kept(const Keys& keys, door::ErasureCertificate& certificate) {
     const door::CertifiedKey& one = certificate.kept.emplace_back(certified(key));
     for (const std::string* text :
          {&one.period, &one.until, &one.class_name, &one.basis, &one.reference})
-      if (!std::ranges::all_of(*text, [](char c) { return c >= ' ' && c <= '~'; }))
+      if (!is_printable(*text))
         return fail(Code::internal, "the server names a key in a text that is not printable ASCII");
   }
   return {};

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "base/printable.h"
 #include "cell/internal/reading_rows.h"
 #include "door/personal_text.h"
 #include "ledger/describe.h"
@@ -87,8 +86,7 @@ namespace {
 constexpr std::size_t purpose_size_max = 200;
 
 bool is_short_text(std::string_view purpose) {
-  return purpose.size() >= 3 && purpose.size() <= purpose_size_max &&
-         std::ranges::all_of(purpose, [](char c) { return ' ' <= c && c <= '~'; });
+  return purpose.size() >= 3 && purpose.size() <= purpose_size_max && is_printable(purpose);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/printable.h"
 #include "ledger/describe.h"
 #include "proof/receipt.h"
 
@@ -24,10 +25,6 @@ constexpr std::string_view first_line_of_2 = "meridian-erasure-certificate 2";
 constexpr std::string_view claim_of_2 =
     "no key under our control opens what was sealed under the keys that are named destroyed";
 
-bool is_text(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
-}
-
 class Writer {
  public:
   template <typename... Field>
@@ -40,7 +37,7 @@ class Writer {
 
  private:
   void field(const std::string& text) {
-    ASSERT(is_text(text));
+    ASSERT(is_printable(text));
     out += '\t';
     out += text;
   }
@@ -70,7 +67,7 @@ class Reader {
     }
     found.erase(found.begin());
     if (found.size() != fields) return wrong(fmt::format("'{}' has {} fields", name, fields));
-    if (!std::ranges::all_of(found, is_text)) return wrong("printable ASCII is expected");
+    if (!std::ranges::all_of(found, is_printable)) return wrong("printable ASCII is expected");
     return found;
   }
   template <typename Number>

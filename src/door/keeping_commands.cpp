@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "base/printable.h"
 #include "door/personal_text.h"
 
 namespace meridian::door {
@@ -25,8 +26,7 @@ constexpr std::uint32_t days_max = 2'932'897;  ///< Since 1970: up to 9999-12-31
 
 /// Records are for ever and travel everywhere.
 Status check_text(std::string_view field, std::string_view text, std::size_t size_max) {
-  if (text.empty() || text.size() > size_max ||
-      !std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; }))
+  if (text.empty() || text.size() > size_max || !is_printable(text))
     return fail(Code::invalid_argument,
                 fmt::format("{}: 1 to {} printable ASCII characters are needed", field, size_max));
   if (const auto found = find_personal(text))

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/bytes.h"
+#include "base/printable.h"
 #include "base/uuid.h"
 #include "mesh/signed_text.h"
 #include "mesh/spiffe_id.h"
@@ -19,10 +18,6 @@ Error bad_act(std::string_view why) {
           fmt::format("this is no proposal of an act ({}): `meridian act propose` and the commands "
                       "that need one make them",
                       why)};
-}
-
-bool is_printable(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return ' ' <= c && c <= '~'; });
 }
 
 Result<ActStatement> read_lines(std::string_view rest) {

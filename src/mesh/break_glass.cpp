@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/printable.h"
 #include "base/uuid.h"
 #include "mesh/internal/note_check.h"
 #include "mesh/internal/record_body.h"
@@ -96,8 +97,7 @@ Result<Glass> parse_glass(std::string_view text) {
   if (glass->until_s <= glass->from_s || glass->until_s - glass->from_s > glass_lifetime_s_max)
     return bad_glass("it lasts from a second to 4 hours");
   const std::string& reason = glass->reason;
-  if (reason.size() < 3 || reason.size() > reason_size_max ||
-      !std::ranges::all_of(reason, [](char c) { return ' ' <= c && c <= '~'; }))
+  if (reason.size() < 3 || reason.size() > reason_size_max || !is_printable(reason))
     return bad_glass("its reason has 3 to 200 printable ASCII characters");
   if (format_glass(*glass) != text) return bad_glass("it is written in another way");
   return glass;

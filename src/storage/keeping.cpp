@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "base/assert.h"
+#include "base/printable.h"
 
 namespace meridian::storage {
 namespace {
@@ -26,8 +27,7 @@ Day first_of(int year, unsigned month) {
 }
 
 bool is_text(std::string_view text, std::size_t field) {
-  return !text.empty() && text.size() <= field &&
-         std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
+  return !text.empty() && text.size() <= field && is_printable(text);
 }
 
 }  // namespace
