@@ -249,13 +249,13 @@ void KeyMaker::add_due(ledger::Request& request) {
 
 /// Not while one is on its way: that KEK is handed on for a while.
 void KeyMaker::not_handed_on() {
-  if (!is_making() || turn_ || parts_.table.is_turning() || is_asked_for_) return;
+  if (!is_making() || is_turning() || is_asked_for_) return;
   is_asked_for_ = true;
   pump();
 }
 
 void KeyMaker::look_for_age() {
-  if (!is_making() || is_old_ || turn_ || parts_.table.is_turning()) return;
+  if (!is_making() || is_old_ || is_turning()) return;
   if (age_looked_at_ && !has_passed(*age_looked_at_, epoch_look_period)) return;
   age_looked_at_ = parts_.clock.monotonic();
   if (!parts_.is_clock_confirmed() || parts_.table.check() == 0 || parts_.table.rows() == 0) return;
@@ -274,7 +274,7 @@ void KeyMaker::forget(u128 actor, u128 subject, Forgotten done) {
 
 /// To forget somebody, because something is due, or because no KEK was ever made.
 bool KeyMaker::is_turn_wanted() const {
-  if (!is_making() || turn_ || parts_.table.is_turning()) return false;
+  if (!is_making() || is_turning()) return false;
   if (!forgets_.empty() || is_due_ || is_old_ || is_asked_for_) return true;
   return parts_.table.check() == 0 &&
          std::ranges::any_of(waiters_, [](const Waiter& waiter) { return waiter.batch == 0; });

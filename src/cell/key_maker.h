@@ -106,6 +106,8 @@ class KeyMaker {
   };
 
   bool is_making() const { return parts_.table.makes_in() != 0; }
+  /// Proposed by this replica, or not made here yet.
+  bool is_turning() const { return turn_ || parts_.table.is_turning(); }
   void watch();
   void begin(std::uint64_t term);
   void go_on(std::uint64_t batch, const Status& how);

@@ -60,37 +60,40 @@ void fill(const ledger::ReleaseHold& command, ErasureRecord& out) {
 
 void fill(const ledger::TurnEpoch& command, ErasureRecord& out) { out.epoch = command.number; }
 
-bool is_one(CommandKind kind) {
-  return kind == CommandKind::erase_subject || kind == CommandKind::erase_key ||
-         kind == CommandKind::forget_subject || kind == CommandKind::expire_class ||
-         kind == CommandKind::place_hold || kind == CommandKind::release_hold ||
-         kind == CommandKind::turn_epoch;
+/// False if it is of another kind.
+bool fill(CommandKind kind, const Byte* command, ErasureRecord& out) {
+  if (kind == CommandKind::erase_subject)
+    fill(load_command<ledger::EraseSubject>(command), out);
+  else if (kind == CommandKind::erase_key)
+    fill(load_command<ledger::EraseKey>(command), out);
+  else if (kind == CommandKind::forget_subject)
+    fill(load_command<ledger::ForgetSubject>(command), out);
+  else if (kind == CommandKind::expire_class)
+    fill(load_command<ledger::ExpireClass>(command), out);
+  else if (kind == CommandKind::place_hold)
+    fill(load_command<ledger::PlaceHold>(command), out);
+  else if (kind == CommandKind::release_hold)
+    fill(load_command<ledger::ReleaseHold>(command), out);
+  else if (kind == CommandKind::turn_epoch)
+    fill(load_command<ledger::TurnEpoch>(command), out);
+  else
+    return false;
+  return true;
 }
 
 }  // namespace
 
 std::optional<ErasureRecord> erasure_record_of(const ledger::Header& header) {
   const auto* body = std::get_if<ledger::SystemBody>(&header.body);
-  if (body == nullptr || header.outcome != ledger::Outcome::created || !is_one(header.kind))
-    return std::nullopt;
+  if (body == nullptr || header.outcome != ledger::Outcome::created) return std::nullopt;
   const Byte* command = body->command.data();
-  if (header.kind != CommandKind::turn_epoch && !change_of(header.kind, command))
-    return std::nullopt;
   ErasureRecord out{.kind = header.kind,
                     .record = raw(header.record_index),
                     .entry = header.entry_index,
                     .time_ns = header.time};
-  if (header.kind == CommandKind::erase_subject)
-    fill(load_command<ledger::EraseSubject>(command), out);
-  if (header.kind == CommandKind::erase_key) fill(load_command<ledger::EraseKey>(command), out);
-  if (header.kind == CommandKind::forget_subject)
-    fill(load_command<ledger::ForgetSubject>(command), out);
-  if (header.kind == CommandKind::expire_class)
-    fill(load_command<ledger::ExpireClass>(command), out);
-  if (header.kind == CommandKind::place_hold) fill(load_command<ledger::PlaceHold>(command), out);
-  if (header.kind == CommandKind::release_hold)
-    fill(load_command<ledger::ReleaseHold>(command), out);
-  if (header.kind == CommandKind::turn_epoch) fill(load_command<ledger::TurnEpoch>(command), out);
+  if (!fill(header.kind, command, out)) return std::nullopt;
+  if (header.kind != CommandKind::turn_epoch && !change_of(header.kind, command))
+    return std::nullopt;
   return out;
 }
 

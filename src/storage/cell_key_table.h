@@ -5,8 +5,7 @@
 // turn_epoch wraps what is left under the next KEK and destroys the one before. A leader's door
 // makes rows ahead of that, which others propose; what it sealed under one is thrown away, and
 // sealed again once its record is folded in. A turn goes on while the table is used. The KEK never
-// stands in a record: replicas hand it to
-// each other (offer, take).
+// stands in a record: replicas hand it to each other (offer, take).
 //
 // Owned by one thread (the door's). Memory, caches and costs as KeyTable.
 #pragma once

@@ -102,8 +102,9 @@ Result<KeyFile::Successor> KeyFile::begin(KeyVersion next, const std::optional<K
   const auto epoch = static_cast<std::uint32_t>(next);
   if (TRY(context_.disk.exists(new_path))) TRY(context_.disk.remove(new_path));
   SealedWriter writer = TRY(SealedWriter::create(context_, new_path, Purpose::key_table, 0));
-  TRY(writer.append(tag_of(place), encode_rows({}, epoch, place)));
-  return Successor{epoch, std::move(writer)};
+  Successor successor{epoch, std::move(writer)};
+  TRY(mark(successor, place));
+  return successor;
 }
 
 Status KeyFile::add(Successor& successor, std::span<const KeyRow> rows,
@@ -117,7 +118,7 @@ Status KeyFile::add(Successor& successor, std::span<const KeyRow> rows,
   return {};
 }
 
-Status KeyFile::mark(Successor& successor, const KeyPlace& place) {
+Status KeyFile::mark(Successor& successor, const std::optional<KeyPlace>& place) {
   TRY(successor.writer.append(tag_of(place), encode_rows({}, successor.epoch, place)));
   return {};
 }

@@ -40,7 +40,7 @@ class KeyFile {
   static Status add(Successor& successor, std::span<const KeyRow> rows,
                     const std::optional<KeyPlace>& place);
   /// A frame without rows, for its place.
-  static Status mark(Successor& successor, const KeyPlace& place);
+  static Status mark(Successor& successor, const std::optional<KeyPlace>& place);
   /// Durable under its name when it returns. After an error with the epoch unchanged the old file
   /// stands.
   Status put_in_place(Successor successor, const std::optional<KeyPlace>& place);
