@@ -190,10 +190,12 @@ def check_on_record(binary, eu, cell, client, work):
                             cell.servers(), "--identity", client))
     serials = [one["serial"] for one in json.loads(eu.ca("list", "--json"))["issued"]]
     check([one["serial"] for one in listed] == serials[:len(listed)], "another list than the authority's")
+    eu.kill()  # so that there is an issuance that nobody handed in
+    eu.ca("issue", "--id", eu.id("/service/unrecorded"), "--out", work / "unrecorded")
     code, words = said(binary, "ca", "record", "--dir", eu.directory, "--dev", "--server", cell.servers(), "--identity",
                        client)
     check(code == 1 and "handed in by its authority, or by a person" in words, f"a service hands in: {code} {words}")
-    eu.kill()  # and its journal is cut
+    # And its journal is cut.
     whole = journal.read_text()
     journal.write_text("".join(line + "\n" for line in whole.splitlines()[:3]))
     eu.start()
