@@ -179,7 +179,7 @@ Status Restoration::open_target() {
   TRY(put_keys());
   const crypto::Secret passphrase = TRY(read_passphrase(options_, *node_.disk));
   node_.keys =
-      TRY(open_key_store(options_, {*node_.disk, *node_.clock, *node_.entropy}, passphrase.copy()));
+      TRY(open_key_store(options_, {*node_.disk, *node_.clock, *node_.entropy}, passphrase));
   node_.cell = cell_;
   node_.generation = TRY(read_generation(*node_.disk));
   return {};

@@ -52,8 +52,7 @@ Result<std::unique_ptr<io::DiskLock>> take_lock(io::Disk& disk, const std::strin
 Status open_keys(DataDirectory& data, const KeyAccess& access, io::Disk& disk,
                  storage::KeyStore::Opening opening) {
   const crypto::Secret passphrase = TRY(read_passphrase(access, disk));
-  data.keys =
-      TRY(open_key_store(access, {disk, *data.clock, *data.entropy}, passphrase.copy(), opening));
+  data.keys = TRY(open_key_store(access, {disk, *data.clock, *data.entropy}, passphrase, opening));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string_view>
 
+#include "client.h"
 #include "files.h"
 #include "io/disk.h"
 #include "storage/token_key_store.h"
@@ -20,6 +21,8 @@ constexpr std::size_t passphrase_size_max = 4'096;
 constexpr std::size_t pin_size_min = 4;
 constexpr std::string_view default_credential = "meridian-passphrase";
 constexpr const char* credentials_variable = "CREDENTIALS_DIRECTORY";
+constexpr int token_attempts = 6;
+constexpr io::Duration token_attempt_pause = io::milliseconds(200);
 
 /// As systemd.exec(5) has it: a file name.
 bool is_credential_name(std::string_view name) {
@@ -84,27 +87,41 @@ Result<std::optional<crypto::Secret>> given_passphrase(const KeyAccess& access) 
   return secret.error();
 }
 
+namespace {
+
+/// A token that lies in files (SoftHSM) is not seen for a moment while another process logs in.
+Result<std::shared_ptr<token::Token>> open_token(const KeyAccess& access,
+                                                 const crypto::Secret& pin) {
+  for (int attempt = 1;; ++attempt) {
+    auto token = token::Token::open({access.key_store}, pin.copy());
+    if (token || token.error().code != Code::not_found || attempt == token_attempts) return token;
+    pause(token_attempt_pause);
+  }
+}
+
+}  // namespace
+
 Result<std::unique_ptr<storage::KeyStore>> open_key_store(const KeyAccess& access,
                                                           const storage::KeyStore::Io& io,
-                                                          crypto::Secret passphrase,
+                                                          const crypto::Secret& passphrase,
                                                           storage::KeyStore::Opening opening) {
   if (access.key_store.empty()) return storage::KeyStore::open(io, passphrase.bytes(), opening);
   // First, so that a PIN is not tried for nothing.
   if (!TRY(io.disk.exists("keys/store")))
     return fail(Code::not_found,
                 fmt::format("{}: there is no key store", io.disk.display("keys/store")));
-  auto token = TRY(token::Token::open({access.key_store}, std::move(passphrase)));
+  auto token = TRY(open_token(access, passphrase));
   return storage::open_token_key_store(io, std::move(token), opening);
 }
 
 Result<std::unique_ptr<storage::KeyStore>> create_key_store(const KeyAccess& access,
                                                             const storage::KeyStore::Io& io,
-                                                            crypto::Secret passphrase,
+                                                            const crypto::Secret& passphrase,
                                                             bool is_dev) {
   if (access.key_store.empty() && is_dev)
     return storage::KeyStore::create(io, passphrase.bytes(), dev_cost);
   if (access.key_store.empty()) return storage::KeyStore::create(io, passphrase.bytes());
-  auto token = TRY(token::Token::open({access.key_store}, std::move(passphrase)));
+  auto token = TRY(open_token(access, passphrase));
   return storage::create_token_key_store(io, std::move(token));
 }
 

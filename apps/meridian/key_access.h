@@ -43,16 +43,16 @@ Result<crypto::Secret> read_passphrase_credential(const std::string& name,
 /// empty if nothing is named. Errors: of the two above.
 Result<std::optional<crypto::Secret>> given_passphrase(const KeyAccess& access);
 
-/// The store in io.disk, opened by a passphrase, or by the PIN of the token that `access` names.
-/// Errors: those of KeyStore::open, of token::Token::open and of open_token_key_store.
+/// The store in io.disk, by a passphrase, or by the PIN of the token of `access`, which it waits a
+/// second for. Errors: those of KeyStore::open, of token::Token::open, of open_token_key_store.
 Result<std::unique_ptr<storage::KeyStore>> open_key_store(
-    const KeyAccess& access, const storage::KeyStore::Io& io, crypto::Secret passphrase,
+    const KeyAccess& access, const storage::KeyStore::Io& io, const crypto::Secret& passphrase,
     storage::KeyStore::Opening opening = storage::KeyStore::Opening::to_use);
 /// A new one; `is_dev`: opened at dev_cost from then on. Errors: those of KeyStore::create, or of
 /// the token.
 Result<std::unique_ptr<storage::KeyStore>> create_key_store(const KeyAccess& access,
                                                             const storage::KeyStore::Io& io,
-                                                            crypto::Secret passphrase,
+                                                            const crypto::Secret& passphrase,
                                                             bool is_dev = false);
 
 /// "Give --passphrase-file FILE, ...": the ways to name one.

@@ -158,14 +158,14 @@ Result<Node> open_node(const NodeOptions& options) {
   node.lock = TRY(std::move(lock));
   const crypto::Secret passphrase = TRY(find_passphrase(options, node));
   const storage::KeyStore::Io io{*node.disk, *node.clock, *node.entropy};
-  Result<std::unique_ptr<storage::KeyStore>> keys = open_key_store(options, io, passphrase.copy());
+  Result<std::unique_ptr<storage::KeyStore>> keys = open_key_store(options, io, passphrase);
   if (!keys && keys.error().code == Code::not_found) {
     if (TRY(node.disk->exists("headers"))) {
       return fail(Code::data_loss,
                   "there are records, but keys/store is missing: nothing can open them without it. "
                   "Restore it from a backup");
     }
-    keys = create_key_store(options, io, passphrase.copy(), node.dev_keys);
+    keys = create_key_store(options, io, passphrase, node.dev_keys);
     node.is_new = true;
   }
   node.keys = TRY(std::move(keys));

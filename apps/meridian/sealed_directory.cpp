@@ -54,9 +54,9 @@ Result<Node> open_locked(const NodeOptions& options, io::Duration patience) {
 Status open_keys(const NodeOptions& options, Node& node) {
   const crypto::Secret passphrase = TRY(find_passphrase(options, node));
   const storage::KeyStore::Io io{*node.disk, *node.clock, *node.entropy};
-  Result<std::unique_ptr<storage::KeyStore>> keys = open_key_store(options, io, passphrase.copy());
+  Result<std::unique_ptr<storage::KeyStore>> keys = open_key_store(options, io, passphrase);
   if (!keys && keys.error().code == Code::not_found)
-    keys = create_key_store(options, io, passphrase.copy(), node.dev_keys);
+    keys = create_key_store(options, io, passphrase, node.dev_keys);
   node.keys = TRY(std::move(keys));
   return {};
 }
