@@ -31,12 +31,17 @@ Status write_certificate(Client& client, const v1::ForgetReply& reply, const std
   return write_output(path, door::encode_certificate(certificate));
 }
 
+std::string what_is_destroyed(const v1::ForgetReply& reply, const std::string& id) {
+  if (reply.keys_destroyed() == 0) return fmt::format("no key of subject {} is destroyed yet", id);
+  return fmt::format(
+      "{} keys of subject {} are destroyed, of retention classes {}, with the key of epoch {}",
+      reply.keys_destroyed(), id, numbers(reply.classes_erased()), reply.epoch());
+}
+
 void show(const v1::ForgetReply& reply, const std::string& id) {
-  print_line(
-      fmt::format("{}: {} keys of subject {} destroyed, with the key of epoch {}; "
-                  "retention classes erased: {}; record {} says so",
-                  reply.kept().empty() ? "forgotten" : "to be forgotten", reply.keys_destroyed(),
-                  id, reply.epoch(), numbers(reply.classes_erased()), reply.record_index()));
+  print_line(fmt::format("{}: {}; record {} says so",
+                         reply.kept().empty() ? "forgotten" : "to be forgotten",
+                         what_is_destroyed(reply, id), reply.record_index()));
   if (!reply.kept().empty()) {
     print_line("erased now:");
     for (const v1::SubjectKey& key : reply.erased()) print_line("  " + words(key));
