@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "crypto/sha256.h"
+#include "io/executor.h"
 #include "storage/internal/key_rig.h"
 
 namespace meridian::storage {
@@ -43,6 +46,40 @@ TEST(KeyStore, what_was_made_is_there_after_opening_again) {
   auto opened = rig.open();
   ASSERT_TRUE(opened.has_value()) << opened.error().message;
   EXPECT_EQ(content_of(**opened), made);
+}
+
+// A wrapper of an old version is whole, or there is none: never one of bytes that are being
+// cleansed.
+TEST(KeyStore, a_wrapper_is_made_while_its_key_is_destroyed) {
+  KeyRig rig;
+  rig.create();
+  constexpr std::uint32_t last = 200;
+  const Buffer plain(32, Byte{7});
+  const auto wrapped_by = [&](std::uint32_t version) {
+    return *(*rig.keys->wrapper("storage", KeyVersion{version}))->wrap(plain);
+  };
+  std::vector<decltype(wrapped_by(1))> wrapped{{}, wrapped_by(1)};  // by version
+  wrapped.reserve(last + 2);
+  std::atomic<std::uint32_t> oldest = 1;
+  std::atomic<bool> is_over = false;
+  std::atomic<int> wrong = 0;
+  const auto reading = io::os_executor("reading");
+  reading->post([&] {
+    while (!is_over) {
+      const std::uint32_t version = oldest;
+      const auto key = rig.keys->wrapper("storage", KeyVersion{version});
+      if (key && *(*key)->wrap(plain) != wrapped[version]) ++wrong;
+    }
+  });
+  for (std::uint32_t version = 1; version <= last; ++version) {
+    EXPECT_TRUE(rig.keys->add("storage").has_value());
+    wrapped.push_back(wrapped_by(version + 1));
+    EXPECT_TRUE(rig.keys->destroy("storage", KeyVersion{version}).has_value());
+    oldest = version + 1;
+  }
+  is_over = true;
+  reading->drain();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(KeyStore, create_refuses_an_empty_passphrase_a_bad_cost_and_a_store_that_is_there) {

@@ -99,7 +99,6 @@ Result<KeyVersion> TokenKeys::make_free(std::string_view name, KeyVersion versio
 // --- finding ---
 
 Result<SealedKeyStore::Found> SealedKeyStore::find(std::string_view name) const {
-  std::shared_lock guard(mutex_);
   const auto found = find_newest(keys_, name);
   if (found == keys_.end())
     return fail(Code::not_found, fmt::format("the key store holds no key named {:?}", name));
@@ -108,7 +107,6 @@ Result<SealedKeyStore::Found> SealedKeyStore::find(std::string_view name) const 
 
 Result<SealedKeyStore::Found> SealedKeyStore::find(std::string_view name,
                                                    KeyVersion version) const {
-  std::shared_lock guard(mutex_);
   const auto found = keys_.find(NameVersion{std::string(name), version});
   if (found == keys_.end()) return missing(name, version);
   return Found{version, found->second.kind, found->second.secret.bytes()};
@@ -121,10 +119,12 @@ Result<KeyStore::Key> SealedKeyStore::outside(std::string_view name, const Found
 }
 
 Result<KeyStore::Key> SealedKeyStore::newest(std::string_view name) const {
+  const std::shared_lock guard(mutex_);
   return outside(name, TRY(find(name)));
 }
 
 Result<KeyStore::Key> SealedKeyStore::get(std::string_view name, KeyVersion version) const {
+  const std::shared_lock guard(mutex_);
   return outside(name, TRY(find(name, version)));
 }
 
@@ -140,7 +140,8 @@ Result<std::shared_ptr<const crypto::KeyWrapper>> SealedKeyStore::wrapper_of(
 
 /// Found and noted in one: who asks is_held() after a next version was added misses nobody.
 Result<KeyStore::Wrapper> SealedKeyStore::newest_wrapper(std::string_view name) const {
-  const std::lock_guard guard(held_mutex_);
+  const std::lock_guard held_guard(held_mutex_);
+  const std::shared_lock guard(mutex_);
   const Found found = TRY(find(name));
   std::weak_ptr<const crypto::KeyWrapper>& held = held_[{std::string(name), found.version}];
   std::shared_ptr<const crypto::KeyWrapper> key = held.lock();
@@ -159,11 +160,13 @@ bool SealedKeyStore::is_held(std::string_view name, KeyVersion version) const {
 
 Result<std::shared_ptr<const crypto::KeyWrapper>> SealedKeyStore::wrapper(
     std::string_view name, KeyVersion version) const {
+  const std::shared_lock guard(mutex_);
   const Found found = TRY(find(name, version));
   return wrapper_of(name, found);
 }
 
 Result<std::unique_ptr<crypto::Ed25519Signer>> SealedKeyStore::signer(std::string_view name) const {
+  const std::shared_lock guard(mutex_);
   const Found found = TRY(find(name));
   if (found.kind == StoredKind::ed25519_seed) return crypto::make_ed25519_signer(found.secret);
   if (found.kind == StoredKind::token_ed25519)
@@ -172,11 +175,13 @@ Result<std::unique_ptr<crypto::Ed25519Signer>> SealedKeyStore::signer(std::strin
 }
 
 Result<crypto::P256PrivateKey> SealedKeyStore::p256(std::string_view name) const {
+  const std::shared_lock guard(mutex_);
   return p256_of(name, TRY(find(name)));
 }
 
 Result<crypto::P256PrivateKey> SealedKeyStore::p256(std::string_view name,
                                                     KeyVersion version) const {
+  const std::shared_lock guard(mutex_);
   return p256_of(name, TRY(find(name, version)));
 }
 

@@ -78,6 +78,7 @@ class SealedKeyStore final : public KeyStore {
   std::string token_display() const override;
 
  private:
+  /// What is found is the store's own: mutex_ is held until it was copied.
   struct Found {
     KeyVersion version;
     StoredKind kind;
